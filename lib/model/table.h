@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/type.h"
+
+namespace weir {
+
+/// A table's two-part name: database (MySQL) or schema (PostgreSQL), then table.
+struct TableName {
+  std::string schema;
+  std::string table;
+
+  auto operator<=>(const TableName&) const = default;
+  std::string text() const { return schema + "." + table; }
+};
+
+/// One column as the source's catalogue describes it.
+struct Column {
+  std::string name;
+  ColumnType type;
+  bool nullable = true;
+  bool generated = false;
+  bool invisible = false;
+  bool auto_increment = false;
+  std::string charset;    ///< of a text column, as the source names it; "" otherwise
+  std::string collation;  ///< likewise
+  /// A constant default as a neutral cell text; empty if there is none or it is an expression.
+  std::optional<std::string> default_value;
+  std::string comment;
+};
+
+/// One part of an index: a column by its place in Table::columns.
+struct IndexPart {
+  std::uint32_t column = 0;
+  std::uint32_t prefix = 0;  ///< characters of a prefix index, 0 = the whole column
+};
+
+struct Index {
+  enum class Kind : std::uint8_t { ordinary, unique, fulltext, spatial, expression };
+  std::string name;
+  Kind kind = Kind::ordinary;
+  std::vector<IndexPart> parts;
+};
+
+/// One table as the source's catalogue describes it.
+struct Table {
+  TableName name;
+  std::vector<Column> columns;  ///< in the order of the change log's row images
+  /// The columns that identify a row: the primary key, else the first unique key without nullable
+  /// or prefix parts, in key order. Empty if there is none.
+  std::vector<std::uint32_t> key;
+  bool key_is_primary = false;
+  std::string key_name;        ///< the index behind `key`
+  std::vector<Index> indexes;  ///< without the primary key
+  std::uint64_t estimated_rows = 0;
+  std::uint64_t estimated_bytes = 0;
+  std::string engine;  ///< "InnoDB"
+  std::string comment;
+};
+
+}  // namespace weir

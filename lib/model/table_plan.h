@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/table.h"
+#include "model/task.h"
+
+namespace weir {
+
+/// One column of a target table.
+struct PlannedColumn {
+  static constexpr std::uint32_t kAdded = 0xffffffff;
+
+  std::string name;               ///< on the target
+  std::uint32_t source = kAdded;  ///< place in Table::columns, or kAdded
+  ColumnType type;                ///< neutral
+  std::string target_type;  ///< as the target spells it; set by a `type` rule, else by the target
+  bool nullable = true;
+  std::string constant;  ///< of an added column: the template from the task file
+
+  bool added() const { return source == kAdded; }
+};
+
+/// What weir does with one source table: the outcome of the mapping rules. No database is asked
+/// to make one (mapping/rules.h), and every stage works from it.
+struct TablePlan {
+  std::uint32_t id = 0;  ///< its place among the task's tables; RowChange::table
+  Table source;
+  TableName target;
+  std::vector<PlannedColumn> columns;  ///< source columns in source order, then the added ones
+  std::vector<std::uint32_t> key;      ///< places in `columns`; never empty
+  bool key_is_primary = false;         ///< the key is the source's own primary or unique key
+  DeletePolicy deletes;
+  ExistingPolicy existing = ExistingPolicy::refuse;
+  std::uint32_t rule = 0;  ///< the [[table]] rule that took it, from 0
+};
+
+}  // namespace weir
