@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "model/task.h"
+
+struct pg_conn;
+struct pg_result;
+
+namespace weir {
+
+/// One statement parameter: text or binary, or NULL where `data` is null.
+struct PgParam {
+  const char* data = nullptr;
+  int size = 0;
+  bool binary = false;
+
+  PgParam() = default;
+  explicit PgParam(const std::string& text)
+      : data(text.c_str()), size(static_cast<int>(text.size())) {}
+};
+
+/// The rows a statement returned. Movable, owns its memory.
+class PgResult {
+ public:
+  explicit PgResult(pg_result* handle);
+  ~PgResult();
+  PgResult(PgResult&&) noexcept;
+  PgResult& operator=(PgResult&&) noexcept;
+
+  std::size_t rows() const;
+  bool is_null(std::size_t row, std::size_t column) const;
+  std::string_view text(std::size_t row, std::size_t column) const;  ///< "" where NULL
+  /// Rows that the statement inserted, updated or deleted.
+  std::uint64_t affected() const;
+
+ private:
+  friend class PgConnection;
+  std::unique_ptr<pg_result, void (*)(pg_result*)> handle_;
+};
+
+/// One session with a PostgreSQL server, over libpq. Not for use from two threads at once.
+///
+/// Errors: `postgres.unreachable` and `postgres.denied` while connecting, `postgres.lost` when the
+/// session broke or the server shut down, `postgres.disk-full`, `postgres.permission`,
+/// `postgres.row-refused` (a value does not fit: SQLSTATE classes 22 and 23), `postgres.conflict`
+/// (serialization, deadlock, lock timeout), else `postgres.query`.
+class PgConnection {
+ public:
+  enum class Role : std::uint8_t { source, target };
+
+  /// Connects within 10 s. The session speaks UTF-8, UTC and ISO dates, whatever the server's
+  /// defaults.
+  PgConnection(const Endpoint& endpoint, Role role);
+  ~PgConnection();
+  PgConnection(PgConnection&&) noexcept;
+
+  std::string server_version() const;  ///< "15.4 (Debian 15.4-1)"
+  int server_version_number() const;   ///< 150004
+
+  void execute(const std::string& sql);  ///< several statements are one implicit transaction
+  PgResult query(const std::string& sql, std::initializer_list<std::string_view> params = {});
+  /// First column of the first row; empty if there is none or it is NULL.
+  std::optional<std::string> scalar(const std::string& sql,
+                                    std::initializer_list<std::string_view> params = {});
+
+  std::string quote(std::string_view text) const;  ///< as a string literal
+
+  /// COPY ... FROM STDIN: `sql` starts it, rows go through copy_data, copy_end returns their
+  /// number.
+  void copy_begin(const std::string& sql);
+  void copy_data(const char* data, std::size_t size);
+  std::uint64_t copy_end();
+
+  /// A batch of statements sent without waiting for their answers. flush_batch() waits for all of
+  /// them and throws the first error; the results come in the order of sending.
+  void begin_batch();
+  void send(const std::string& sql, std::span<const PgParam> params = {});
+  void send_prepare(const std::string& name, const std::string& sql);
+  void send_prepared(const std::string& name, std::span<const PgParam> params);
+  std::vector<PgResult> flush_batch();
+
+  /// True while the server considers a transaction open or failed.
+  bool in_transaction() const;
+  /// Rolls back what is open; never throws (a broken session has rolled back by itself).
+  void rollback() noexcept;
+
+ private:
+  [[noreturn]] void fail(const pg_result* result, std::string_view what) const;
+  PgResult check(pg_result* result, std::string_view what) const;
+
+  std::unique_ptr<pg_conn, void (*)(pg_conn*)> handle_;
+  Role role_;
+  std::string where_;
+  std::size_t pending_ = 0;  ///< statements sent in the current batch
+};
+
+/// `name` in double quotes.
+std::string pg_identifier(std::string_view name);
+
+}  // namespace weir
