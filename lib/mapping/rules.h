@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/finding.h"
+#include "model/table.h"
+#include "model/table_plan.h"
+#include "model/task.h"
+
+namespace weir {
+
+/// What a target says about names. An empty function refuses nothing and folds nothing.
+struct NameRules {
+  std::size_t max_bytes = 0;  ///< longest name of a schema, table or column; 0 = no limit
+  /// Why a name is not allowed, "" if it is.
+  std::function<std::string(std::string_view)> refuse;
+  /// Two names with the same fold are one name to the target.
+  std::function<std::string(std::string_view)> fold;
+};
+
+/// A table that a rule takes.
+struct SelectedTable {
+  TableName name;
+  std::uint32_t rule = 0;  ///< place in Task::tables
+
+  bool operator==(const SelectedTable&) const = default;
+};
+
+/// The tables that any rule takes, in the order given. The first rule that matches a table and does
+/// not exclude it takes it. Cheap: no definition is needed, so only these need to be described.
+std::vector<SelectedTable> select_tables(const Task& task, std::span<const TableName> tables);
+
+/// What the rules make of the tables. The plans can be worked with only if refuses(findings) is
+/// false: until then a key may be empty and names may collide.
+struct MappingResult {
+  std::vector<TablePlan> plans;      ///< one for each table taken, in the order given
+  std::vector<Finding> findings;     ///< each with an id `mapping.*`; only what is wrong
+  std::vector<TableName> unmatched;  ///< tables that no rule takes
+};
+
+/// Applies the rules: target names, columns, keys. Pure.
+///
+/// A rule may take many tables, so what it says about single columns holds for those of its tables
+/// that have them; a column that none of them has is a finding. A table that lacks a column of the
+/// rule's `key` keeps its own key.
+MappingResult map_tables(const Task& task, std::span<const Table> tables, const NameRules& target);
+
+/// The place of the one dot of a target template that divides schema from table; npos if there is
+/// none, or more than one. Dots that come in through {table} do not count.
+std::size_t target_divider(std::string_view pattern);
+
+}  // namespace weir
