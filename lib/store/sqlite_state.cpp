@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/sqlite_state.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/folder.h"
+#include "client/sqlite.h"
+
+namespace weir {
+namespace {
+
+constexpr const char* kSchema1 = R"sql(
+CREATE TABLE task (
+  -- One row for each registered task. Times here and below are RFC 3339 in UTC, with microseconds.
+  name       TEXT NOT NULL PRIMARY KEY,         -- as in the task file
+  file       TEXT NOT NULL,                     -- absolute path of the task file
+  state      TEXT NOT NULL DEFAULT 'stopped'    -- what the task is doing
+             CHECK (state IN ('stopped', 'starting', 'running', 'stopping', 'failed', 'refused')),
+  stage      TEXT NOT NULL DEFAULT 'schema'     -- the stage it is in, or was in last
+             CHECK (stage IN ('schema', 'full', 'incremental')),
+  detail     TEXT NOT NULL DEFAULT '',          -- the same for people, in a few words
+  error_id   TEXT NOT NULL DEFAULT '',          -- error that ended the last worker; '' if none
+  error      TEXT NOT NULL DEFAULT '',          -- what happened, and why
+  error_fix  TEXT NOT NULL DEFAULT '',          -- what to do about it
+  exit_code  INTEGER NOT NULL DEFAULT 0,        -- of the worker that ended with the error
+  created_at TEXT NOT NULL,                     -- when the task was registered
+  started_at TEXT,                              -- when it last entered the state 'starting'
+  changed_at TEXT NOT NULL                      -- when `state` last changed
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE table_state (
+  -- One row for each table of a task, with its state in each stage.
+  task               TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  source_schema      TEXT NOT NULL,             -- database (MySQL) or schema (PostgreSQL)
+  source_table       TEXT NOT NULL,
+  target_schema      TEXT NOT NULL,
+  target_table       TEXT NOT NULL,
+  schema_state       TEXT NOT NULL CHECK (schema_state IN ('waiting', 'running', 'done', 'failed')),
+  full_state         TEXT NOT NULL CHECK (full_state IN ('waiting', 'running', 'done', 'failed')),
+  incremental_state  TEXT NOT NULL
+                     CHECK (incremental_state IN ('waiting', 'running', 'done', 'failed')),
+  schema_error       TEXT NOT NULL,             -- why the stage failed; '' if it did not
+  full_error         TEXT NOT NULL,
+  incremental_error  TEXT NOT NULL,
+  estimated_rows     INTEGER NOT NULL,          -- what the source's statistics said
+  copied_rows        INTEGER NOT NULL,          -- by the full stage
+  copied_bytes       INTEGER NOT NULL,          -- by the full stage
+  applied_changes    INTEGER NOT NULL,          -- by the incremental stage
+  last_change_at     TEXT,                      -- source commit time of the last applied change
+  PRIMARY KEY (task, source_schema, source_table)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE chunk_range (
+  -- The key ranges that the full stage splits a table into, and how far each has come.
+  -- Keys are lists of '=' and the value, joined by ','; other than printable ASCII is %XX.
+  task           TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  source_schema  TEXT NOT NULL,
+  source_table   TEXT NOT NULL,
+  number         INTEGER NOT NULL,              -- its place among the ranges of the table, from 0
+  after_key      TEXT NOT NULL,                 -- keys greater than this; '' = from the first
+  upto_key       TEXT NOT NULL,                 -- up to and including this; '' = to the last
+  whole          INTEGER NOT NULL,              -- 1: the table cannot be read in key order
+  reached_key    TEXT NOT NULL,                 -- last key that is durable on the target
+  rows           INTEGER NOT NULL,              -- copied so far
+  bytes          INTEGER NOT NULL,              -- copied so far
+  done           INTEGER NOT NULL,              -- 1: copied to its end
+  PRIMARY KEY (task, source_schema, source_table, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE task_offset (
+  -- The position in the source's change log from which nothing is lost: everything before it is
+  -- durable on the target. No row before the first one is known.
+  task        TEXT NOT NULL PRIMARY KEY REFERENCES task (name) ON DELETE CASCADE,
+  offset_text TEXT NOT NULL,                    -- as the source's kind writes it
+  source_at   TEXT,                             -- source commit time at the offset, if known
+  identity    TEXT NOT NULL,                    -- proves which server the offset came from
+  stored_at   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+  -- The history of the tasks: stages, failovers, errors, waived risks. Kept.
+  number      INTEGER PRIMARY KEY,              -- in order of arrival
+  task        TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  at          TEXT NOT NULL,
+  level       TEXT NOT NULL,                    -- error, warning, info
+  id          TEXT NOT NULL,                    -- stable, dotted: stage.full.done, failover, ...
+  table_name  TEXT NOT NULL,                    -- the table it is about; '' if none
+  text        TEXT NOT NULL                     -- for people
+) STRICT;
+CREATE INDEX event_of_task ON event (task);
+CREATE INDEX event_by_id ON event (task, id, at);
+
+CREATE TABLE sample (
+  -- What a running task measured, about once a second; one a minute after an hour, none after 14
+  -- days. Totals count from the start of the worker; times in seconds.
+  task            TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  at              TEXT NOT NULL,
+  stage           TEXT NOT NULL CHECK (stage IN ('schema', 'full', 'incremental')),
+  rows_read       INTEGER NOT NULL,             -- total
+  bytes_read      INTEGER NOT NULL,             -- total
+  rows_written    INTEGER NOT NULL,             -- total
+  bytes_written   INTEGER NOT NULL,             -- total
+  transactions    INTEGER NOT NULL,             -- total, source transactions
+  batches         INTEGER NOT NULL,             -- total, target transactions
+  reader_wait_s   REAL NOT NULL,                -- total, the reader waited for the source
+  writer_wait_s   REAL NOT NULL,                -- total, the reader waited for the writer
+  apply_s         REAL NOT NULL,                -- total, inside the target
+  commit_s        REAL NOT NULL,                -- total, of apply_s in COMMIT
+  read_lag_s      REAL NOT NULL,                -- age of what was read last; 0 = all is read
+  apply_lag_s     REAL NOT NULL,                -- age of what was applied last; 0 = all is applied
+  heard_age_s     REAL NOT NULL,                -- since the source was last heard of
+  last_batch_rows INTEGER NOT NULL,
+  queue_bytes     INTEGER NOT NULL,             -- read and not yet written
+  memory_bytes    INTEGER NOT NULL,             -- peak resident set of the worker
+  idle            INTEGER NOT NULL,             -- 1: nothing to do, as opposed to stuck
+  PRIMARY KEY (task, at)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+/// Number i brings schema version i to i + 1. Rows are only ever added.
+constexpr std::array<const char*, 1> kMigrations = {kSchema1};
+constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
+
+constexpr std::chrono::milliseconds kBusyTimeout{5000};
+constexpr std::chrono::milliseconds kReadPatience{1000};
+constexpr std::chrono::hours kSampleDetail{1};
+constexpr std::chrono::hours kSampleLife{14 * 24};
+
+/// SQLite has one view of a WAL's shared memory for a whole process: a writer that opens the file
+/// during a read would get the reader's, which cannot be written.
+std::mutex shared_memory_mutex;
+
+std::string text_of(Time time) { return to_rfc3339(time, true); }
+
+/// The epoch stands for "never", which is NULL.
+void bind_time(SqliteStatement& statement, Time time) {
+  if (time == Time{}) {
+    statement.bind(nullptr);
+  } else {
+    statement.bind(text_of(time));
+  }
+}
+
+Time time_at(const SqliteStatement& row, int column) {
+  return row.is_null(column) ? Time{} : parse_rfc3339(row.text(column));
+}
+
+/// The enumerator that `text` names; the first `count` ones are tried.
+template <class Enum>
+Enum enumerator(std::string_view text, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (to_string(static_cast<Enum>(i)) == text) return static_cast<Enum>(i);
+  }
+  throw Error(ExitCode::failed, "state.io", fmt::format("\"{}\" in weir.db is not a state", text),
+              "the file was changed by hand or is damaged", "restore weir.db from a copy");
+}
+
+TaskState task_state(std::string_view text) { return enumerator<TaskState>(text, 6); }
+Stage stage(std::string_view text) { return enumerator<Stage>(text, 3); }
+StageState stage_state(std::string_view text) { return enumerator<StageState>(text, 4); }
+
+std::int64_t row_limit(std::size_t limit) {
+  return static_cast<std::int64_t>(
+      std::min<std::size_t>(limit, std::numeric_limits<std::int64_t>::max()));
+}
+
+std::uint64_t count_at(const SqliteStatement& row, int column) {
+  return static_cast<std::uint64_t>(row.integer(column));
+}
+
+constexpr const char* kTaskColumns =
+    "SELECT name, file, state, stage, detail, error_id, error, error_fix, exit_code, created_at,"
+    " started_at, changed_at FROM task ";
+
+TaskRow task_row(const SqliteStatement& row) {
+  TaskRow task;
+  int c = 0;
+  task.name = row.text(c++);
+  task.file = row.text(c++);
+  task.state = task_state(row.text(c++));
+  task.stage = stage(row.text(c++));
+  task.detail = row.text(c++);
+  task.error_id = row.text(c++);
+  task.error = row.text(c++);
+  task.error_fix = row.text(c++);
+  task.exit_code = static_cast<int>(row.integer(c++));
+  task.created = time_at(row, c++);
+  task.started = time_at(row, c++);
+  task.changed = time_at(row, c++);
+  return task;
+}
+
+/// What tells that a file is still the one that was read.
+struct FileMark {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec changed{};
+
+  bool operator==(const FileMark& other) const {
+    return device == other.device && inode == other.inode && size == other.size &&
+           changed.tv_sec == other.changed.tv_sec && changed.tv_nsec == other.changed.tv_nsec;
+  }
+};
+
+std::optional<FileMark> mark_of(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) == 0) {
+    return FileMark{found.st_dev, found.st_ino, found.st_size, found.st_mtim};
+  }
+  if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
+  throw Error(ExitCode::failed, "state.io", "cannot read " + path, std::strerror(errno),
+              "run as the owner of the state folder, or give --state-dir");
+}
+
+/// Creates the file for its owner alone, and takes away what others may do with an older one.
+/// It is never opened here: closing it would drop the locks that SQLite has on it in this process.
+void create_private_file(const std::string& path) {
+  const int created = open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (created >= 0) {
+    close(created);
+    return;
+  }
+  if (errno == EEXIST) {
+    struct stat found {};
+    if (stat(path.c_str(), &found) == 0 && (found.st_mode & 0077) != 0) {
+      if (chmod(path.c_str(), 0600) == 0) return;
+    } else {
+      return;
+    }
+  }
+  throw Error(ExitCode::failed, "state.io", "cannot create " + path, std::strerror(errno),
+              "give this user a state folder of its own with --state-dir or WEIR_STATE_DIR");
+}
+
+class SqliteState final : public StateStore {
+ public:
+  SqliteState(const std::string& folder, bool read_only)
+      : path_(folder + "/weir.db"), read_only_(read_only) {
+    if (read_only) {
+      read([](SqliteDatabase& db) { return db.integer("SELECT count(*) FROM task"); });
+    } else {
+      make_private_folder(folder);
+      create_private_file(path_);
+      open_for_writing();
+    }
+  }
+
+  std::vector<TaskRow> tasks() override {
+    return read([](SqliteDatabase& db) {
+      std::vector<TaskRow> out;
+      SqliteStatement row = db.prepare(std::string(kTaskColumns) + "ORDER BY name");
+      while (row.step()) out.push_back(task_row(row));
+      return out;
+    });
+  }
+
+  std::optional<TaskRow> task(const std::string& name) override {
+    return read([&](SqliteDatabase& db) -> std::optional<TaskRow> {
+      SqliteStatement row = db.prepare(std::string(kTaskColumns) + "WHERE name = ?");
+      row.bind(name);
+      if (!row.step()) return std::nullopt;
+      return task_row(row);
+    });
+  }
+
+  void put_task(const std::string& name, const std::string& file) override {
+    write([&](SqliteDatabase& db) {
+      const std::string at = text_of(now());
+      db.prepare(
+            "INSERT INTO task (name, file, created_at, changed_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET file = excluded.file")
+          .bind(name)
+          .bind(file)
+          .bind(at)
+          .bind(at)
+          .run();
+    });
+  }
+
+  void set_state(const std::string& task, TaskState state, const std::string& detail) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare(
+            "UPDATE task SET detail = ?2,"
+            " started_at = iif(?3 = 'starting' AND state <> ?3, ?4, started_at),"
+            " changed_at = iif(state <> ?3, ?4, changed_at), state = ?3 WHERE name = ?1")
+          .bind(task)
+          .bind(detail)
+          .bind(to_string(state))
+          .bind(text_of(now()))
+          .run();
+    });
+  }
+
+  void set_stage(const std::string& task, Stage stage, const std::string& detail) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare("UPDATE task SET stage = ?2, detail = ?3 WHERE name = ?1")
+          .bind(task)
+          .bind(to_string(stage))
+          .bind(detail)
+          .run();
+    });
+  }
+
+  void set_error(const std::string& task, int exit_code, const std::string& id,
+                 const std::string& what, const std::string& fix) override {
+    const bool clear = id.empty();
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare(
+            "UPDATE task SET exit_code = ?2, error_id = ?3, error = ?4, error_fix = ?5"
+            " WHERE name = ?1")
+          .bind(task)
+          .bind(clear ? 0 : exit_code)
+          .bind(id)
+          .bind(clear ? std::string() : what)
+          .bind(clear ? std::string() : fix)
+          .run();
+    });
+  }
+
+  std::vector<TableRow> tables(const std::string& task) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<TableRow> out;
+      SqliteStatement row = db.prepare(
+          "SELECT source_schema, source_table, target_schema, target_table, schema_state,"
+          " full_state, incremental_state, schema_error, full_error, incremental_error,"
+          " estimated_rows, copied_rows, copied_bytes, applied_changes, last_change_at"
+          " FROM table_state WHERE task = ? ORDER BY source_schema, source_table");
+      row.bind(task);
+      while (row.step()) {
+        TableRow& table = out.emplace_back();
+        int c = 0;
+        table.source.schema = row.text(c++);
+        table.source.table = row.text(c++);
+        table.target.schema = row.text(c++);
+        table.target.table = row.text(c++);
+        table.schema = stage_state(row.text(c++));
+        table.full = stage_state(row.text(c++));
+        table.incremental = stage_state(row.text(c++));
+        table.schema_error = row.text(c++);
+        table.full_error = row.text(c++);
+        table.incremental_error = row.text(c++);
+        table.estimated_rows = count_at(row, c++);
+        table.copied_rows = count_at(row, c++);
+        table.copied_bytes = count_at(row, c++);
+        table.applied_changes = count_at(row, c++);
+        table.last_change = time_at(row, c++);
+      }
+      return out;
+    });
+  }
+
+  void put_tables(const std::string& task, std::span<const TableRow> rows) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      SqliteStatement put = db.prepare(
+          "INSERT OR REPLACE INTO table_state (task, source_schema, source_table, target_schema,"
+          " target_table, schema_state, full_state, incremental_state, schema_error, full_error,"
+          " incremental_error, estimated_rows, copied_rows, copied_bytes, applied_changes,"
+          " last_change_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      for (const TableRow& table : rows) {
+        put.bind(task)
+            .bind(table.source.schema)
+            .bind(table.source.table)
+            .bind(table.target.schema)
+            .bind(table.target.table)
+            .bind(to_string(table.schema))
+            .bind(to_string(table.full))
+            .bind(to_string(table.incremental))
+            .bind(table.schema_error)
+            .bind(table.full_error)
+            .bind(table.incremental_error)
+            .bind(table.estimated_rows)
+            .bind(table.copied_rows)
+            .bind(table.copied_bytes)
+            .bind(table.applied_changes);
+        bind_time(put, table.last_change);
+        put.run();
+      }
+    });
+  }
+
+  void retain_tables(const std::string& task, std::span<const TableName> keep) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      const std::set<TableName> kept(keep.begin(), keep.end());
+      std::set<TableName> gone;
+      SqliteStatement row = db.prepare(
+          "SELECT source_schema, source_table FROM table_state WHERE task = ?1 UNION"
+          " SELECT source_schema, source_table FROM chunk_range WHERE task = ?1");
+      row.bind(task);
+      while (row.step()) {
+        TableName name{std::string(row.text(0)), std::string(row.text(1))};
+        if (!kept.contains(name)) gone.insert(std::move(name));
+      }
+      SqliteStatement forget_table = db.prepare(
+          "DELETE FROM table_state WHERE task = ? AND source_schema = ? AND source_table = ?");
+      SqliteStatement forget_ranges = db.prepare(
+          "DELETE FROM chunk_range WHERE task = ? AND source_schema = ? AND source_table = ?");
+      for (const TableName& name : gone) {
+        forget_table.bind(task).bind(name.schema).bind(name.table).run();
+        forget_ranges.bind(task).bind(name.schema).bind(name.table).run();
+      }
+    });
+  }
+
+  std::vector<RangeProgress> ranges(const std::string& task, const TableName& table) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<RangeProgress> out;
+      SqliteStatement row = db.prepare(
+          "SELECT number, after_key, upto_key, whole, reached_key, rows, bytes, done"
+          " FROM chunk_range WHERE task = ? AND source_schema = ? AND source_table = ?"
+          " ORDER BY number");
+      row.bind(task).bind(table.schema).bind(table.table);
+      while (row.step()) {
+        RangeProgress& progress = out.emplace_back();
+        int c = 0;
+        progress.range.number = static_cast<std::uint32_t>(row.integer(c++));
+        progress.range.after = decode_key(row.text(c++));
+        progress.range.upto = decode_key(row.text(c++));
+        progress.range.whole = row.integer(c++) != 0;
+        progress.reached = decode_key(row.text(c++));
+        progress.rows = count_at(row, c++);
+        progress.bytes = count_at(row, c++);
+        progress.done = row.integer(c++) != 0;
+      }
+      return out;
+    });
+  }
+
+  void put_range(const std::string& task, const TableName& table,
+                 const RangeProgress& progress) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare(
+            "INSERT OR REPLACE INTO chunk_range (task, source_schema, source_table, number,"
+            " after_key, upto_key, whole, reached_key, rows, bytes, done)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(task)
+          .bind(table.schema)
+          .bind(table.table)
+          .bind(progress.range.number)
+          .bind(encode_key(progress.range.after))
+          .bind(encode_key(progress.range.upto))
+          .bind(progress.range.whole)
+          .bind(encode_key(progress.reached))
+          .bind(progress.rows)
+          .bind(progress.bytes)
+          .bind(progress.done)
+          .run();
+    });
+  }
+
+  std::optional<StoredOffset> offset(const std::string& task) override {
+    return read([&](SqliteDatabase& db) -> std::optional<StoredOffset> {
+      SqliteStatement row = db.prepare(
+          "SELECT offset_text, source_at, identity, stored_at FROM task_offset WHERE task = ?");
+      row.bind(task);
+      if (!row.step()) return std::nullopt;
+      return StoredOffset{Offset{std::string(row.text(0)), time_at(row, 1)},
+                          Identity{std::string(row.text(2))}, time_at(row, 3)};
+    });
+  }
+
+  void put_offset(const std::string& task, const Offset& offset,
+                  const Identity& identity) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      SqliteStatement put = db.prepare(
+          "INSERT OR REPLACE INTO task_offset (task, offset_text, source_at, identity, stored_at)"
+          " VALUES (?, ?, ?, ?, ?)");
+      put.bind(task).bind(offset.text);
+      bind_time(put, offset.source_time);
+      put.bind(identity.text).bind(text_of(now())).run();
+    });
+  }
+
+  void add_event(const std::string& task, const EventRow& event) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare(
+            "INSERT INTO event (task, at, level, id, table_name, text) VALUES (?, ?, ?, ?, ?, ?)")
+          .bind(task)
+          .bind(text_of(event.at))
+          .bind(event.level)
+          .bind(event.id)
+          .bind(event.table)
+          .bind(event.text)
+          .run();
+    });
+  }
+
+  std::vector<EventRow> events(const std::string& task, std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<EventRow> out;
+      SqliteStatement row = db.prepare(
+          "SELECT at, level, id, table_name, text FROM event WHERE task = ?"
+          " ORDER BY number DESC LIMIT ?");
+      row.bind(task).bind(row_limit(limit));
+      while (row.step()) {
+        out.push_back({time_at(row, 0), std::string(row.text(1)), std::string(row.text(2)),
+                       std::string(row.text(3)), std::string(row.text(4))});
+      }
+      std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+  std::size_t count_events(const std::string& task, const std::string& id, Time since) override {
+    return read([&](SqliteDatabase& db) -> std::size_t {
+      SqliteStatement row =
+          db.prepare("SELECT count(*) FROM event WHERE task = ? AND id = ? AND at >= ?");
+      row.bind(task).bind(id).bind(text_of(since));
+      row.step();
+      return count_at(row, 0);
+    });
+  }
+
+  void add_sample(const std::string& task, const Sample& sample) override {
+    const auto insert = [&](SqliteDatabase& db) {
+      db.prepare(
+            "INSERT OR REPLACE INTO sample (task, at, stage, rows_read, bytes_read, rows_written,"
+            " bytes_written, transactions, batches, reader_wait_s, writer_wait_s, apply_s,"
+            " commit_s, read_lag_s, apply_lag_s, heard_age_s, last_batch_rows, queue_bytes,"
+            " memory_bytes, idle)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(task)
+          .bind(text_of(sample.at))
+          .bind(to_string(sample.stage))
+          .bind(sample.rows_read)
+          .bind(sample.bytes_read)
+          .bind(sample.rows_written)
+          .bind(sample.bytes_written)
+          .bind(sample.transactions)
+          .bind(sample.batches)
+          .bind(sample.reader_wait_s)
+          .bind(sample.writer_wait_s)
+          .bind(sample.apply_s)
+          .bind(sample.commit_s)
+          .bind(sample.read_lag_s)
+          .bind(sample.apply_lag_s)
+          .bind(sample.heard_age_s)
+          .bind(sample.last_batch_rows)
+          .bind(sample.queue_bytes)
+          .bind(sample.memory_bytes)
+          .bind(sample.idle)
+          .run();
+      thin_samples(db, task, sample.at);
+    };
+    write_task(task, insert, Durability::after_crash);
+  }
+
+  std::vector<Sample> samples(const std::string& task, std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<Sample> out;
+      SqliteStatement row = db.prepare(
+          "SELECT at, stage, rows_read, bytes_read, rows_written, bytes_written, transactions,"
+          " batches, reader_wait_s, writer_wait_s, apply_s, commit_s, read_lag_s, apply_lag_s,"
+          " heard_age_s, last_batch_rows, queue_bytes, memory_bytes, idle"
+          " FROM sample WHERE task = ? ORDER BY at DESC LIMIT ?");
+      row.bind(task).bind(row_limit(limit));
+      while (row.step()) {
+        Sample& sample = out.emplace_back();
+        int c = 0;
+        sample.at = time_at(row, c++);
+        sample.stage = stage(row.text(c++));
+        sample.rows_read = count_at(row, c++);
+        sample.bytes_read = count_at(row, c++);
+        sample.rows_written = count_at(row, c++);
+        sample.bytes_written = count_at(row, c++);
+        sample.transactions = count_at(row, c++);
+        sample.batches = count_at(row, c++);
+        sample.reader_wait_s = row.real(c++);
+        sample.writer_wait_s = row.real(c++);
+        sample.apply_s = row.real(c++);
+        sample.commit_s = row.real(c++);
+        sample.read_lag_s = row.real(c++);
+        sample.apply_lag_s = row.real(c++);
+        sample.heard_age_s = row.real(c++);
+        sample.last_batch_rows = count_at(row, c++);
+        sample.queue_bytes = count_at(row, c++);
+        sample.memory_bytes = count_at(row, c++);
+        sample.idle = row.integer(c++) != 0;
+      }
+      std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+ private:
+  /// What a commit survives. A sample is worth no fsync: after a power loss the last ones may be
+  /// missing, while the file stays sound.
+  enum class Durability { after_power_loss, after_crash };
+
+  SqliteDatabase::Options options(SqliteDatabase::Access access) const {
+    return {access, kBusyTimeout, "state"};
+  }
+
+  void require_known(std::int64_t version) const {
+    if (version <= kVersion) return;
+    throw Error(ExitCode::refused, "state.newer",
+                fmt::format("{} was written by a newer weir", path_),
+                fmt::format("its schema version is {}, this weir knows {}", version, kVersion),
+                "use the newer weir, or another state folder (--state-dir)");
+  }
+
+  void open_for_writing() {
+    const std::lock_guard lock(shared_memory_mutex);
+    db_.emplace(path_, options(SqliteDatabase::Access::write));
+    require_known(db_->integer("PRAGMA user_version"));
+    enter_wal();
+    db_->execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+    if (db_->integer("PRAGMA user_version") == kVersion) return;
+    SqliteTransaction transaction(*db_);
+    // Another process may have done it while we waited for the lock.
+    const std::int64_t version = db_->integer("PRAGMA user_version");
+    require_known(version);
+    for (std::int64_t i = version; i < kVersion; ++i) {
+      db_->execute(kMigrations[static_cast<std::size_t>(i)]);
+    }
+    db_->execute(fmt::format("PRAGMA user_version = {}", kVersion).c_str());
+    transaction.commit();
+  }
+
+  /// SQLite does not wait for others while it changes the journal mode, so the waiting is ours.
+  void enter_wal() {
+    const Clock::time_point deadline = Clock::now() + kBusyTimeout;
+    for (;;) {
+      try {
+        SqliteStatement mode = db_->prepare("PRAGMA journal_mode = WAL");
+        if (mode.step() && mode.text(0) == "wal") return;
+        throw Error(ExitCode::failed, "state.io", "cannot keep a write-ahead log beside " + path_,
+                    "the file system does not support shared memory",
+                    "keep the state on a local disk (--state-dir)");
+      } catch (const Error& error) {
+        if (error.code() != ExitCode::state_conflict || Clock::now() > deadline) throw;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  template <class Change>
+  void write(Change&& change, Durability durability = Durability::after_power_loss) {
+    const std::lock_guard lock(mutex_);
+    if (read_only_) throw bug("a write to a state that was opened for reading");
+    if (durability != durability_) {
+      db_->execute(durability == Durability::after_crash ? "PRAGMA synchronous = NORMAL"
+                                                         : "PRAGMA synchronous = FULL");
+      durability_ = durability;
+    }
+    SqliteTransaction transaction(*db_);
+    change(*db_);
+    transaction.commit();
+  }
+
+  template <class Change>
+  void write_task(const std::string& task, Change&& change,
+                  Durability durability = Durability::after_power_loss) {
+    write(
+        [&](SqliteDatabase& db) {
+          SqliteStatement known = db.prepare("SELECT 1 FROM task WHERE name = ?");
+          known.bind(task);
+          if (!known.step()) {
+            throw Error(ExitCode::not_found, "task.unknown",
+                        fmt::format("there is no task \"{}\"", task), path_ + " does not list it",
+                        "see weir sync list; weir sync start FILE registers a task");
+          }
+          change(db);
+        },
+        durability);
+  }
+
+  /// Runs `query`; a default answer if there is nothing to read from yet.
+  template <class Query>
+  auto read(Query&& query) -> std::invoke_result_t<Query&, SqliteDatabase&> {
+    const std::lock_guard lock(mutex_);
+    if (!read_only_) return query(*db_);
+    const Clock::time_point deadline = Clock::now() + kReadPatience;
+    for (;;) {
+      const std::optional<FileMark> before = mark_of(path_);
+      if (!before) return {};
+      const bool frozen = !wal_holds_data();
+      const auto undisturbed = [&] { return mark_of(path_) == before && !wal_holds_data(); };
+      try {
+        auto answer = ask(frozen, query);
+        // SQLite's locks keep a WAL in order for us; a frozen file has none.
+        if (!frozen || undisturbed()) return answer;
+      } catch (const Error& error) {
+        // A writer that comes or goes under our hands can show as any error.
+        const bool lasting = error.code() == ExitCode::refused || (frozen && undisturbed());
+        if (lasting || Clock::now() > deadline) throw;
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+
+  /// Opens the file for this one query: a connection that stays would keep a writer that ends from
+  /// tidying up, and would have to notice that a WAL came or went.
+  template <class Query>
+  auto ask(bool frozen, Query& query) -> std::invoke_result_t<Query&, SqliteDatabase&> {
+    const std::lock_guard lock(shared_memory_mutex);
+    SqliteDatabase db(
+        path_, options(frozen ? SqliteDatabase::Access::frozen : SqliteDatabase::Access::read));
+    const std::int64_t version = db.integer("PRAGMA user_version");
+    require_known(version);
+    if (version == 0) return {};
+    return query(db);
+  }
+
+  /// If so, the file alone is not the whole truth.
+  bool wal_holds_data() const {
+    const std::optional<FileMark> wal = mark_of(path_ + "-wal");
+    return wal && wal->size > 0;
+  }
+
+  /// Keeps one sample a minute of those older than an hour. Runs once a minute of samples, over
+  /// the minute that came of age; the first time over all that other processes left.
+  void thin_samples(SqliteDatabase& db, const std::string& task, Time at) {
+    const Time border = std::chrono::floor<std::chrono::minutes>(at - kSampleDetail);
+    Time& thinned = thinned_[task];
+    if (border <= thinned) return;
+    db.prepare("DELETE FROM sample WHERE task = ? AND at < ?")
+        .bind(task)
+        .bind(text_of(at - kSampleLife))
+        .run();
+    // The first 16 characters of a time are its minute; ':' followed by ':' is past its end.
+    db.prepare(
+          "DELETE FROM sample AS old WHERE task = ?1 AND at >= ?2 AND at < ?3 AND at <>"
+          " (SELECT max(at) FROM sample WHERE task = ?1 AND at >= substr(old.at, 1, 16)"
+          " AND at < substr(old.at, 1, 16) || '::')")
+        .bind(task)
+        .bind(text_of(thinned))
+        .bind(text_of(border))
+        .run();
+    thinned = border;
+  }
+
+  const std::string path_;
+  const bool read_only_;
+  std::mutex mutex_;
+  std::optional<SqliteDatabase> db_;                      ///< empty if read-only
+  Durability durability_ = Durability::after_power_loss;  ///< of the next commit on db_
+  std::map<std::string, Time> thinned_;  ///< by task: samples before it are one a minute
+};
+
+}  // namespace
+
+std::unique_ptr<StateStore> open_sqlite_state(const std::string& folder, bool read_only) {
+  return std::make_unique<SqliteState>(folder, read_only);
+}
+
+}  // namespace weir

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "model/finding.h"
+#include "model/key_range.h"
+#include "model/offset.h"
+#include "model/table.h"
+
+namespace weir {
+
+enum class Stage : std::uint8_t { schema, full, incremental };
+enum class StageState : std::uint8_t { waiting, running, done, failed };
+std::string to_string(Stage stage);
+std::string to_string(StageState state);
+
+/// What a task is doing, for people and scripts. `failed` stays until the next start.
+enum class TaskState : std::uint8_t { stopped, starting, running, stopping, failed, refused };
+std::string to_string(TaskState state);
+
+struct TaskRow {
+  std::string name;
+  std::string file;  ///< absolute path of the task file
+  TaskState state = TaskState::stopped;
+  Stage stage = Stage::schema;
+  std::string detail;    ///< "catching up", "idle", "waiting 8 s before the next try"
+  std::string error_id;  ///< of the last error that ended a worker; "" after a clean start
+  std::string error;
+  std::string error_fix;
+  int exit_code = 0;
+  Time created{};
+  Time started{};  ///< last start
+  Time changed{};  ///< last change of state
+};
+
+struct TableRow {
+  TableName source;
+  TableName target;
+  StageState schema = StageState::waiting;
+  StageState full = StageState::waiting;
+  StageState incremental = StageState::waiting;
+  std::string schema_error;
+  std::string full_error;
+  std::string incremental_error;
+  std::uint64_t estimated_rows = 0;
+  std::uint64_t copied_rows = 0;
+  std::uint64_t copied_bytes = 0;
+  std::uint64_t applied_changes = 0;
+  Time last_change{};  ///< source commit time of the last applied change; epoch if none
+};
+
+/// One line of a task's history. Kept; verbs that waive a risk write one too.
+struct EventRow {
+  Time at{};
+  std::string level;  ///< error, warning, info
+  std::string id;     ///< stable, dotted: "stage.full.done", "failover", an error's id
+  std::string table;
+  std::string text;
+};
+
+/// One sample of a running task, about one a second. Counters are totals since the worker's start.
+struct Sample {
+  Time at{};
+  Stage stage = Stage::schema;
+  std::uint64_t rows_read = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t rows_written = 0;
+  std::uint64_t bytes_written = 0;
+  std::uint64_t transactions = 0;
+  std::uint64_t batches = 0;
+  double reader_wait_s = 0;  ///< the reader waited for the source
+  double writer_wait_s = 0;  ///< the reader waited for the writer
+  double apply_s = 0;        ///< time inside the target, of which ...
+  double commit_s = 0;       ///< ... COMMIT
+  double read_lag_s = 0;     ///< now - commit time of what was read last; 0 if all is read
+  double apply_lag_s = 0;    ///< now - commit time of what was applied last; 0 if all is applied
+  double heard_age_s = 0;    ///< since the source was last heard of, heartbeats included
+  std::uint64_t last_batch_rows = 0;
+  std::uint64_t queue_bytes = 0;
+  std::uint64_t memory_bytes = 0;  ///< peak resident set
+  bool idle = false;               ///< nothing to do, as opposed to stuck
+};
+
+/// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
+///
+/// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
+/// write); each throws Error(state_conflict, "state.busy") if the file stays locked for 5 s, and
+/// Error(failed, "state.io") if it cannot be read or written. Unknown tasks: reads give empty,
+/// writes throw Error(not_found, "task.unknown").
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+
+  virtual std::vector<TaskRow> tasks() = 0;
+  virtual std::optional<TaskRow> task(const std::string& name) = 0;
+  /// Registers the task, or updates the path of its file.
+  virtual void put_task(const std::string& name, const std::string& file) = 0;
+  /// Sets `started` when the task becomes `starting`, and `changed` when its state is another one.
+  virtual void set_state(const std::string& task, TaskState state, const std::string& detail) = 0;
+  virtual void set_stage(const std::string& task, Stage stage, const std::string& detail) = 0;
+  /// Keeps the error that ended a worker; an empty id clears it.
+  virtual void set_error(const std::string& task, int exit_code, const std::string& id,
+                         const std::string& what, const std::string& fix) = 0;
+
+  virtual std::vector<TableRow> tables(const std::string& task) = 0;
+  /// Replaces the rows of these tables; others of the task stay.
+  virtual void put_tables(const std::string& task, std::span<const TableRow> rows) = 0;
+  /// Forgets tables of the task that are not in `keep`.
+  virtual void retain_tables(const std::string& task, std::span<const TableName> keep) = 0;
+
+  virtual std::vector<RangeProgress> ranges(const std::string& task, const TableName& table) = 0;
+  virtual void put_range(const std::string& task, const TableName& table,
+                         const RangeProgress& progress) = 0;
+
+  /// The last committed offset and the server it came from; empty before the first.
+  struct StoredOffset {
+    Offset offset;
+    Identity identity;
+    Time stored{};
+  };
+  virtual std::optional<StoredOffset> offset(const std::string& task) = 0;
+  virtual void put_offset(const std::string& task, const Offset& offset,
+                          const Identity& identity) = 0;
+
+  virtual void add_event(const std::string& task, const EventRow& event) = 0;
+  /// The newest `limit` events, oldest first.
+  virtual std::vector<EventRow> events(const std::string& task, std::size_t limit) = 0;
+  /// Events with this id since `since`.
+  virtual std::size_t count_events(const std::string& task, const std::string& id, Time since) = 0;
+
+  /// Adds a sample, and thins old ones: one a minute after an hour, none after 14 days.
+  virtual void add_sample(const std::string& task, const Sample& sample) = 0;
+  /// The newest `limit` samples, oldest first.
+  virtual std::vector<Sample> samples(const std::string& task, std::size_t limit) = 0;
+};
+
+/// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,
+/// else the XDG state folder + "/weir".
+std::string state_folder(const std::string& folder);
+
+/// Opens `folder`/weir.db, creating folder (0700) and file (0600) unless `read_only`. A newer
+/// schema version is refused with Error(refused, "state.newer"). Read-only and missing: empty.
+std::unique_ptr<StateStore> open_state(const std::string& folder, bool read_only);
+
+}  // namespace weir
