@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/mysql/changes.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "source/mysql/dump.h"
+#include "source/mysql/statement.h"
+
+namespace weir::mysql {
+namespace {
+
+constexpr std::size_t kArenaLimit = std::size_t{256} << 10;
+constexpr std::size_t kPreparedLimit = std::size_t{64} << 20;
+
+bool all_present(const std::uint8_t* bitmap, std::uint32_t columns) {
+  for (std::uint32_t i = 0; i + 8 <= columns; i += 8) {
+    if (bitmap[i / 8] != 0xff) return false;
+  }
+  const std::uint8_t rest = static_cast<std::uint8_t>((1U << (columns % 8)) - 1);
+  return columns % 8 == 0 || (bitmap[columns / 8] & rest) == rest;
+}
+
+Time seconds(std::uint32_t timestamp) { return Time(std::chrono::seconds(timestamp)); }
+
+}  // namespace
+
+/// A selected table while its rows are read: the plan, and how the current definition is decoded.
+struct BinlogReader::SelectedTable {
+  const TablePlan* plan = nullptr;
+  std::vector<bool> wanted;
+  std::vector<std::shared_ptr<const Charset>> charsets;
+  std::shared_ptr<const TableMap> map;
+  std::optional<RowDecoder> decoder;
+  std::vector<Cell> before;
+  std::vector<Cell> after;
+};
+
+/// The rows of one XA transaction between PREPARE and COMMIT.
+struct BinlogReader::PreparedXa {
+  struct Rows {
+    RowsEvent event;  ///< its views point into the strings beside it
+    std::string rows;
+    std::string before_columns;
+    std::string after_columns;
+    std::shared_ptr<const TableMap> map;
+    SelectedTable* table = nullptr;
+  };
+  std::string id;
+  LogPosition before;  ///< where a resumed task must begin to see it again
+  std::vector<std::unique_ptr<Rows>> events;
+  std::size_t bytes = 0;
+};
+
+BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
+                           const LogPosition& from, std::span<const TablePlan> plans,
+                           const TypeSettings& types)
+    : connection_(endpoint, MysqlConnection::Role::source),
+      server_id_(server_id),
+      is_mariadb_(connection_.is_mariadb()),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      types_(types),
+      position_(from),
+      last_heard_(now()) {
+  const AskServer ask = [this](std::string_view charset, std::string_view bytes,
+                               std::string& utf8) {
+    try {
+      const auto value = connection_.scalar(
+          fmt::format("SELECT CONVERT(_{} X'{}' USING utf8mb4)", charset, hex(bytes)));
+      if (value) utf8 = *value;
+      return value.has_value();
+    } catch (const Error& error) {
+      if (error.id() != "mysql.query") throw;
+      return false;  // the bytes are no text in this set
+    }
+  };
+  std::map<std::string, std::shared_ptr<const Charset>> known;
+  for (const TablePlan& plan : plans) {
+    auto table = std::make_unique<SelectedTable>();
+    table->plan = &plan;
+    const std::size_t count = plan.source.columns.size();
+    table->wanted.assign(count, false);
+    table->charsets.resize(count);
+    table->before.resize(count);
+    table->after.resize(count);
+    for (const PlannedColumn& column : plan.columns) {
+      if (column.added()) continue;
+      table->wanted[column.source] = true;
+      const std::string& charset = plan.source.columns[column.source].charset;
+      if (charset.empty()) continue;
+      const auto [it, is_new] = known.try_emplace(charset);
+      if (is_new) it->second = open_charset(charset, ask);
+      table->charsets[column.source] = it->second;
+    }
+    tables_.emplace(plan.source.name, std::move(table));
+  }
+  request_log(from);
+}
+
+BinlogReader::~BinlogReader() { close(wake_fd_); }
+
+void BinlogReader::request_log(const LogPosition& from) {
+  DumpRequest request;
+  request.from = from;
+  request.server_id = server_id_;
+  request_dump(connection_, request);
+}
+
+void BinlogReader::explain_server_error(const Error& error) const {
+  explain_dump_error(connection_, error, server_id_, position_.text());
+}
+
+ChangeReader::Wait BinlogReader::wait(std::chrono::milliseconds limit) {
+  if (connection_.has_buffered()) return Wait::ready;
+  pollfd fds[] = {{connection_.socket(), POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+  const int ready = ::poll(fds, 2, static_cast<int>(limit.count()));
+  if (ready > 0 && (fds[1].revents & POLLIN) != 0) {
+    std::uint64_t count = 0;
+    while (read(wake_fd_, &count, sizeof count) < 0 && errno == EINTR) {
+    }
+    return Wait::woken;
+  }
+  return ready > 0 ? Wait::ready : Wait::timed_out;
+}
+
+void BinlogReader::wake() {
+  const std::uint64_t one = 1;
+  while (write(wake_fd_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+}
+
+void BinlogReader::poll(ChangeSink& sink) {
+  std::string_view packet;
+  try {
+    packet = connection_.read_packet();
+  } catch (const Error& error) {
+    explain_server_error(error);
+  }
+  last_heard_ = now();
+  bytes_read_ += packet.size();
+  if (packet.empty() || packet[0] != 0) {
+    throw Error(ExitCode::source_unreachable, "mysql.lost",
+                "the server ended the change log stream",
+                "it shut down, or an administrator killed the session",
+                "check that the server runs; weir reconnects by itself while a task runs");
+  }
+  const std::string_view event = packet.substr(1);
+  std::uint32_t end = 0;
+  if (event.size() >= 19) std::memcpy(&end, event.data() + 13, sizeof end);
+  event_end_ = end;
+  sink_ = &sink;
+  at_end_ = false;
+  decoder_.feed(event, *this);
+}
+
+Offset BinlogReader::offset() const {
+  // An XA transaction that is prepared but not decided must be read again after a restart.
+  const LogPosition& safe = prepared_.empty() ? position_ : prepared_.front()->before;
+  return {safe.text(), pending_time_};
+}
+
+void BinlogReader::on_rotate(std::string_view file, std::uint64_t position) {
+  // The server announces the file it reads at the start of a stream too, with the position of the
+  // file's first event where the stream begins by GTID.
+  if (file == position_.file) return;
+  position_.file = file;
+  position_.position = position;
+}
+
+void BinlogReader::on_format(const EventHeader&, std::string_view) {}
+
+void BinlogReader::on_gtid(const EventHeader& header, const GtidEvent& event) {
+  pending_gtid_ = event.anonymous ? Gtid{} : event.gtid;
+  pending_time_ = event.commit_time == Time{} ? seconds(header.timestamp) : event.commit_time;
+  standalone_ = event.standalone;
+  in_transaction_ = is_mariadb_ && !event.standalone;
+  in_xa_ = event.xa == GtidEvent::Xa::prepare;
+}
+
+Time BinlogReader::commit_time(const EventHeader& header) const {
+  return pending_time_ == Time{} ? seconds(header.timestamp) : pending_time_;
+}
+
+void BinlogReader::pass_gtid() {
+  if (pending_gtid_.flavor != Gtid::Flavor::none && position_.by_gtid()) {
+    position_.gtids.add(pending_gtid_);
+  }
+  if (event_end_ != 0) position_.position = event_end_;
+  pending_gtid_ = {};
+}
+
+void BinlogReader::end_transaction(Time time) {
+  pass_gtid();
+  in_transaction_ = false;
+  standalone_ = false;
+  in_xa_ = false;
+  delivered_ = false;
+  sink_->commit(time);
+}
+
+void BinlogReader::begin_if_needed() {
+  if (std::exchange(delivered_, true)) return;
+  sink_->begin(pending_time_);
+}
+
+void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) {
+  const Time time = commit_time(header);
+  pending_time_ = time;
+  Statement statement = classify(event.sql, event.schema);
+  const auto stop = [&](const char* id, const std::string& what, const std::string& why,
+                        const std::string& fix) {
+    throw Error(ExitCode::refused, id, fmt::format("{} after offset {}", what, position_.text()),
+                why, fix);
+  };
+  switch (statement.kind) {
+    case Statement::Kind::begin:
+      in_transaction_ = true;
+      return;
+    case Statement::Kind::commit:
+      end_transaction(time);
+      return;
+    case Statement::Kind::savepoint:
+      return;
+    case Statement::Kind::rollback:
+      if (!delivered_) {
+        end_transaction(time);
+        return;
+      }
+      [[fallthrough]];
+    case Statement::Kind::rollback_to:
+      if (!delivered_) return;
+      stop("mysql.logged-rollback", "the log holds a transaction that was rolled back",
+           "it mixed transactional and other tables, so which of its rows stand cannot be told",
+           "compare the tables it touched, then start the task anew from a fresh copy of them");
+      return;
+    case Statement::Kind::xa_start:
+      in_transaction_ = true;
+      in_xa_ = true;
+      return;
+    case Statement::Kind::xa_end:
+      xa_id_ = std::move(statement.xid);
+      return;
+    case Statement::Kind::xa_prepare:
+      return;  // the XA_PREPARE event says it
+    case Statement::Kind::xa_commit:
+    case Statement::Kind::xa_rollback: {
+      const auto at = std::find_if(prepared_.begin(), prepared_.end(),
+                                   [&](const auto& xa) { return xa->id == statement.xid; });
+      if (at == prepared_.end()) {
+        if (statement.kind == Statement::Kind::xa_commit) {
+          stop("mysql.xa-unknown", "an XA transaction commits whose changes were logged earlier",
+               "it was prepared before the offset this task started from",
+               "start the task anew; preflight names XA transactions that are still prepared");
+        }
+        end_transaction(time);
+        return;
+      }
+      const std::unique_ptr<PreparedXa> xa = std::move(*at);
+      prepared_.erase(at);
+      if (statement.kind == Statement::Kind::xa_commit) {
+        deliver_prepared(*xa);
+      }
+      end_transaction(time);
+      return;
+    }
+    case Statement::Kind::data:
+      stop(
+          "mysql.statement-format", "a row change was logged as a statement",
+          fmt::format("a session left binlog_format=ROW: {}", event.sql.substr(0, 60)),
+          "find the session that sets binlog_format; compare the tables it changed, then start the "
+          "task anew from a fresh copy of them");
+      return;
+    case Statement::Kind::unknown:
+      stop("mysql.unknown-statement", "the log holds a statement that weir does not know",
+           fmt::format("it begins with: {}", event.sql.substr(0, 60)),
+           "report it with the statement; until then the task cannot pass this place");
+      return;
+    case Statement::Kind::definition:
+      apply_definitions(time, std::move(statement.changes));
+      return;
+    case Statement::Kind::drop_database: {
+      std::vector<SchemaChange> drops;
+      for (const auto& [name, table] : tables_) {
+        if (name.schema != statement.schema) continue;
+        SchemaChange change;
+        change.kind = SchemaChange::Kind::drop_table;
+        change.table = name;
+        change.sql = event.sql;
+        drops.push_back(std::move(change));
+      }
+      apply_definitions(time, std::move(drops));
+      return;
+    }
+    case Statement::Kind::harmless:
+      if (!in_transaction_) end_transaction(time);
+      return;
+  }
+}
+
+void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
+  for (SchemaChange& change : changes) {
+    change.time = time;
+    sink_->schema(change);
+  }
+  // CREATE TABLE ... SELECT has its definition inside the transaction that fills the table.
+  if (!in_transaction_) end_transaction(time);
+}
+
+BinlogReader::SelectedTable* BinlogReader::selected(const TableMap& map) {
+  auto& entry = by_id_[map.id];
+  if (entry.first.get() == &map) return entry.second;
+  return nullptr;
+}
+
+void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map) {
+  if (table.map == map) return;
+  table.decoder.emplace(*map, table.plan->source, table.wanted, table.charsets, types_);
+  table.map = map;
+}
+
+void BinlogReader::deliver_prepared(const PreparedXa& xa) {
+  for (const auto& rows : xa.events) {
+    use_map(*rows->table, rows->map);
+    deliver(rows->event, *rows->table);
+  }
+}
+
+void BinlogReader::on_table_map(const EventHeader&, const std::shared_ptr<const TableMap>& map) {
+  auto& entry = by_id_[map->id];
+  if (entry.first == map) {
+    if (entry.second != nullptr) use_map(*entry.second, map);
+    return;
+  }
+  const auto found = tables_.find(TableName{map->schema, map->table});
+  entry = {map, found == tables_.end() ? nullptr : found->second.get()};
+  if (entry.second != nullptr) use_map(*entry.second, map);
+}
+
+void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const TableMap& map) {
+  SelectedTable* table = selected(map);
+  if (table == nullptr) return;
+  const auto stop = [&](const char* id, const std::string& why, const std::string& fix) {
+    throw Error(ExitCode::refused, id,
+                fmt::format("cannot apply a change of {} after offset {}",
+                            table->plan->source.name.text(), position_.text()),
+                why, fix);
+  };
+  if (event.partial_json) {
+    stop(
+        "mysql.partial-json", "the source logs JSON updates as differences (PARTIAL_UPDATE_ROWS)",
+        "SET GLOBAL binlog_row_value_options = '', reconnect the writers, and start the task anew");
+  }
+  for (const std::uint8_t* bitmap : {event.before_columns, event.after_columns}) {
+    if (bitmap != nullptr && !all_present(bitmap, event.column_count)) {
+      stop("mysql.row-image",
+           "the row images are not complete: the session that wrote them used "
+           "binlog_row_image = MINIMAL or NOBLOB",
+           "SET GLOBAL binlog_row_image = 'FULL', reconnect the writers, and start the task anew");
+    }
+  }
+  if (!in_xa_) {
+    deliver(event, *table);
+    return;
+  }
+  if (collecting_ == nullptr) {
+    collecting_ = std::make_unique<PreparedXa>();
+    collecting_->before = position_;
+  }
+  auto rows = std::make_unique<PreparedXa::Rows>();
+  const std::size_t bitmap_bytes = (event.column_count + 7) / 8;
+  const auto keep = [bitmap_bytes](const std::uint8_t* bitmap,
+                                   std::string& copy) -> const std::uint8_t* {
+    if (bitmap == nullptr) return nullptr;
+    copy.assign(reinterpret_cast<const char*>(bitmap), bitmap_bytes);
+    return reinterpret_cast<const std::uint8_t*>(copy.data());
+  };
+  rows->event = event;
+  rows->rows = event.rows;
+  rows->event.rows = rows->rows;
+  rows->event.before_columns = keep(event.before_columns, rows->before_columns);
+  rows->event.after_columns = keep(event.after_columns, rows->after_columns);
+  rows->map = table->map;
+  rows->table = table;
+  collecting_->bytes += event.rows.size();
+  collecting_->events.push_back(std::move(rows));
+  std::size_t held = collecting_->bytes;
+  for (const auto& xa : prepared_) held += xa->bytes;
+  if (held > kPreparedLimit) {
+    stop("mysql.xa-too-large",
+         fmt::format(
+             "XA transactions that are prepared but not committed hold more than {} of changes",
+             format_bytes(kPreparedLimit)),
+         "commit or roll back the XA transactions that XA RECOVER shows on the source; the task "
+         "then goes on");
+  }
+}
+
+void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table) {
+  begin_if_needed();
+  if (arena_.used() > kArenaLimit) arena_.clear();
+  const char* at = event.rows.data();
+  const char* end = at + event.rows.size();
+  RowChange change;
+  change.table = table.plan->id;
+  while (at < end) {
+    switch (event.kind) {
+      case RowsEvent::Kind::insert:
+        change.op = RowChange::Op::insert;
+        at = table.decoder->decode(at, end, event.after_columns, table.after, arena_);
+        change.after = table.after;
+        break;
+      case RowsEvent::Kind::update:
+        change.op = RowChange::Op::update;
+        at = table.decoder->decode(at, end, event.before_columns, table.before, arena_);
+        at = table.decoder->decode(at, end, event.after_columns, table.after, arena_);
+        change.before = table.before;
+        change.after = table.after;
+        break;
+      case RowsEvent::Kind::remove:
+        change.op = RowChange::Op::remove;
+        at = table.decoder->decode(at, end, event.before_columns, table.before, arena_);
+        change.before = table.before;
+        break;
+    }
+    sink_->row(change);
+    if (arena_.used() > kArenaLimit) arena_.clear();
+  }
+}
+
+void BinlogReader::on_xid(const EventHeader& header) { end_transaction(commit_time(header)); }
+
+void BinlogReader::on_xa_prepare(const EventHeader& header, std::string_view, bool one_phase) {
+  std::unique_ptr<PreparedXa> xa = std::move(collecting_);
+  if (xa != nullptr && one_phase) {
+    deliver_prepared(*xa);
+  } else if (!one_phase) {
+    // Kept even without rows of ours: its XA COMMIT must find it.
+    if (xa == nullptr) {
+      xa = std::make_unique<PreparedXa>();
+      xa->before = position_;
+    }
+    xa->id = xa_id_;
+    prepared_.push_back(std::move(xa));
+  }
+  end_transaction(commit_time(header));
+}
+
+void BinlogReader::on_heartbeat(const EventHeader&, std::string_view file, std::uint64_t position) {
+  at_end_ = true;
+  if (in_transaction_ || file.empty()) return;
+  position_.file = file;
+  if (position > 0) position_.position = position;
+}
+
+void BinlogReader::on_statement_text(const EventHeader&, std::string_view) {}
+void BinlogReader::on_other(const EventHeader&, std::string_view) {}
+
+}  // namespace weir::mysql

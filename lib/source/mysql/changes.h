@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "client/mysql.h"
+#include "model/change_batch.h"
+#include "source/mysql/binlog_event.h"
+#include "source/mysql/charset.h"
+#include "source/mysql/offset.h"
+#include "source/mysql/row_decoder.h"
+#include "source/source.h"
+
+namespace weir::mysql {
+
+/// Follows a server's binlog over the replication protocol and hands selected changes on.
+class BinlogReader final : public ChangeReader, private BinlogHandler {
+ public:
+  /// Connects and asks for the log from `from` on. `server_id` is how the server knows us; no other
+  /// replica may use it.
+  BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const LogPosition& from,
+               std::span<const TablePlan> plans, const TypeSettings& types);
+  ~BinlogReader() override;
+
+  Wait wait(std::chrono::milliseconds limit) override;
+  void poll(ChangeSink& sink) override;
+  void wake() override;
+  Offset offset() const override;
+  bool at_end() const override { return at_end_; }
+  std::uint64_t bytes_read() const override { return bytes_read_; }
+  Time last_heard() const override { return last_heard_; }
+
+ private:
+  struct SelectedTable;
+  struct PreparedXa;
+
+  void on_rotate(std::string_view file, std::uint64_t position) override;
+  void on_format(const EventHeader& header, std::string_view server_version) override;
+  void on_gtid(const EventHeader& header, const GtidEvent& event) override;
+  void on_query(const EventHeader& header, const QueryEvent& event) override;
+  void on_table_map(const EventHeader& header, const std::shared_ptr<const TableMap>& map) override;
+  void on_rows(const EventHeader& header, const RowsEvent& event, const TableMap& map) override;
+  void on_xid(const EventHeader& header) override;
+  void on_xa_prepare(const EventHeader& header, std::string_view xid, bool one_phase) override;
+  void on_heartbeat(const EventHeader& header, std::string_view file,
+                    std::uint64_t position) override;
+  void on_statement_text(const EventHeader& header, std::string_view sql) override;
+  void on_other(const EventHeader& header, std::string_view name) override;
+
+  void request_log(const LogPosition& from);
+  [[noreturn]] void explain_server_error(const Error& error) const;
+  SelectedTable* selected(const TableMap& map);
+  void deliver(const RowsEvent& event, SelectedTable& table);
+  void begin_if_needed();
+  /// The transaction (or single statement) that the last GTID event announced is over.
+  void end_transaction(Time time);
+  /// Moves the position past the transaction in hand.
+  void pass_gtid();
+  void use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map);
+  void deliver_prepared(const PreparedXa& xa);
+  void apply_definitions(Time time, std::vector<SchemaChange> changes);
+  Time commit_time(const EventHeader& header) const;
+
+  MysqlConnection connection_;
+  std::uint32_t server_id_;
+  bool is_mariadb_;
+  int wake_fd_;
+  BinlogDecoder decoder_;
+  ChangeSink* sink_ = nullptr;
+
+  std::map<TableName, std::unique_ptr<SelectedTable>> tables_;
+  std::unordered_map<std::uint64_t, std::pair<std::shared_ptr<const TableMap>, SelectedTable*>>
+      by_id_;
+  TypeSettings types_;
+  Arena arena_;
+
+  LogPosition position_;         ///< after the last transaction end
+  std::uint64_t event_end_ = 0;  ///< end of the event in hand, from its outer header
+  Gtid pending_gtid_;
+  Time pending_time_{};
+  bool standalone_ = false;  ///< MariaDB: the next statement is the whole transaction
+  bool in_transaction_ = false;
+  bool delivered_ = false;  ///< the sink has seen begin() of this transaction
+
+  bool in_xa_ = false;  ///< the rows that follow wait for XA COMMIT
+  std::string xa_id_;
+  std::unique_ptr<PreparedXa> collecting_;
+  std::vector<std::unique_ptr<PreparedXa>> prepared_;  ///< oldest first
+
+  bool at_end_ = false;
+  std::uint64_t bytes_read_ = 0;
+  Time last_heard_{};
+};
+
+}  // namespace weir::mysql

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/mysql/checks.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "base/time.h"
+#include "source/mysql/start.h"
+#include "source/mysql/types.h"
+
+namespace weir::mysql {
+namespace {
+
+constexpr std::uint64_t kShortRetention = 24 * 3600;
+
+/// What a rule found: evidence, and the table if it is about one. `unknown` where the fact is
+/// hidden.
+struct Hit {
+  std::string evidence;
+  std::string table;
+  bool unknown = false;
+  std::string grant;  ///< of an unknown fact: what would show it
+};
+using Hits = std::vector<Hit>;
+
+template <class T, class Judge>
+Hits on(const std::optional<T>& fact, const char* name, Judge&& judge,
+        const char* grant = "let the account read the server's global variables") {
+  if (!fact) return {{fmt::format("the account may not see {}", name), "", true, grant}};
+  const std::string evidence = judge(*fact);
+  if (evidence.empty()) return {};
+  return {{evidence, "", false, ""}};
+}
+
+template <class Judge>
+Hits on_tables(const Facts& facts, Judge&& judge) {
+  Hits hits;
+  for (const Facts::TableFacts& table : facts.tables) {
+    std::string evidence = judge(table);
+    if (!evidence.empty()) hits.push_back({std::move(evidence), table.name, false, ""});
+  }
+  return hits;
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+struct Rule {
+  CheckRow row;
+  const char* what;
+  Hits (*judge)(const Facts&);
+};
+
+/// A new check is one new row; its facts come from gather().
+const auto kRules = std::to_array<Rule>({
+    {{"mysql.binlog-off", Severity::critical, "without a binlog there are no changes to follow",
+      "set log_bin in the server's configuration and restart it"},
+     "the binlog is off",
+     [](const Facts& f) {
+       return on(f.log_bin, "log_bin", [](bool v) { return v ? "" : "log_bin = OFF"; });
+     }},
+    {{"mysql.binlog-format", Severity::critical, "statement events carry no row images to apply",
+      "SET GLOBAL binlog_format = 'ROW', then reconnect the writers; set it in the configuration "
+      "too"},
+     "changes are not logged as rows",
+     [](const Facts& f) {
+       return on(f.binlog_format, "binlog_format",
+                 [](const std::string& v) { return v == "ROW" ? "" : "binlog_format = " + v; });
+     }},
+    {{"mysql.row-image", Severity::critical,
+      "an incomplete row image does not say what the other columns hold",
+      "SET GLOBAL binlog_row_image = 'FULL', then reconnect the writers"},
+     "row images are not complete",
+     [](const Facts& f) {
+       return on(f.row_image, "binlog_row_image", [](const std::string& v) {
+         return v.starts_with("FULL") ? "" : "binlog_row_image = " + v;
+       });
+     }},
+    {{"mysql.partial-json", Severity::critical, "JSON updates would be logged as differences",
+      "SET GLOBAL binlog_row_value_options = '', then reconnect the writers"},
+     "partial JSON updates are on",
+     [](const Facts& f) {
+       return on(f.row_value_options, "binlog_row_value_options", [](const std::string& v) {
+         return v.empty() ? "" : "binlog_row_value_options = " + v;
+       });
+     }},
+    {{"mysql.row-metadata", Severity::info,
+      "column names in the log let weir see a changed definition at its exact place",
+      "SET GLOBAL binlog_row_metadata = 'FULL'; it costs a few bytes for each statement"},
+     "the log does not carry column names",
+     [](const Facts& f) {
+       return on(f.row_metadata, "binlog_row_metadata", [](const std::string& v) {
+         return v == "FULL" ? "" : "binlog_row_metadata = " + v;
+       });
+     }},
+    {{"mysql.replica-updates", Severity::critical,
+      "what this replica receives from its own source is not in its binlog",
+      "set log_slave_updates (log_replica_updates) and restart the server, or use its source"},
+     "the server is a replica that does not log what it applies",
+     [](const Facts& f) {
+       if (f.logs_replica_updates == true || f.is_replica == false) return Hits{};
+       return on(
+           f.is_replica, "whether it is a replica",
+           [](bool v) { return v ? "log_slave_updates = OFF" : ""; },
+           "GRANT SLAVE MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the account");
+     }},
+    {{"mysql.server-id", Severity::critical, "a server without an id refuses replicas",
+      "set server_id in the server's configuration and restart it"},
+     "the server has no id",
+     [](const Facts& f) {
+       return on(f.server_id, "server_id",
+                 [](const std::string& v) { return v == "0" ? "server_id = 0" : ""; });
+     }},
+    {{"mysql.replication-denied", Severity::critical, "the changes cannot be read",
+      "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account"},
+     "the account may not read the change log",
+     [](const Facts& f) {
+       if (f.replication_denied.empty()) return Hits{};
+       return Hits{{f.replication_denied, "", false, ""}};
+     }},
+    {{"mysql.start-method", Severity::critical,
+      "a position taken any other way loses transactions that are logged but not yet visible",
+      "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account"},
+     "no safe start position can be taken",
+     [](const Facts& f) {
+       if (!f.is_new || f.start_method_missing.empty()) return Hits{};
+       return Hits{{f.start_method_missing, "", false, ""}};
+     }},
+    {{"mysql.xa-prepared", Severity::critical,
+      "rows of a prepared XA transaction are logged before the task starts and visible only after "
+      "it",
+      "commit or roll back the transactions that XA RECOVER shows"},
+     "XA transactions are prepared and not decided",
+     [](const Facts& f) {
+       if (!f.is_new) return Hits{};  // the log still has their rows for us
+       return on(f.prepared_xa, "XA RECOVER", [](const std::vector<std::string>& v) {
+         return v.empty() ? std::string() : "XA RECOVER shows " + join(v, ", ");
+       });
+     }},
+    {{"mysql.schema-not-logged", Severity::critical, "changes to this table never reach the log",
+      "take the schema out of binlog_ignore_db, or into binlog_do_db, and restart the server"},
+     "the schema is left out of the binlog",
+     [](const Facts& f) {
+       if (!f.logged_schemas || !f.unlogged_schemas) {
+         return Hits{{"the account may not see SHOW MASTER STATUS", "", true,
+                      "GRANT BINLOG MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the "
+                      "account"}};
+       }
+       return on_tables(f, [&](const Facts::TableFacts& t) {
+         if (contains(*f.unlogged_schemas, t.schema)) return "binlog_ignore_db has " + t.schema;
+         if (!f.logged_schemas->empty() && !contains(*f.logged_schemas, t.schema)) {
+           return "binlog_do_db lacks " + t.schema;
+         }
+         return std::string();
+       });
+     }},
+    {{"mysql.select-denied", Severity::critical, "the rows of the table cannot be copied",
+      "GRANT SELECT on the table to the account"},
+     "the account may not read the table",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) { return t.select_denied; });
+     }},
+    {{"mysql.engine", Severity::warning,
+      "after a crash a table of this engine and the log may differ, and so may the target",
+      "ALTER TABLE ... ENGINE = InnoDB"},
+     "the table's engine is not transactional",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) {
+         return t.engine == "InnoDB" || t.engine == "ROCKSDB" ? std::string()
+                                                              : "engine " + t.engine;
+       });
+     }},
+    {{"mysql.cascade", Severity::warning,
+      "the server does not log rows that it changes through a foreign key, so the target keeps "
+      "them",
+      "drop the ON DELETE or ON UPDATE action and let the application do it, or compare the table "
+      "regularly"},
+     "a foreign key changes rows that are not logged",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) { return join(t.cascades, ", "); });
+     }},
+    {{"mysql.labels", Severity::warning,
+      "information_schema shows characters beyond U+FFFF in ENUM and SET labels as '?'",
+      "SET GLOBAL binlog_row_metadata = 'FULL' and compare the column after the full stage"},
+     "labels of the column may be shown wrongly by the server",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) { return join(t.unsure_labels, ", "); });
+     }},
+    {{"mysql.short-retention", Severity::warning,
+      "a task that stands still longer than this cannot resume",
+      "raise binlog_expire_logs_seconds to some days"},
+     "the binlog is kept for less than a day",
+     [](const Facts& f) {
+       return on(f.expire_seconds, "binlog_expire_logs_seconds", [](std::uint64_t v) {
+         return v == 0 || v >= kShortRetention
+                    ? std::string()
+                    : fmt::format("kept for {}", format_duration(std::chrono::seconds(v)));
+       });
+     }},
+});
+
+std::optional<std::string> variable(MysqlConnection& connection, const std::string& name) {
+  const auto rows = connection.query(fmt::format("SHOW GLOBAL VARIABLES LIKE '{}'", name));
+  if (rows.empty()) return {};
+  return rows[0][1];
+}
+
+std::optional<bool> as_bool(const std::optional<std::string>& value) {
+  if (!value) return {};
+  return *value == "ON" || *value == "1";
+}
+
+std::vector<std::string> split_list(const std::string& list) {
+  std::vector<std::string> out;
+  for (const std::string& part : split(list, ',')) {
+    if (!part.empty()) out.push_back(part);
+  }
+  return out;
+}
+
+/// Runs `read`; a refusal by the server leaves the fact unknown.
+template <class Read>
+void try_fact(Read&& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    if (error.id() != "mysql.denied" && error.id() != "mysql.query") throw;
+  }
+}
+
+void gather_tables(MysqlConnection& connection, std::span<const TablePlan> plans, Facts& facts) {
+  std::map<TableName, std::vector<std::string>> cascades;
+  try_fact([&] {
+    for (const auto& row : connection.query(
+             "SELECT constraint_schema, table_name, constraint_name, delete_rule, update_rule FROM "
+             "information_schema.referential_constraints WHERE delete_rule IN ('CASCADE', 'SET "
+             "NULL', "
+             "'SET DEFAULT') OR update_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')")) {
+      cascades[{row[0].value_or(""), row[1].value_or("")}].push_back(
+          fmt::format("{} (ON DELETE {}, ON UPDATE {})", row[2].value_or(""), row[3].value_or(""),
+                      row[4].value_or("")));
+    }
+  });
+  for (const TablePlan& plan : plans) {
+    Facts::TableFacts table;
+    table.name = plan.source.name.text();
+    table.schema = plan.source.name.schema;
+    table.engine = plan.source.engine;
+    table.cascades = cascades[plan.source.name];
+    std::string columns;
+    for (const PlannedColumn& column : plan.columns) {
+      if (column.added()) continue;
+      const Column& source = plan.source.columns[column.source];
+      if (!columns.empty()) columns += ", ";
+      columns += mysql_identifier(source.name);
+      if (labels_uncertain(source.type, source.charset)) table.unsure_labels.push_back(source.name);
+    }
+    try {
+      connection.query(fmt::format("SELECT {} FROM {}.{} LIMIT 0", columns,
+                                   mysql_identifier(plan.source.name.schema),
+                                   mysql_identifier(plan.source.name.table)));
+    } catch (const Error& error) {
+      if (error.id() == "mysql.lost") throw;
+      table.select_denied = error.why();
+    }
+    facts.tables.push_back(std::move(table));
+  }
+}
+
+}  // namespace
+
+Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans) {
+  Facts facts;
+  facts.is_mariadb = connection.is_mariadb();
+  facts.version = connection.server_version();
+  facts.log_bin = as_bool(variable(connection, "log_bin"));
+  facts.binlog_format = variable(connection, "binlog_format");
+  // Where a server has no such variable, it has no such setting.
+  facts.row_image = variable(connection, "binlog_row_image").value_or("FULL");
+  facts.row_metadata = variable(connection, "binlog_row_metadata").value_or("NO_LOG");
+  facts.row_value_options = variable(connection, "binlog_row_value_options").value_or("");
+  facts.gtid_mode = facts.is_mariadb || as_bool(variable(connection, "gtid_mode")).value_or(false);
+  facts.server_id = variable(connection, "server_id");
+  facts.logs_replica_updates =
+      as_bool(variable(connection, facts.is_mariadb ? "log_slave_updates" : "log_replica_updates"));
+  if (!facts.logs_replica_updates) {
+    facts.logs_replica_updates = as_bool(variable(connection, "log_slave_updates"));
+  }
+  const bool new_words = !facts.is_mariadb && connection.server_version_number() >= 80022;
+  try_fact([&] {
+    facts.is_replica =
+        !connection.query(new_words ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS").empty();
+  });
+  try_fact([&] {
+    const bool newest = !facts.is_mariadb && connection.server_version_number() >= 80200;
+    const auto rows = connection.query(newest ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
+    facts.logged_schemas =
+        rows.empty() ? std::vector<std::string>() : split_list(rows[0][2].value_or(""));
+    facts.unlogged_schemas =
+        rows.empty() ? std::vector<std::string>() : split_list(rows[0][3].value_or(""));
+  });
+  if (const auto seconds = variable(connection, "binlog_expire_logs_seconds")) {
+    std::uint64_t value = 0;
+    std::from_chars(seconds->data(), seconds->data() + seconds->size(), value);
+    facts.expire_seconds = value;
+  }
+  try_fact([&] {
+    std::vector<std::string> prepared;
+    for (const auto& row : connection.query("XA RECOVER"))
+      prepared.push_back(row.back().value_or(""));
+    facts.prepared_xa = std::move(prepared);
+  });
+  if (facts.log_bin == true) {
+    facts.start_method_missing = start_method_missing(connection);
+    facts.replication_denied = probe_log(task);
+  }
+  gather_tables(connection, plans, facts);
+  return facts;
+}
+
+std::vector<Finding> judge(const Facts& facts) {
+  std::vector<Finding> findings;
+  for (const Rule& rule : kRules) {
+    for (Hit& hit : rule.judge(facts)) {
+      Finding finding;
+      finding.id = rule.row.id;
+      finding.severity = hit.unknown ? Severity::unknown : rule.row.severity;
+      finding.what = hit.unknown ? fmt::format("cannot tell whether {}", rule.what) : rule.what;
+      finding.why = rule.row.why;
+      finding.fix = hit.unknown ? hit.grant : rule.row.fix;
+      finding.evidence = std::move(hit.evidence);
+      finding.table = std::move(hit.table);
+      findings.push_back(std::move(finding));
+    }
+  }
+  return findings;
+}
+
+std::span<const CheckRow> check_rows() {
+  static const auto rows = [] {
+    std::array<CheckRow, kRules.size()> out;
+    std::transform(kRules.begin(), kRules.end(), out.begin(),
+                   [](const Rule& rule) { return rule.row; });
+    return out;
+  }();
+  return rows;
+}
+
+}  // namespace weir::mysql

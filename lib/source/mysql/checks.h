@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/mysql.h"
+#include "model/finding.h"
+#include "model/table_plan.h"
+#include "model/task.h"
+
+namespace weir::mysql {
+
+/// What a server says about itself and the selected tables: read once, judged by pure rules.
+/// Empty optionals are facts that the account may not see.
+struct Facts {
+  bool is_new = true;  ///< the task will take a start position
+  bool is_mariadb = false;
+  std::string version;
+  std::optional<bool> log_bin;
+  std::optional<std::string> binlog_format;
+  std::optional<std::string> row_image;
+  std::optional<std::string> row_metadata;
+  std::optional<std::string> row_value_options;
+  std::optional<bool> gtid_mode;
+  std::optional<std::string> server_id;
+  std::optional<bool> is_replica;
+  std::optional<bool> logs_replica_updates;
+  std::optional<std::uint64_t> expire_seconds;  ///< 0 = the log is not purged by age
+  std::optional<std::vector<std::string>> prepared_xa;
+  std::optional<std::vector<std::string>> logged_schemas;    ///< binlog_do_db
+  std::optional<std::vector<std::string>> unlogged_schemas;  ///< binlog_ignore_db
+  std::string replication_denied;    ///< why the log cannot be read; "" if it can
+  std::string start_method_missing;  ///< why no safe start position can be taken; "" if it can
+
+  struct TableFacts {
+    std::string name;
+    std::string schema;
+    std::string engine;
+    std::string select_denied;               ///< "" if every planned column may be read
+    std::vector<std::string> cascades;       ///< foreign keys that change rows without logging them
+    std::vector<std::string> unsure_labels;  ///< columns whose labels information_schema may garble
+  };
+  std::vector<TableFacts> tables;
+};
+
+Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans);
+
+/// Every rule over `facts`: findings in the order of the table of rules.
+std::vector<Finding> judge(const Facts& facts);
+
+/// What `weir-checks(7)` and `--list-checks` are made from.
+struct CheckRow {
+  const char* id;
+  Severity severity;
+  const char* why;
+  const char* fix;
+};
+std::span<const CheckRow> check_rows();
+
+}  // namespace weir::mysql

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/mysql/source.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "source/mysql/catalog.h"
+#include "source/mysql/changes.h"
+#include "source/mysql/checks.h"
+#include "source/mysql/offset.h"
+#include "source/mysql/rows.h"
+#include "source/mysql/start.h"
+
+namespace weir::mysql {
+namespace {
+
+Finding lost(const Offset& offset, const std::string& evidence) {
+  Finding finding;
+  finding.id = "mysql.offset-lost";
+  finding.severity = Severity::critical;
+  finding.what = fmt::format("the source no longer has its log from offset {} on", offset.text);
+  finding.why = "the changes after the offset were purged; going on would lose them in silence";
+  finding.fix =
+      "restore the missing binlog files on the source, or start the task anew with empty target "
+      "tables";
+  finding.evidence = evidence;
+  return finding;
+}
+
+}  // namespace
+
+MysqlSource::MysqlSource(const Task& task)
+    : task_(task), connection_(task.source, MysqlConnection::Role::source) {}
+
+std::string MysqlSource::version() {
+  return fmt::format("{} {}", connection_.is_mariadb() ? "MariaDB" : "MySQL",
+                     connection_.server_version());
+}
+
+Identity MysqlSource::identity() {
+  if (!connection_.is_mariadb()) {
+    return {"mysql " + connection_.scalar("SELECT @@server_uuid").value_or("")};
+  }
+  // MariaDB has no server_uuid, and its server_uid follows the network card, not the data. The
+  // server itself proves the rest: it refuses a GTID that is not in its own log.
+  return {fmt::format("mariadb domain {} server {}",
+                      connection_.scalar("SELECT @@global.gtid_domain_id").value_or(""),
+                      connection_.scalar("SELECT @@global.server_id").value_or(""))};
+}
+
+std::vector<TableName> MysqlSource::tables() { return list_tables(connection_); }
+
+std::vector<Table> MysqlSource::describe(std::span<const TableName> names) {
+  return describe_tables(connection_, task_.types, names);
+}
+
+std::vector<Finding> MysqlSource::preflight(const Task& task, std::span<const TablePlan> plans,
+                                            bool is_new) {
+  Facts facts = gather(connection_, task, plans);
+  facts.is_new = is_new;
+  return judge(facts);
+}
+
+Offset MysqlSource::start_offset() { return {take_start_position(connection_).text(), now()}; }
+
+std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Identity& identity) {
+  const Identity current = this->identity();
+  if (!(current == identity)) {
+    Finding finding;
+    finding.id = "source.identity-changed";
+    finding.severity = Severity::critical;
+    finding.what = "the source is not the server that the task's offset came from";
+    finding.why =
+        "an offset means nothing on another server: changes would be lost or applied twice";
+    finding.fix =
+        "point the task at the old server, or start the task anew with empty target tables";
+    finding.evidence = fmt::format("now {}, before {}", current.text, identity.text);
+    return finding;
+  }
+  const LogPosition position = LogPosition::parse(offset.text);
+  if (position.by_gtid() && !connection_.is_mariadb()) {
+    const std::string set = connection_.quote(position.gtids.text());
+    if (connection_.scalar(fmt::format("SELECT GTID_SUBSET(@@global.gtid_purged, {})", set)) !=
+        "1") {
+      return lost(offset, "gtid_purged = " +
+                              connection_.scalar("SELECT @@global.gtid_purged").value_or(""));
+    }
+    if (connection_.scalar(fmt::format("SELECT GTID_SUBSET({}, @@global.gtid_executed)", set)) !=
+        "1") {
+      Finding finding =
+          lost(offset, "gtid_executed = " +
+                           connection_.scalar("SELECT @@global.gtid_executed").value_or(""));
+      finding.what = "the source lacks transactions that the task has applied";
+      finding.why = "the server was restored from a backup, or another one was promoted that lags";
+      return finding;
+    }
+    return {};
+  }
+  std::vector<std::string> files;
+  std::uint64_t size = 0;
+  try {
+    for (const auto& row : connection_.query("SHOW BINARY LOGS")) {
+      files.push_back(row[0].value_or(""));
+      if (files.back() == position.file) size = std::stoull(row[1].value_or("0"));
+    }
+  } catch (const Error& error) {
+    if (error.id() == "mysql.lost") throw;
+    Finding finding;
+    finding.id = "mysql.log-list-hidden";
+    finding.severity = Severity::unknown;
+    finding.what = "cannot tell whether the source still has its log from the offset on";
+    finding.why =
+        "the account may not see SHOW BINARY LOGS; the server decides when the log is opened";
+    finding.fix =
+        "GRANT BINLOG MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the account";
+    finding.evidence = error.why();
+    return finding;
+  }
+  if (std::find(files.begin(), files.end(), position.file) == files.end()) {
+    return lost(offset, files.empty() ? "the server has no binlog files"
+                                      : fmt::format("the oldest kept file is {}", files.front()));
+  }
+  if (!position.by_gtid() && position.position > size) {
+    return lost(offset, fmt::format("{} ends at {}", position.file, size));
+  }
+  return {};
+}
+
+bool MysqlSource::reached(const Offset& a, const Offset& b) const {
+  return mysql::reached(LogPosition::parse(a.text), LogPosition::parse(b.text));
+}
+
+std::unique_ptr<RowReader> MysqlSource::open_rows() {
+  return std::make_unique<TableReader>(task_.source, task_.types);
+}
+
+std::unique_ptr<ChangeReader> MysqlSource::open_changes(const Offset& from,
+                                                        std::span<const TablePlan> plans) {
+  return std::make_unique<BinlogReader>(task_.source, replica_id(task_),
+                                        LogPosition::parse(from.text), plans, task_.types);
+}
+
+}  // namespace weir::mysql

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "client/mysql.h"
+#include "source/source.h"
+
+namespace weir::mysql {
+
+/// MySQL 5.7 and later, MariaDB 10.5 and later.
+class MysqlSource final : public Source {
+ public:
+  explicit MysqlSource(const Task& task);
+
+  std::string version() override;
+  Identity identity() override;
+  std::vector<TableName> tables() override;
+  std::vector<Table> describe(std::span<const TableName> names) override;
+  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
+                                 bool is_new) override;
+  Offset start_offset() override;
+  std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
+  bool reached(const Offset& a, const Offset& b) const override;
+  std::unique_ptr<RowReader> open_rows() override;
+  std::unique_ptr<ChangeReader> open_changes(const Offset& from,
+                                             std::span<const TablePlan> plans) override;
+
+ private:
+  Task task_;
+  MysqlConnection connection_;
+};
+
+}  // namespace weir::mysql

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/mysql/start.h"
+
+#include <charconv>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "source/mysql/changes.h"
+
+namespace weir::mysql {
+namespace {
+
+std::uint64_t number(const MysqlConnection::Value& value) {
+  std::uint64_t out = 0;
+  if (value) std::from_chars(value->data(), value->data() + value->size(), out);
+  return out;
+}
+
+bool has_gtids(MysqlConnection& connection) {
+  const auto rows = connection.query("SHOW GLOBAL VARIABLES LIKE 'gtid_mode'");
+  return !rows.empty() && rows[0][1] == "ON";
+}
+
+std::string status_query(MysqlConnection& connection) {
+  const bool newest = !connection.is_mariadb() && connection.server_version_number() >= 80200;
+  return newest ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
+}
+
+/// How long a position at the beginning of a file must stand before it is believed.
+std::chrono::milliseconds settling_time(MysqlConnection& connection) {
+  std::chrono::milliseconds out{1000};
+  const auto semi_sync = connection.query(
+      "SELECT @@rpl_semi_sync_master_enabled, @@rpl_semi_sync_master_wait_point, "
+      "@@rpl_semi_sync_master_timeout");
+  if (semi_sync[0][0] == "1" && semi_sync[0][1] == "AFTER_SYNC") {
+    out += std::chrono::milliseconds(number(semi_sync[0][2]));
+  }
+  return out;
+}
+
+/// The position of a consistent snapshot, and whether a transaction of its file is before it.
+LogPosition snapshot_position(MysqlConnection& connection, bool& inside_file) {
+  LogPosition out;
+  connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+  for (const auto& row : connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'")) {
+    if (row[0] == "Binlog_snapshot_file") out.file = row[1].value_or("");
+    if (row[0] == "Binlog_snapshot_position") out.position = number(row[1]);
+  }
+  const std::string file = connection.quote(out.file);
+  const auto gtids = connection.query(
+      fmt::format("SELECT BINLOG_GTID_POS({0}, {1}), BINLOG_GTID_POS({0}, 4)", file, out.position));
+  connection.execute("ROLLBACK");
+  if (out.file.empty()) {
+    throw Error(ExitCode::failed, "mysql.start-method", "the snapshot has no binlog position",
+                "the binlog is off", "set log_bin in the server's configuration and restart it");
+  }
+  out.gtids = GtidSet::parse(gtids[0][0].value_or(""));
+  inside_file = gtids[0][0] != gtids[0][1];
+  return out;
+}
+
+/// A server that begins a new file does so after a group of transactions is logged and before the
+/// engine shows them. A snapshot taken in between has the beginning of the new file for a position
+/// and lacks the group; a moment later the position is the end of the group, in the old file. So a
+/// position at the beginning of a file counts only if it stays.
+LogPosition from_snapshot(MysqlConnection& connection) {
+  bool inside_file = false;
+  LogPosition out = snapshot_position(connection, inside_file);
+  if (inside_file) return out;
+  const std::chrono::milliseconds settling = settling_time(connection);
+  Clock::time_point since = Clock::now();
+  while (Clock::now() - since < settling) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    LogPosition next = snapshot_position(connection, inside_file);
+    if (inside_file) return next;
+    if (next.text() != out.text()) since = Clock::now();
+    out = std::move(next);
+  }
+  return out;
+}
+
+LogPosition from_executed_set(MysqlConnection& connection) {
+  // File and position of the same answer may be ahead of what is visible; the set is not, and it is
+  // the set that the log is asked for.
+  const auto row = connection.query(status_query(connection)).at(0);
+  LogPosition out;
+  out.file = row[0].value_or("");
+  out.position = number(row[1]);
+  out.gtids = GtidSet::parse(row[4].value_or(""));
+  return out;
+}
+
+LogPosition from_log_status(MysqlConnection& connection) {
+  const auto row =
+      connection
+          .query(
+              "SELECT local->>'$.binary_log_file', local->>'$.binary_log_position' FROM "
+              "performance_schema.log_status")
+          .at(0);
+  LogPosition out;
+  out.file = row[0].value_or("");
+  out.position = number(row[1]);
+  return out;
+}
+
+LogPosition from_read_lock(MysqlConnection& connection) {
+  constexpr int kTries = 5;
+  connection.execute("SET SESSION lock_wait_timeout = 2");
+  for (int attempt = 1;; ++attempt) {
+    try {
+      connection.execute("FLUSH TABLES WITH READ LOCK");
+      break;
+    } catch (const Error&) {
+      connection.execute("UNLOCK TABLES");
+      if (attempt == kTries) throw;
+    }
+  }
+  const auto row = connection.query(status_query(connection)).at(0);
+  connection.execute("UNLOCK TABLES");
+  LogPosition out;
+  out.file = row[0].value_or("");
+  out.position = number(row[1]);
+  return out;
+}
+
+/// Whether the server answers `sql` for this account.
+bool allowed(MysqlConnection& connection, const std::string& sql, std::string& why) {
+  try {
+    connection.query(sql);
+    return true;
+  } catch (const Error& error) {
+    if (error.id() == "mysql.lost") throw;
+    why = error.why();
+    return false;
+  }
+}
+
+}  // namespace
+
+LogPosition take_start_position(MysqlConnection& connection) {
+  if (connection.is_mariadb()) return from_snapshot(connection);
+  if (has_gtids(connection)) {
+    LogPosition out = from_executed_set(connection);
+    // Before the first transaction of a server the set is empty and cannot be asked for.
+    if (out.by_gtid()) return out;
+  }
+  std::string why;
+  if (allowed(connection, "SELECT local FROM performance_schema.log_status", why)) {
+    return from_log_status(connection);
+  }
+  try {
+    return from_read_lock(connection);
+  } catch (const Error& error) {
+    throw Error(ExitCode::failed, "mysql.start-method", "no safe start position can be taken",
+                fmt::format("GTIDs are off, log_status: {}; read lock: {}", why, error.why()),
+                "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account");
+  }
+}
+
+std::string start_method_missing(MysqlConnection& connection) {
+  if (connection.is_mariadb()) return "";
+  std::string why;
+  if (has_gtids(connection)) {
+    return allowed(connection, status_query(connection), why) ? "" : why;
+  }
+  if (allowed(connection, "SELECT local FROM performance_schema.log_status", why)) return "";
+  for (const auto& row : connection.query("SHOW GRANTS")) {
+    const std::string grant = row[0].value_or("");
+    if (grant.find(" ON *.* ") != std::string::npos &&
+        (grant.find("RELOAD") != std::string::npos ||
+         grant.find("ALL PRIVILEGES") != std::string::npos)) {
+      return "";
+    }
+  }
+  return "GTIDs are off, and " + why;
+}
+
+std::string probe_log(const Task& task) {
+  try {
+    MysqlConnection connection(task.source, MysqlConnection::Role::source);
+    const auto logs = connection.query(status_query(connection));
+    LogPosition from;
+    if (!logs.empty()) {
+      from.file = logs[0][0].value_or("");
+      from.position = number(logs[0][1]);
+    }
+    // Not the task's own id: the server would end the stream of a task that runs.
+    const std::uint32_t probe_id =
+        replica_id(task) ^ (0x20000000U | static_cast<std::uint32_t>(getpid()));
+    BinlogReader reader(task.source, probe_id, from, {}, task.types);
+    reader.wait(std::chrono::seconds(5));
+    struct Nothing final : ChangeSink {
+      void begin(Time) override {}
+      void row(const RowChange&) override {}
+      void schema(const SchemaChange&) override {}
+      void commit(Time) override {}
+    } nothing;
+    reader.poll(nothing);
+    return "";
+  } catch (const Error& error) {
+    return error.why().empty() ? error.summary() : error.why();
+  }
+}
+
+std::uint32_t replica_id(const Task& task) {
+  if (task.source.server_id != 0) return task.source.server_id;
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : task.name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash | 0x40000000U;  // far from the small numbers that people give to servers
+}
+
+}  // namespace weir::mysql

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/mysql/statement.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+#include <utility>
+
+#include "base/text.h"
+
+namespace weir::mysql {
+namespace {
+
+struct Token {
+  enum class Kind { end, word, name, string, number, symbol };
+  Kind kind = Kind::end;
+  std::string text;  ///< words in capitals; quoted names without their quotes
+};
+
+/// Cuts a statement into tokens, one at a time.
+class Lexer {
+ public:
+  explicit Lexer(std::string_view sql) : sql_(sql) {}
+
+  Token next() {
+    skip_blanks();
+    if (at_ >= sql_.size()) return {};
+    const char c = sql_[at_];
+    if (c == '`' || c == '"') return {Token::Kind::name, quoted(c)};
+    if (c == '\'') return {Token::Kind::string, quoted(c)};
+    if (is_word(c)) {
+      const std::size_t begin = at_;
+      while (at_ < sql_.size() && is_word(sql_[at_])) ++at_;
+      const std::string_view raw = sql_.substr(begin, at_ - begin);
+      const bool digits =
+          std::all_of(raw.begin(), raw.end(), [](char d) { return d >= '0' && d <= '9'; });
+      return {digits ? Token::Kind::number : Token::Kind::word, std::string(raw)};
+    }
+    ++at_;
+    return {Token::Kind::symbol, std::string(1, c)};
+  }
+
+  std::string_view rest() const { return sql_.substr(std::min(at_, sql_.size())); }
+
+ private:
+  static bool is_word(char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+           static_cast<unsigned char>(c) >= 0x80;
+  }
+
+  void skip_blanks() {
+    while (at_ < sql_.size()) {
+      const std::string_view left = sql_.substr(at_);
+      if (std::isspace(static_cast<unsigned char>(left[0])) != 0) {
+        ++at_;
+      } else if (left.starts_with("/*!") || left.starts_with("/*M!")) {
+        at_ += left[2] == 'M' ? 4 : 3;
+        while (at_ < sql_.size() && std::isdigit(static_cast<unsigned char>(sql_[at_])) != 0) ++at_;
+      } else if (left.starts_with("*/")) {
+        at_ += 2;
+      } else if (left.starts_with("/*")) {
+        const std::size_t end = left.find("*/", 2);
+        at_ = end == std::string_view::npos ? sql_.size() : at_ + end + 2;
+      } else if (left[0] == '#' || left.starts_with("-- ")) {
+        const std::size_t end = left.find('\n');
+        at_ = end == std::string_view::npos ? sql_.size() : at_ + end + 1;
+      } else {
+        return;
+      }
+    }
+  }
+
+  std::string quoted(char quote) {
+    std::string out;
+    for (++at_; at_ < sql_.size(); ++at_) {
+      if (sql_[at_] == '\\' && quote == '\'' && at_ + 1 < sql_.size()) {
+        out += sql_[++at_];
+      } else if (sql_[at_] != quote) {
+        out += sql_[at_];
+      } else if (at_ + 1 < sql_.size() && sql_[at_ + 1] == quote) {
+        out += quote;
+        ++at_;
+      } else {
+        ++at_;
+        break;
+      }
+    }
+    return out;
+  }
+
+  std::string_view sql_;
+  std::size_t at_ = 0;
+};
+
+class Parser {
+ public:
+  Parser(std::string_view sql, std::string_view default_schema)
+      : sql_(sql), schema_(default_schema), lexer_(sql) {
+    advance();
+  }
+
+  Statement parse();
+
+ private:
+  void advance() { token_ = lexer_.next(); }
+  bool at(std::string_view word) const {
+    return token_.kind == Token::Kind::word && equals_ignoring_case(token_.text, word);
+  }
+  bool at_symbol(char c) const { return token_.kind == Token::Kind::symbol && token_.text[0] == c; }
+  bool at_end() const { return token_.kind == Token::Kind::end || at_symbol(';'); }
+  bool accept(std::string_view word) {
+    if (!at(word)) return false;
+    advance();
+    return true;
+  }
+  bool accept_any(std::initializer_list<std::string_view> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [this](std::string_view w) { return accept(w); });
+  }
+
+  TableName table_name() {
+    TableName name{schema_, token_.text};
+    advance();
+    if (at_symbol('.')) {
+      advance();
+      name.schema = std::exchange(name.table, token_.text);
+      advance();
+    }
+    return name;
+  }
+
+  SchemaChange change(SchemaChange::Kind kind, TableName name) const {
+    SchemaChange out;
+    out.kind = kind;
+    out.table = std::move(name);
+    out.sql = sql_;
+    return out;
+  }
+
+  /// Passes over one comma-separated clause, parentheses and all.
+  void skip_clause() {
+    int depth = 0;
+    while (token_.kind != Token::Kind::end) {
+      if (at_symbol('(')) ++depth;
+      if (at_symbol(')')) --depth;
+      if (at_symbol(',') && depth <= 0) return;
+      advance();
+    }
+  }
+
+  Statement xa();
+  Statement create();
+  Statement drop();
+  Statement alter();
+  Statement alter_table();
+  Statement rename_tables();
+
+  std::string sql_;
+  std::string schema_;
+  Lexer lexer_;
+  Token token_;
+};
+
+Statement of_kind(Statement::Kind kind) {
+  Statement out;
+  out.kind = kind;
+  return out;
+}
+
+Statement definition(std::vector<SchemaChange> changes) {
+  Statement out = of_kind(Statement::Kind::definition);
+  out.changes = std::move(changes);
+  return out;
+}
+
+Statement Parser::xa() {
+  Statement out;
+  if (accept_any({"START", "BEGIN"})) {
+    out.kind = Statement::Kind::xa_start;
+  } else if (accept("END")) {
+    out.kind = Statement::Kind::xa_end;
+  } else if (accept("PREPARE")) {
+    out.kind = Statement::Kind::xa_prepare;
+  } else if (accept("COMMIT")) {
+    out.kind = Statement::Kind::xa_commit;
+  } else if (accept("ROLLBACK")) {
+    out.kind = Statement::Kind::xa_rollback;
+  }
+  // The three parts of an xid: X'gtrid',X'bqual',format. The letters and quotes carry nothing.
+  while (!at_end() && !at("ONE")) {
+    if (!at("X")) out.xid += token_.text;
+    advance();
+  }
+  return out;
+}
+
+Statement Parser::create() {
+  accept("OR");
+  accept("REPLACE");
+  const bool temporary = accept("TEMPORARY");
+  if (accept("TABLE")) {
+    if (accept("IF")) {
+      accept("NOT");
+      accept("EXISTS");
+    }
+    const TableName name = table_name();
+    if (temporary) return of_kind(Statement::Kind::harmless);
+    return definition({change(SchemaChange::Kind::create_table, name)});
+  }
+  if (at("UNIQUE") || at("FULLTEXT") || at("SPATIAL") || at("INDEX") || at("VECTOR") ||
+      at("ONLINE")) {
+    while (!at_end() && !at("ON")) advance();
+    advance();
+    return definition({change(SchemaChange::Kind::other, table_name())});
+  }
+  return of_kind(
+      Statement::Kind::harmless);  // views, routines, triggers, events, accounts, databases
+}
+
+Statement Parser::drop() {
+  const bool temporary = accept("TEMPORARY");
+  if (accept_any({"TABLE", "TABLES"})) {
+    if (accept("IF")) accept("EXISTS");
+    std::vector<SchemaChange> changes;
+    while (!at_end() && !at("RESTRICT") && !at("CASCADE") && !at("WAIT") && !at("NOWAIT")) {
+      changes.push_back(change(SchemaChange::Kind::drop_table, table_name()));
+      if (at_symbol(',')) advance();
+    }
+    return temporary ? of_kind(Statement::Kind::harmless) : definition(std::move(changes));
+  }
+  if (accept_any({"DATABASE", "SCHEMA"})) {
+    if (accept("IF")) accept("EXISTS");
+    Statement out = of_kind(Statement::Kind::drop_database);
+    out.schema = token_.text;
+    return out;
+  }
+  if (accept("INDEX")) {
+    while (!at_end() && !at("ON")) advance();
+    advance();
+    return definition({change(SchemaChange::Kind::other, table_name())});
+  }
+  return of_kind(Statement::Kind::harmless);
+}
+
+Statement Parser::alter() {
+  accept("ONLINE");
+  accept("OFFLINE");
+  accept("IGNORE");
+  if (accept("TABLE")) return alter_table();
+  return of_kind(Statement::Kind::harmless);
+}
+
+Statement Parser::alter_table() {
+  if (accept("IF")) accept("EXISTS");
+  SchemaChange out = change(SchemaChange::Kind::other, table_name());
+  using Kind = SchemaChange::Kind;
+  // One statement may do several things; the one that weighs most decides.
+  constexpr auto kWeight = [](Kind kind) {
+    switch (kind) {
+      case Kind::other:
+        return 0;
+      case Kind::add_column:
+        return 1;
+      case Kind::drop_column:
+        return 2;
+      case Kind::alter_column:
+        return 3;
+      case Kind::rename_table:
+        return 4;
+      default:
+        return 5;
+    }
+  };
+  const auto found = [&](Kind kind) {
+    if (kWeight(kind) > kWeight(out.kind)) out.kind = kind;
+  };
+  const auto at_key_word = [this] {
+    return at("INDEX") || at("KEY") || at("UNIQUE") || at("FULLTEXT") || at("SPATIAL") ||
+           at("CONSTRAINT") || at("FOREIGN") || at("CHECK") || at("VECTOR") || at("PERIOD") ||
+           at("SYSTEM");
+  };
+  if (at("WAIT") || at("NOWAIT")) advance();
+  while (!at_end()) {
+    if (accept("ADD")) {
+      if (at("PARTITION") || at_key_word()) {
+        found(Kind::other);
+      } else if (at("PRIMARY")) {
+        found(Kind::alter_column);
+      } else {
+        found(Kind::add_column);
+      }
+    } else if (accept("DROP")) {
+      if (at("PARTITION")) {
+        found(Kind::drop_rows);
+      } else if (at("PRIMARY")) {
+        found(Kind::alter_column);
+      } else if (!at_key_word()) {
+        found(Kind::drop_column);
+      }
+    } else if (accept_any({"MODIFY", "CHANGE", "CONVERT"})) {
+      found(Kind::alter_column);
+    } else if (accept("ALTER")) {
+      // ALTER COLUMN c SET DEFAULT and ALTER INDEX leave every row as it was.
+      found(Kind::other);
+    } else if (accept("RENAME")) {
+      if (at("COLUMN")) {
+        found(Kind::alter_column);
+      } else if (!at("INDEX") && !at("KEY")) {
+        accept_any({"TO", "AS"});
+        out.new_name = table_name();
+        found(Kind::rename_table);
+      }
+    } else if (at("TRUNCATE") || at("EXCHANGE") || at("DISCARD") || at("IMPORT")) {
+      found(Kind::drop_rows);
+    }
+    skip_clause();
+    if (at_symbol(',')) advance();
+  }
+  return definition({out});
+}
+
+Statement Parser::rename_tables() {
+  std::vector<SchemaChange> changes;
+  accept_any({"TABLE", "TABLES"});
+  if (accept("IF")) accept("EXISTS");
+  while (!at_end()) {
+    SchemaChange one = change(SchemaChange::Kind::rename_table, table_name());
+    accept("TO");
+    one.new_name = table_name();
+    changes.push_back(std::move(one));
+    if (!at_symbol(',')) break;
+    advance();
+  }
+  return definition(std::move(changes));
+}
+
+/// Statements that change neither rows nor the definition of a table.
+constexpr auto kHarmless = std::to_array<std::string_view>(
+    {"GRANT", "REVOKE", "SET", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM",
+     "INSTALL", "UNINSTALL", "RESET", "CACHE", "PURGE", "KILL", "USE", "SIGNAL"});
+/// Statements that change rows. In a row-based log they are there only if a session left ROW
+/// format.
+constexpr auto kData = std::to_array<std::string_view>(
+    {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD", "CALL", "WITH", "DO", "IMPORT", "SELECT"});
+
+Statement Parser::parse() {
+  if (accept("BEGIN")) return of_kind(Statement::Kind::begin);
+  if (accept("START"))
+    return of_kind(at("TRANSACTION") ? Statement::Kind::begin : Statement::Kind::harmless);
+  if (accept("COMMIT")) return of_kind(Statement::Kind::commit);
+  if (accept("ROLLBACK")) {
+    accept("WORK");
+    return of_kind(at("TO") ? Statement::Kind::rollback_to : Statement::Kind::rollback);
+  }
+  if (accept("SAVEPOINT") || accept("RELEASE")) return of_kind(Statement::Kind::savepoint);
+  if (accept("XA")) return xa();
+  if (accept("CREATE")) return create();
+  if (accept("DROP")) return drop();
+  if (accept("ALTER")) return alter();
+  if (at("RENAME")) {
+    advance();
+    if (at("USER")) return of_kind(Statement::Kind::harmless);
+    return rename_tables();
+  }
+  if (accept("TRUNCATE")) {
+    accept("TABLE");
+    return definition({change(SchemaChange::Kind::truncate_table, table_name())});
+  }
+  const auto is_at = [this](std::string_view word) { return at(word); };
+  if (std::any_of(kData.begin(), kData.end(), is_at)) return of_kind(Statement::Kind::data);
+  if (std::any_of(kHarmless.begin(), kHarmless.end(), is_at))
+    return of_kind(Statement::Kind::harmless);
+  return {};
+}
+
+}  // namespace
+
+Statement classify(std::string_view sql, std::string_view default_schema) {
+  return Parser(sql, default_schema).parse();
+}
+
+}  // namespace weir::mysql

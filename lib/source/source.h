@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/cell.h"
+#include "model/change.h"
+#include "model/finding.h"
+#include "model/key_range.h"
+#include "model/offset.h"
+#include "model/table.h"
+#include "model/table_plan.h"
+#include "model/task.h"
+
+namespace weir {
+
+/// Takes rows of the full stage. Called on the thread that reads.
+class RowSink {
+ public:
+  virtual ~RowSink() = default;
+
+  /// The source columns of TablePlan::columns, in that order; valid during the call only.
+  virtual void row(Row cells) = 0;
+};
+
+/// What one chunk brought.
+struct ChunkResult {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  KeyCells last;      ///< key of the last row; empty if there was none
+  bool done = false;  ///< the range has no more rows
+};
+
+/// Reads tables for the full stage over one connection of its own. One thread per reader.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+
+  /// Cuts a table into ranges that several readers can work on. At least one.
+  virtual std::vector<KeyRange> ranges(const TablePlan& plan, const FullSettings& settings) = 0;
+
+  /// Reads up to `limit` rows of `range` in key order, beginning after `after` (the range's own
+  /// lower bound if empty). With KeyRange::whole it reads the whole table, whatever the limit.
+  virtual ChunkResult read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
+                           std::uint64_t limit, RowSink& sink) = 0;
+};
+
+/// Takes the changes of the incremental stage, in log order. Called on the thread that reads.
+class ChangeSink {
+ public:
+  virtual ~ChangeSink() = default;
+
+  /// A transaction with changes to a selected table begins.
+  virtual void begin(Time commit_time) = 0;
+  virtual void row(const RowChange& change) = 0;
+  /// A change of definition, between two transactions. ChangeReader::offset() is still before it,
+  /// so that a task that stops here meets it again; commit() follows. What is done about it must
+  /// bear to be done twice.
+  virtual void schema(const SchemaChange& change) = 0;
+  /// A transaction ended, with or without changes to selected tables. ChangeReader::offset() is
+  /// after it.
+  virtual void commit(Time commit_time) = 0;
+};
+
+/// Reads a source's change log from one offset on. One thread per reader; wake() from any.
+class ChangeReader {
+ public:
+  enum class Wait : std::uint8_t { ready, woken, timed_out };
+
+  virtual ~ChangeReader() = default;
+
+  /// Waits until poll() will find something to read, somebody calls wake(), or time runs out.
+  virtual Wait wait(std::chrono::milliseconds limit) = 0;
+
+  /// Hands everything that one message of the log holds to `sink`. May block in the middle of a
+  /// message only. Throws Error: the connection broke (`*.lost`, may be mended by reconnecting), or
+  /// the log holds something that cannot be applied.
+  virtual void poll(ChangeSink& sink) = 0;
+
+  /// Ends a wait() that is under way, or the next one.
+  virtual void wake() = 0;
+
+  /// The offset after the last transaction end that poll() passed on. Never inside a transaction.
+  virtual Offset offset() const = 0;
+
+  /// Whether the last thing heard was that nothing follows yet (a heartbeat). A hint: some servers
+  /// say so while they pass over what we have already.
+  virtual bool at_end() const = 0;
+
+  /// Log bytes read, and when the server was last heard of (a heartbeat counts).
+  virtual std::uint64_t bytes_read() const = 0;
+  virtual Time last_heard() const = 0;
+};
+
+/// One source server. The connection behind these calls is used by one thread at a time; readers
+/// bring their own.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  /// "MariaDB 10.11.6" and the like.
+  virtual std::string version() = 0;
+  virtual Identity identity() = 0;
+
+  /// The base tables that the account sees, without the server's own schemas, sorted.
+  virtual std::vector<TableName> tables() = 0;
+  /// Their definitions, in the order of `names`. A table that is gone is an Error(not_found).
+  virtual std::vector<Table> describe(std::span<const TableName> names) = 0;
+
+  /// Everything that would make a task on these tables fail or lose data. `is_new` tells a task
+  /// that will take a start offset from one that resumes. Changes nothing.
+  virtual std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
+                                         bool is_new) = 0;
+
+  /// An offset P such that every transaction at or before P is visible to every read that starts
+  /// after this call returns (a plain current position does not give that).
+  virtual Offset start_offset() = 0;
+
+  /// Whether the log can still be read from `offset`: nothing if it can, else the named gap.
+  virtual std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) = 0;
+
+  /// Whether `a` is at or after `b`. Both must be of this source's identity.
+  virtual bool reached(const Offset& a, const Offset& b) const = 0;
+
+  virtual std::unique_ptr<RowReader> open_rows() = 0;
+  /// Reads from `from` on. `plans` are those whose changes are wanted; all ids must be distinct,
+  /// and the span must outlive the reader.
+  virtual std::unique_ptr<ChangeReader> open_changes(const Offset& from,
+                                                     std::span<const TablePlan> plans) = 0;
+};
+
+}  // namespace weir
