@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/postgres/applier.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "target/postgres/loader.h"
+#include "target/postgres/types.h"
+
+namespace weir::postgres {
+namespace {
+
+bool travels_as_bytes(Encoding encoding) { return encoding == Encoding::hex; }
+
+/// "$1::text[]" or "$1::bytea[]".
+std::string array_of(std::size_t parameter, Encoding encoding) {
+  return fmt::format("${}::{}[]", parameter, travels_as_bytes(encoding) ? "bytea" : "text");
+}
+
+/// "u.a3::numeric(20,4)", or bare where the array already has the type.
+std::string element_as(std::size_t number, const PlannedColumn& column) {
+  if (column.target_type == "text" || column.target_type == "bytea")
+    return fmt::format("u.a{}", number);
+  return fmt::format("u.a{}::{}", number, column.target_type);
+}
+
+std::string upsert_sql(const TablePlan& plan, const std::vector<Encoding>& encodings) {
+  std::string columns;
+  std::string values;
+  std::string arrays;
+  std::string names;
+  std::string updates;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    const std::string name = pg_identifier(plan.columns[i].name);
+    const char* comma = i == 0 ? "" : ", ";
+    columns += comma + name;
+    values += comma + element_as(i + 1, plan.columns[i]);
+    arrays += comma + array_of(i + 1, encodings[i]);
+    names += fmt::format("{}a{}", comma, i + 1);
+    if (std::find(plan.key.begin(), plan.key.end(), i) == plan.key.end()) {
+      updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", name, name);
+    }
+  }
+  std::string key;
+  for (const std::uint32_t part : plan.key) {
+    if (!key.empty()) key += ", ";
+    key += pg_identifier(plan.columns[part].name);
+  }
+  return fmt::format(
+      "INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS u({}) ON CONFLICT ({}) DO {}",
+      qualified(plan.target), columns, values, arrays, names, key,
+      updates.empty() ? "NOTHING" : "UPDATE SET " + updates);
+}
+
+std::string remove_sql(const TablePlan& plan, const std::vector<Encoding>& encodings) {
+  std::string arrays;
+  std::string names;
+  std::string condition;
+  for (std::size_t i = 0; i < plan.key.size(); ++i) {
+    const PlannedColumn& column = plan.columns[plan.key[i]];
+    const char* comma = i == 0 ? "" : ", ";
+    arrays += comma + array_of(i + 1, encodings[i]);
+    names += fmt::format("{}a{}", comma, i + 1);
+    condition += fmt::format("{}t.{} = {}", i == 0 ? "" : " AND ", pg_identifier(column.name),
+                             element_as(i + 1, column));
+  }
+  const std::string from = fmt::format("unnest({}) AS u({}) WHERE {}", arrays, names, condition);
+  if (plan.deletes.kind == DeletePolicy::Kind::soft) {
+    return fmt::format("UPDATE {} AS t SET {} = ${}::timestamptz FROM {}", qualified(plan.target),
+                       pg_identifier(plan.deletes.column), plan.key.size() + 1, from);
+  }
+  return fmt::format("DELETE FROM {} AS t USING {}", qualified(plan.target), from);
+}
+
+}  // namespace
+
+SetApplier::SetApplier(const Endpoint& endpoint, const std::string& task,
+                       std::span<const TablePlan> plans)
+    : connection_(endpoint, PgConnection::Role::target),
+      control_(endpoint.control_schema),
+      task_(task) {
+  wait_for_locks();
+  // An array parameter tells the planner nothing about its length, and one plan serves all lengths:
+  // only index look-ups are right for every batch.
+  connection_.execute(
+      "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; "
+      "SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off");
+  for (const TablePlan& plan : plans) {
+    TableStatements& table = tables_[plan.id];
+    table.plan = &plan;
+    for (const PlannedColumn& column : plan.columns) {
+      table.encodings.push_back(type_row(column.type.kind).encoding);
+    }
+    for (const std::uint32_t part : plan.key) table.key_encodings.push_back(table.encodings[part]);
+  }
+}
+
+void SetApplier::choose_role() {
+  role_chosen_ = true;
+  for (const auto& [id, table] : tables_) {
+    const auto trigger = connection_.scalar(
+        "SELECT 1 FROM pg_trigger t LEFT JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE "
+        "t.tgrelid = to_regclass($1) AND (NOT t.tgisinternal OR c.contype = 'f') LIMIT 1",
+        {qualified(table.plan->target)});
+    if (!trigger) continue;
+    // Foreign keys were checked and triggers fired on the source. Where the role may not say so, the
+    // target's own come on top.
+    try {
+      connection_.execute("SET session_replication_role = replica");
+    } catch (const Error& error) {
+      if (error.id() != "postgres.permission") throw;
+    }
+    return;
+  }
+}
+
+void SetApplier::wait_for_locks() {
+  try {
+    connection_.execute("SET lock_timeout = '30s'");
+    connection_.query("SELECT pg_advisory_lock(hashtextextended($1, 0))",
+                      {applier_lock_key(task_)});
+    connection_.query("SELECT pg_advisory_lock(hashtextextended($1, 0))", {loader_lock_key(task_)});
+    connection_.query("SELECT pg_advisory_unlock(hashtextextended($1, 0))",
+                      {loader_lock_key(task_)});
+    connection_.execute("SET lock_timeout = 0");
+  } catch (const Error& error) {
+    if (error.id() != "postgres.conflict") throw;
+    throw Error(
+        ExitCode::state_conflict, "postgres.task-held",
+        fmt::format("another worker applies task {} on this target", task_), error.why(),
+        "stop the task where it runs; pg_stat_activity shows the session (application_name weir)");
+  }
+}
+
+void SetApplier::send_removes(TableStatements& table, const TableChanges& changes,
+                              const ChangeBatch& batch) {
+  const TablePlan& plan = *table.plan;
+  if (table.remove.empty()) {
+    table.remove = fmt::format("weir_remove_{}", plan.id);
+    connection_.send_prepare(table.remove, remove_sql(plan, table.key_encodings));
+  }
+  const std::size_t columns = plan.key.size();
+  if (arrays_.size() < columns) arrays_.resize(columns);
+  for (std::size_t c = 0; c < columns; ++c) {
+    arrays_[c].begin(travels_as_bytes(table.key_encodings[c]) ? kByteaOid : kTextOid,
+                     changes.removes.size());
+  }
+  for (const PackedRow& row : changes.removes) {
+    const char* at = row.data;
+    for (std::size_t c = 0; c < columns; ++c)
+      arrays_[c].append(PackedRow::take(at), table.key_encodings[c]);
+  }
+  std::vector<PgParam> params;
+  for (std::size_t c = 0; c < columns; ++c) params.push_back(arrays_[c].param());
+  const std::string time = to_rfc3339(batch.last_commit, true);
+  if (plan.deletes.kind == DeletePolicy::Kind::soft) params.emplace_back(time);
+  connection_.send_prepared(table.remove, params);
+}
+
+void SetApplier::send_upserts(TableStatements& table, const TableChanges& changes) {
+  const TablePlan& plan = *table.plan;
+  if (table.upsert.empty()) {
+    table.upsert = fmt::format("weir_upsert_{}", plan.id);
+    connection_.send_prepare(table.upsert, upsert_sql(plan, table.encodings));
+  }
+  const std::size_t columns = plan.columns.size();
+  if (arrays_.size() < columns) arrays_.resize(columns);
+  for (std::size_t c = 0; c < columns; ++c) {
+    arrays_[c].begin(travels_as_bytes(table.encodings[c]) ? kByteaOid : kTextOid,
+                     changes.upserts.size());
+  }
+  for (const PackedRow& row : changes.upserts) {
+    const char* at = row.data;
+    for (std::size_t c = 0; c < columns; ++c) {
+      try {
+        arrays_[c].append(PackedRow::take(at), table.encodings[c]);
+      } catch (const Error& error) {
+        throw error.within(
+            fmt::format("{} column {}", plan.source.name.text(), plan.columns[c].name));
+      }
+    }
+  }
+  std::vector<PgParam> params;
+  for (std::size_t c = 0; c < columns; ++c) params.push_back(arrays_[c].param());
+  connection_.send_prepared(table.upsert, params);
+}
+
+void SetApplier::send_offset(const Offset& offset) {
+  const std::string time = to_rfc3339(offset.source_time, true);
+  const std::vector<PgParam> params = {PgParam(offset.text), PgParam(time), PgParam(task_)};
+  connection_.send(
+      fmt::format("UPDATE {} SET log_offset = $1, source_time = $2::timestamptz, updated_at = "
+                  "now() WHERE task = $3",
+                  control_.task_table()),
+      params);
+}
+
+void SetApplier::apply(const ChangeBatch& batch) {
+  const Clock::time_point begin = Clock::now();
+  if (!role_chosen_) choose_role();
+  try {
+    connection_.begin_batch();
+    if (!open_) connection_.send("BEGIN");
+    for (const TableChanges& changes : batch.tables) {
+      TableStatements& table = tables_.at(changes.table);
+      if (!changes.removes.empty()) send_removes(table, changes, batch);
+      if (!changes.upserts.empty()) send_upserts(table, changes);
+    }
+    timing_.commit_seconds = 0;
+    if (batch.ends_transaction) {
+      send_offset(batch.offset);
+      connection_.send("COMMIT");
+    }
+    const std::vector<PgResult> results = connection_.flush_batch();
+    if (batch.ends_transaction && results[results.size() - 2].affected() != 1) {
+      throw Error(
+          ExitCode::state_conflict, "postgres.task-gone",
+          fmt::format("the target no longer knows task {}", task_),
+          fmt::format("its row in {} was removed while the task ran", control_.task_table()),
+          "start the task anew with empty target tables, or restore the control tables");
+    }
+    open_ = !batch.ends_transaction;
+  } catch (...) {
+    connection_.rollback();
+    open_ = false;
+    throw;
+  }
+  timing_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
+  AlterResult result;
+  result.target_sql = "TRUNCATE " + qualified(plan.target);
+  try {
+    connection_.begin_batch();
+    connection_.send("BEGIN");
+    connection_.send(result.target_sql);
+    send_offset(offset);
+    connection_.send("COMMIT");
+    connection_.flush_batch();
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return result;
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "client/pq.h"
+#include "target/postgres/control.h"
+#include "target/postgres/encode.h"
+#include "target/target.h"
+
+namespace weir::postgres {
+
+/// Applies batches set-wise: for each table one DELETE and one upsert over arrays, sent as one
+/// pipeline together with the offset and the COMMIT.
+class SetApplier final : public Applier {
+ public:
+  /// Waits up to 30 s for the lock of an earlier worker whose session has not ended yet, then for
+  /// its loaders. Throws Error(state_conflict, "postgres.task-held").
+  SetApplier(const Endpoint& endpoint, const std::string& task, std::span<const TablePlan> plans);
+
+  void apply(const ChangeBatch& batch) override;
+  AlterResult truncate(const TablePlan& plan, const Offset& offset) override;
+  Timing last_timing() const override { return timing_; }
+
+ private:
+  /// The statements of one table, prepared when first needed.
+  struct TableStatements {
+    const TablePlan* plan = nullptr;
+    std::vector<Encoding> encodings;      ///< per planned column
+    std::vector<Encoding> key_encodings;  ///< per key column
+    std::string upsert;  ///< name of the prepared statement, "" while there is none
+    std::string remove;
+  };
+
+  void wait_for_locks();
+  /// Once the tables are there: whether their triggers and foreign keys are to be passed over.
+  void choose_role();
+  void send_removes(TableStatements& table, const TableChanges& changes, const ChangeBatch& batch);
+  void send_upserts(TableStatements& table, const TableChanges& changes);
+  void send_offset(const Offset& offset);
+
+  PgConnection connection_;
+  Control control_;
+  std::string task_;
+  std::map<std::uint32_t, TableStatements> tables_;
+  std::vector<ArrayParam> arrays_;
+  std::vector<const char*> cursors_;
+  bool role_chosen_ = false;
+  bool open_ = false;  ///< a transaction is open between two batches
+  Timing timing_;
+};
+
+}  // namespace weir::postgres

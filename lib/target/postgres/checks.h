@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/pq.h"
+#include "model/finding.h"
+#include "model/table_plan.h"
+#include "target/postgres/control.h"
+#include "target/target.h"
+
+namespace weir::postgres {
+
+/// What a server says about itself and the target tables: read once, judged by pure rules.
+struct Facts {
+  struct ExistingColumn {
+    std::string type;  ///< pg_type.typname
+    int modifier = -1;
+    std::string shown;  ///< format_type()
+    bool not_null = false;
+    bool has_default = false;
+    bool generated = false;
+  };
+  struct TableFacts {
+    const TablePlan* plan = nullptr;
+    bool started = false;  ///< the task has this table already
+    bool schema_exists = false;
+    bool can_create = false;
+    bool exists = false;
+    bool is_table = false;  ///< ordinary or partitioned table
+    bool has_rows = false;
+    bool can_write = false;
+    bool has_key = false;  ///< a unique index, not deferrable, on exactly the plan's key
+    std::map<std::string, ExistingColumn> columns;
+  };
+  int version = 0;
+  bool read_only = false;
+  bool control_exists = false;
+  bool can_create_schema = false;
+  bool owns_control = false;
+  bool utf8 = false;
+  std::string encoding;
+  std::string role;
+  std::string control_schema;
+  long connections_left = 0;
+  long connections_wanted = 0;
+  std::vector<TableFacts> tables;
+};
+
+Facts gather(PgConnection& connection, const Control& control, const Task& task,
+             std::span<const TablePlan> plans, const std::optional<Recovered>& recovered);
+
+std::vector<Finding> judge(const Facts& facts);
+
+}  // namespace weir::postgres

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/postgres/control.h"
+
+#include <cstdlib>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace weir::postgres {
+namespace {
+
+constexpr int kFormat = 1;
+
+std::uint64_t number(std::string_view text) {
+  return std::strtoull(std::string(text).c_str(), nullptr, 10);
+}
+
+TableName split_name(std::string_view schema, std::string_view table) {
+  return {std::string(schema), std::string(table)};
+}
+
+}  // namespace
+
+std::string Control::definition() const {
+  return fmt::format(
+      R"(CREATE TABLE IF NOT EXISTS {0} (
+  task text PRIMARY KEY,
+  format integer NOT NULL,            -- of these tables; this weir writes {3}
+  source_identity text NOT NULL,      -- the server that the offsets belong to
+  start_offset text NOT NULL,         -- where the incremental stage began
+  full_end_offset text,               -- where the source was when the last row had been copied
+  log_offset text NOT NULL,           -- everything at or before it is in the target
+  source_time timestamptz,            -- commit time of the last applied transaction
+  updated_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS {1} (
+  task text NOT NULL REFERENCES {0} ON DELETE CASCADE,
+  source_schema text NOT NULL,
+  source_table text NOT NULL,
+  target_schema text NOT NULL,
+  target_table text NOT NULL,
+  created boolean NOT NULL,           -- weir created the table and builds its key and indexes
+  full_done boolean NOT NULL DEFAULT false,
+  unique_done boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (task, source_schema, source_table));
+CREATE TABLE IF NOT EXISTS {2} (
+  task text NOT NULL REFERENCES {0} ON DELETE CASCADE,
+  source_schema text NOT NULL,
+  source_table text NOT NULL,
+  number integer NOT NULL,
+  after_key text NOT NULL,            -- the range holds keys greater than this ...
+  upto_key text NOT NULL,             -- ... up to this one; empty = open
+  whole boolean NOT NULL,             -- the table cannot be read in key order
+  reached_key text NOT NULL,          -- key of the last row that is in the target
+  row_count bigint NOT NULL,
+  byte_count bigint NOT NULL,
+  done boolean NOT NULL,
+  PRIMARY KEY (task, source_schema, source_table, number)))",
+      task_table(), table_table(), range_table(), kFormat);
+}
+
+void Control::create(PgConnection& connection) const {
+  // CREATE SCHEMA IF NOT EXISTS asks for the right to create schemas even where it exists.
+  if (!connection.scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1", {schema_})) {
+    try {
+      connection.execute("CREATE SCHEMA " + pg_identifier(schema_));
+    } catch (const Error& error) {
+      if (error.id() != "postgres.permission") throw;
+      throw Error(ExitCode::refused, "postgres.control-schema",
+                  fmt::format("cannot create the schema {} for weir's own tables", schema_),
+                  error.why(),
+                  "create it once as an administrator (CREATE SCHEMA ... AUTHORIZATION the role), "
+                  "or name a "
+                  "schema that the role owns as target.control_schema");
+    }
+  }
+  connection.execute(definition());
+}
+
+std::optional<Recovered> Control::recover(PgConnection& connection, const std::string& task) const {
+  if (connection.scalar("SELECT to_regclass($1)", {task_table()}) == std::nullopt) return {};
+  const PgResult row = connection.query(
+      fmt::format("SELECT format, source_identity, start_offset, full_end_offset, log_offset, "
+                  "to_char(source_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') "
+                  "FROM {} WHERE task = $1",
+                  task_table()),
+      {task});
+  if (row.rows() == 0) return {};
+  if (number(row.text(0, 0)) > kFormat) {
+    throw Error(
+        ExitCode::refused, "postgres.control-newer",
+        fmt::format("the control tables in schema {} are of format {}", schema_, row.text(0, 0)),
+        fmt::format("this weir knows formats up to {}", kFormat), "use the newer weir");
+  }
+  Recovered out;
+  out.source.text = row.text(0, 1);
+  out.start.text = row.text(0, 2);
+  out.full_end.text = row.text(0, 3);
+  out.offset.text = row.text(0, 4);
+  if (!row.is_null(0, 5)) out.offset.source_time = parse_rfc3339(row.text(0, 5));
+
+  std::map<TableName, TableProgress> tables;
+  const PgResult progress = connection.query(
+      fmt::format(
+          "SELECT source_schema, source_table, target_schema, target_table, full_done, unique_done "
+          "FROM {} WHERE task = $1",
+          table_table()),
+      {task});
+  for (std::size_t i = 0; i < progress.rows(); ++i) {
+    TableProgress table;
+    table.source = split_name(progress.text(i, 0), progress.text(i, 1));
+    table.target = split_name(progress.text(i, 2), progress.text(i, 3));
+    table.full_done = progress.text(i, 4) == "t";
+    table.unique_done = progress.text(i, 5) == "t";
+    tables.emplace(table.source, std::move(table));
+  }
+  const PgResult ranges = connection.query(
+      fmt::format(
+          "SELECT source_schema, source_table, number, after_key, upto_key, whole, reached_key, "
+          "row_count, byte_count, done FROM {} WHERE task = $1 ORDER BY number",
+          range_table()),
+      {task});
+  for (std::size_t i = 0; i < ranges.rows(); ++i) {
+    const auto at = tables.find(split_name(ranges.text(i, 0), ranges.text(i, 1)));
+    if (at == tables.end()) continue;
+    RangeProgress range;
+    range.range.number = static_cast<std::uint32_t>(number(ranges.text(i, 2)));
+    range.range.after = decode_key(ranges.text(i, 3));
+    range.range.upto = decode_key(ranges.text(i, 4));
+    range.range.whole = ranges.text(i, 5) == "t";
+    range.reached = decode_key(ranges.text(i, 6));
+    range.rows = number(ranges.text(i, 7));
+    range.bytes = number(ranges.text(i, 8));
+    range.done = ranges.text(i, 9) == "t";
+    at->second.rows += range.rows;
+    at->second.ranges.push_back(std::move(range));
+  }
+  for (auto& [name, table] : tables) out.tables.push_back(std::move(table));
+  return out;
+}
+
+std::string applier_lock_key(const std::string& task) { return "weir applier " + task; }
+std::string loader_lock_key(const std::string& task) { return "weir loader " + task; }
+
+}  // namespace weir::postgres

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "client/pq.h"
+#include "model/table_plan.h"
+#include "target/target.h"
+
+namespace weir::postgres {
+
+/// weir's own tables on the target, in the schema that target.control_schema names (weir by
+/// default): weir_task, weir_table and weir_range. What is in them wins over the local state file.
+class Control {
+ public:
+  explicit Control(std::string schema) : schema_(std::move(schema)) {}
+
+  const std::string& schema() const { return schema_; }
+  std::string task_table() const { return pg_identifier(schema_) + ".weir_task"; }
+  std::string table_table() const { return pg_identifier(schema_) + ".weir_table"; }
+  std::string range_table() const { return pg_identifier(schema_) + ".weir_range"; }
+
+  /// Creates schema and tables where they are missing.
+  void create(PgConnection& connection) const;
+  std::optional<Recovered> recover(PgConnection& connection, const std::string& task) const;
+
+  /// The statements behind create(), for weir-target-postgres(7).
+  std::string definition() const;
+
+ private:
+  std::string schema_;
+};
+
+/// What the two advisory locks of a task hang on: one held by its applier, one shared by its
+/// loaders.
+std::string applier_lock_key(const std::string& task);
+std::string loader_lock_key(const std::string& task);
+
+}  // namespace weir::postgres

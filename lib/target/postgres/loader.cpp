@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/postgres/loader.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace weir::postgres {
+namespace {
+
+constexpr std::size_t kMaxIdentifier = 63;
+constexpr std::uint64_t kMaxIndexedCharacters = 600;  // four bytes each stay below a B-tree's 2704
+
+/// Index names are unique in a schema here, and per table on the source.
+std::string index_name(const TablePlan& plan, const Index& index) {
+  std::string name = plan.target.table + "_" + index.name;
+  if (name.size() <= kMaxIdentifier) return name;
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  std::size_t cut = kMaxIdentifier - 9;
+  while (cut > 0 && (static_cast<unsigned char>(name[cut]) & 0xc0) == 0x80) --cut;
+  return fmt::format("{}_{:08x}", name.substr(0, cut), hash);
+}
+
+/// The index's columns as SQL; `whole` if none had to be cut. Empty if a column has no B-tree
+/// order.
+struct IndexColumns {
+  std::string sql;
+  bool whole = true;
+  std::string reason;
+};
+
+IndexColumns index_columns(const TablePlan& plan, const Index& index) {
+  IndexColumns out;
+  for (const IndexPart& part : index.parts) {
+    const auto planned =
+        std::find_if(plan.columns.begin(), plan.columns.end(),
+                     [&](const PlannedColumn& c) { return c.source == part.column; });
+    if (planned == plan.columns.end()) {
+      out.reason = fmt::format("column {} is not copied", plan.source.columns[part.column].name);
+      return out;
+    }
+    const TypeKind kind = planned->type.kind;
+    const std::string name = pg_identifier(planned->name);
+    if (kind == TypeKind::json || kind == TypeKind::geometry || kind == TypeKind::vector) {
+      out.reason = fmt::format("column {} has a type without a B-tree order", planned->name);
+      return out;
+    }
+    std::uint64_t prefix = part.prefix;
+    const bool is_long = kind == TypeKind::text || kind == TypeKind::bytes;
+    const bool unlimited =
+        planned->type.length == 0 || planned->type.length > kMaxIndexedCharacters;
+    if (is_long && unlimited && (prefix == 0 || prefix > kMaxIndexedCharacters)) {
+      prefix = kMaxIndexedCharacters;
+    }
+    if (!out.sql.empty()) out.sql += ", ";
+    if (prefix == 0) {
+      out.sql += name;
+    } else {
+      out.whole = false;
+      out.sql += kind == TypeKind::bytes ? fmt::format("substring({} FROM 1 FOR {})", name, prefix)
+                                         : fmt::format("left({}, {})", name, prefix);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string qualified(const TableName& name) {
+  return pg_identifier(name.schema) + "." + pg_identifier(name.table);
+}
+
+CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task)
+    : connection_(endpoint, PgConnection::Role::target),
+      control_(endpoint.control_schema),
+      task_(task),
+      buffer_(connection_) {
+  // A chunk and its mark are lost together if the server crashes, so its commit need not be
+  // durable; finish() is.
+  connection_.execute("SET synchronous_commit = off; SET maintenance_work_mem = '128MB'");
+  connection_.query("SELECT pg_advisory_lock_shared(hashtextextended($1, 0))",
+                    {loader_lock_key(task)});
+}
+
+void CopyLoader::begin(const TablePlan& plan, Row added) {
+  plan_ = &plan;
+  encodings_.clear();
+  std::string columns;
+  for (const PlannedColumn& column : plan.columns) {
+    if (!columns.empty()) columns += ", ";
+    columns += pg_identifier(column.name);
+    if (!column.added()) encodings_.push_back(type_row(column.type.kind).encoding);
+  }
+  added_.clear();
+  for (const Cell& cell : added) {
+    added_ += '\t';
+    if (!cell.has_value()) {
+      added_ += "\\N";
+      continue;
+    }
+    for (const char c : cell.text()) {
+      if (c == '\\' || c == '\t' || c == '\n' || c == '\r') added_ += '\\';
+      added_ += c == '\t' ? 't' : c == '\n' ? 'n' : c == '\r' ? 'r' : c;
+    }
+  }
+  added_ += '\n';
+  buffer_.clear();
+  buffer_.restart();
+  connection_.execute("BEGIN");
+  connection_.copy_begin(fmt::format("COPY {} ({}) FROM STDIN", qualified(plan.target), columns));
+}
+
+void CopyLoader::row(Row cells) {
+  const std::size_t count = cells.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) buffer_.separator('\t');
+    try {
+      buffer_.cell(cells[i], encodings_[i]);
+    } catch (const Error& error) {
+      throw error.within(
+          fmt::format("{} column {}", plan_->source.name.text(), plan_->columns[i].name));
+    }
+  }
+  buffer_.raw(added_);
+}
+
+void CopyLoader::commit(const RangeProgress& mark) {
+  buffer_.flush();
+  connection_.copy_end();
+  connection_.query(
+      fmt::format(
+          "UPDATE {} SET reached_key = $1, row_count = $2, byte_count = $3, done = $4 WHERE "
+          "task = $5 AND source_schema = $6 AND source_table = $7 AND number = $8",
+          control_.range_table()),
+      {encode_key(mark.reached), std::to_string(mark.rows), std::to_string(mark.bytes),
+       mark.done ? "true" : "false", task_, plan_->source.name.schema, plan_->source.name.table,
+       std::to_string(mark.range.number)});
+  connection_.execute("COMMIT");
+}
+
+void CopyLoader::abandon() noexcept {
+  buffer_.clear();
+  connection_.rollback();
+}
+
+bool CopyLoader::created_here(const TablePlan& plan) {
+  return connection_.scalar(
+             fmt::format("SELECT created FROM {} WHERE task = $1 AND source_schema = $2 AND "
+                         "source_table = $3",
+                         control_.table_table()),
+             {task_, plan.source.name.schema, plan.source.name.table}) == "t";
+}
+
+std::string CopyLoader::build(const TablePlan& plan, const Index& index) {
+  const IndexColumns columns = index_columns(plan, index);
+  const auto not_built = [&](std::string_view reason) {
+    return fmt::format("index {} of {} was not built: {}", index.name, plan.target.text(), reason);
+  };
+  if (!columns.reason.empty()) return not_built(columns.reason);
+  const std::string name = pg_identifier(index_name(plan, index));
+  if (connection_.scalar("SELECT to_regclass($1)",
+                         {pg_identifier(plan.target.schema) + "." + name}))
+    return "";
+  const bool unique = index.kind == Index::Kind::unique && columns.whole;
+  // Deferred: a batch may pass through states that the source never showed; its end is checked.
+  const std::string sql =
+      unique ? fmt::format(
+                   "ALTER TABLE {} ADD CONSTRAINT {} UNIQUE ({}) DEFERRABLE INITIALLY DEFERRED",
+                   qualified(plan.target), name, columns.sql)
+             : fmt::format("CREATE INDEX {} ON {} ({})", name, qualified(plan.target), columns.sql);
+  connection_.execute("SAVEPOINT weir_index");
+  try {
+    connection_.execute(sql);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::failed || error.id() == "postgres.disk-full") throw;
+    connection_.execute("ROLLBACK TO SAVEPOINT weir_index");
+    return not_built(error.why());
+  }
+  connection_.execute("RELEASE SAVEPOINT weir_index");
+  return "";
+}
+
+std::vector<std::string> CopyLoader::finish(const TablePlan& plan) {
+  std::vector<std::string> notes;
+  connection_.execute("BEGIN; SET LOCAL synchronous_commit = on");
+  try {
+    if (created_here(plan)) {
+      std::string key;
+      for (const std::uint32_t part : plan.key) {
+        if (!key.empty()) key += ", ";
+        key += pg_identifier(plan.columns[part].name);
+      }
+      connection_.execute(
+          fmt::format("ALTER TABLE {} ADD PRIMARY KEY ({})", qualified(plan.target), key));
+      for (const Index& index : plan.source.indexes) {
+        const bool is_key = index.name == plan.source.key_name && plan.key_is_primary;
+        if (is_key || index.kind == Index::Kind::unique) continue;
+        if (index.kind != Index::Kind::ordinary) {
+          notes.push_back(
+              fmt::format("index {} of {} was not built: PostgreSQL has no such kind of index",
+                          index.name, plan.target.text()));
+          continue;
+        }
+        if (std::string note = build(plan, index); !note.empty()) notes.push_back(std::move(note));
+      }
+    }
+    connection_.query(
+        fmt::format("UPDATE {} SET full_done = true WHERE task = $1 AND source_schema = $2 "
+                    "AND source_table = $3",
+                    control_.table_table()),
+        {task_, plan.source.name.schema, plan.source.name.table});
+    connection_.execute("COMMIT");
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return notes;
+}
+
+std::vector<std::string> CopyLoader::finish_unique(const TablePlan& plan) {
+  std::vector<std::string> notes;
+  connection_.execute("BEGIN; SET LOCAL synchronous_commit = on");
+  try {
+    if (created_here(plan)) {
+      for (const Index& index : plan.source.indexes) {
+        const bool is_key = index.name == plan.source.key_name && plan.key_is_primary;
+        if (is_key || index.kind != Index::Kind::unique) continue;
+        if (std::string note = build(plan, index); !note.empty()) notes.push_back(std::move(note));
+      }
+    }
+    connection_.query(
+        fmt::format("UPDATE {} SET unique_done = true WHERE task = $1 AND source_schema = $2 "
+                    "AND source_table = $3",
+                    control_.table_table()),
+        {task_, plan.source.name.schema, plan.source.name.table});
+    connection_.execute("COMMIT");
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return notes;
+}
+
+}  // namespace weir::postgres

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/pq.h"
+#include "target/postgres/control.h"
+#include "target/postgres/encode.h"
+#include "target/target.h"
+
+namespace weir::postgres {
+
+/// Loads chunks by COPY. Each chunk is one transaction: the rows and the mark.
+class CopyLoader final : public Loader {
+ public:
+  CopyLoader(const Endpoint& endpoint, const std::string& task);
+
+  void begin(const TablePlan& plan, Row added) override;
+  void row(Row cells) override;
+  void commit(const RangeProgress& mark) override;
+  void abandon() noexcept override;
+  std::vector<std::string> finish(const TablePlan& plan) override;
+  std::vector<std::string> finish_unique(const TablePlan& plan) override;
+  std::uint64_t chunk_bytes() const override { return buffer_.sent(); }
+
+ private:
+  bool created_here(const TablePlan& plan);
+  /// Builds one index; a target that cannot have it is no reason to stop, so the reason is
+  /// returned.
+  std::string build(const TablePlan& plan, const Index& index);
+
+  PgConnection connection_;
+  Control control_;
+  std::string task_;
+  CopyBuffer buffer_;
+  const TablePlan* plan_ = nullptr;
+  std::vector<Encoding> encodings_;
+  std::string added_;  ///< the added columns as COPY text, separators and newline included
+};
+
+/// "schema"."table" of a name.
+std::string qualified(const TableName& name);
+
+}  // namespace weir::postgres

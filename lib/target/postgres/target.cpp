@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/postgres/target.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "target/postgres/applier.h"
+#include "target/postgres/checks.h"
+#include "target/postgres/loader.h"
+#include "target/postgres/types.h"
+
+namespace weir::postgres {
+namespace {
+
+/// The default as SQL, where the neutral text is a valid literal of the target type.
+std::string default_clause(const Column& column, const PgConnection& connection) {
+  if (!column.default_value || column.generated) return "";
+  switch (column.type.kind) {
+    case TypeKind::bytes:
+    case TypeKind::bits:
+    case TypeKind::geometry:
+    case TypeKind::vector:
+    case TypeKind::json:
+      return "";
+    case TypeKind::date:
+    case TypeKind::datetime:
+    case TypeKind::timestamp:
+      if (column.default_value->starts_with("0000") ||
+          column.default_value->find("-00") != std::string::npos) {
+        return "";
+      }
+      break;
+    default:
+      break;
+  }
+  return " DEFAULT " + connection.quote(*column.default_value);
+}
+
+std::string create_sql(const TablePlan& plan, const PgConnection& connection) {
+  std::string columns;
+  for (const PlannedColumn& column : plan.columns) {
+    columns += fmt::format("{}\n  {} {}", columns.empty() ? "" : ",", pg_identifier(column.name),
+                           column.target_type);
+    if (!column.added()) columns += default_clause(plan.source.columns[column.source], connection);
+    if (!column.nullable) columns += " NOT NULL";
+  }
+  return fmt::format("CREATE TABLE {} ({})", qualified(plan.target), columns);
+}
+
+}  // namespace
+
+PostgresTarget::PostgresTarget(const Task& task)
+    : endpoint_(task.target), control_(task.target.control_schema) {}
+
+PgConnection& PostgresTarget::connection() {
+  if (!connection_) connection_.emplace(endpoint_, PgConnection::Role::target);
+  return *connection_;
+}
+
+std::string PostgresTarget::version() { return "PostgreSQL " + connection().server_version(); }
+
+std::string PostgresTarget::refuse_name(std::string_view name) const {
+  if (name.find('\0') != std::string_view::npos) return "a name cannot hold a NUL character";
+  return "";
+}
+
+void PostgresTarget::plan_types(const Task& task, TablePlan& plan) const {
+  for (PlannedColumn& column : plan.columns) {
+    if (column.target_type.empty()) column.target_type = target_type(column.type);
+    const bool is_date = column.type.kind == TypeKind::date ||
+                         column.type.kind == TypeKind::datetime ||
+                         column.type.kind == TypeKind::timestamp;
+    // A NOT NULL date may still be a zero date, which the policy turns into NULL.
+    if (is_date && task.types.zero_dates.kind == ZeroDatePolicy::Kind::null) column.nullable = true;
+  }
+  for (const std::uint32_t part : plan.key) plan.columns[part].nullable = false;
+}
+
+std::vector<Finding> PostgresTarget::preflight(const Task& task, std::span<const TablePlan> plans,
+                                               const std::optional<Recovered>& recovered) {
+  return judge(gather(connection(), control_, task, plans, recovered));
+}
+
+std::optional<Recovered> PostgresTarget::recover(const std::string& task) {
+  return control_.recover(connection(), task);
+}
+
+void PostgresTarget::start(const std::string& task, const Identity& source, const Offset& start) {
+  control_.create(connection());
+  connection().query(
+      fmt::format("INSERT INTO {} (task, format, source_identity, start_offset, log_offset) VALUES "
+                  "($1, 1, $2, $3, $3)",
+                  control_.task_table()),
+      {task, source.text, start.text});
+}
+
+void PostgresTarget::ensure_table(const std::string& task, const TablePlan& plan) {
+  const std::string known =
+      fmt::format("SELECT 1 FROM {} WHERE task = $1 AND source_schema = $2 AND source_table = $3",
+                  control_.table_table());
+  if (connection().scalar(known, {task, plan.source.name.schema, plan.source.name.table})) return;
+  connection().execute("BEGIN");
+  try {
+    if (!connection().scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1",
+                            {plan.target.schema})) {
+      connection().execute("CREATE SCHEMA " + pg_identifier(plan.target.schema));
+    }
+    const std::string name = qualified(plan.target);
+    bool exists = connection().scalar("SELECT to_regclass($1)", {name}).has_value();
+    if (exists && plan.existing == ExistingPolicy::replace) {
+      connection().execute("DROP TABLE " + name);
+      exists = false;
+    }
+    if (exists && plan.existing == ExistingPolicy::truncate)
+      connection().execute("TRUNCATE " + name);
+    if (!exists) connection().execute(create_sql(plan, connection()));
+    connection().query(
+        fmt::format(
+            "INSERT INTO {} (task, source_schema, source_table, target_schema, target_table, "
+            "created) VALUES ($1, $2, $3, $4, $5, $6)",
+            control_.table_table()),
+        {task, plan.source.name.schema, plan.source.name.table, plan.target.schema,
+         plan.target.table, exists ? "false" : "true"});
+    connection().execute("COMMIT");
+  } catch (const Error& error) {
+    connection().rollback();
+    throw error.within(plan.target.text());
+  }
+}
+
+void PostgresTarget::store_ranges(const std::string& task, const TablePlan& plan,
+                                  std::span<const KeyRange> ranges) {
+  connection().execute("BEGIN");
+  try {
+    for (const KeyRange& range : ranges) {
+      connection().query(
+          fmt::format("INSERT INTO {} VALUES ($1, $2, $3, $4, $5, $6, $7, '', 0, 0, false)",
+                      control_.range_table()),
+          {task, plan.source.name.schema, plan.source.name.table, std::to_string(range.number),
+           encode_key(range.after), encode_key(range.upto), range.whole ? "true" : "false"});
+    }
+    connection().execute("COMMIT");
+  } catch (...) {
+    connection().rollback();
+    throw;
+  }
+}
+
+void PostgresTarget::full_loaded(const std::string& task, const Offset& full_end) {
+  connection().query(
+      fmt::format("UPDATE {} SET full_end_offset = $1 WHERE task = $2", control_.task_table()),
+      {full_end.text, task});
+}
+
+std::unique_ptr<Loader> PostgresTarget::open_loader(const std::string& task) {
+  return std::make_unique<CopyLoader>(endpoint_, task);
+}
+
+std::unique_ptr<Applier> PostgresTarget::open_applier(const std::string& task,
+                                                      std::span<const TablePlan> plans) {
+  return std::make_unique<SetApplier>(endpoint_, task, plans);
+}
+
+}  // namespace weir::postgres

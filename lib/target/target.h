@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/cell.h"
+#include "model/change.h"
+#include "model/change_batch.h"
+#include "model/finding.h"
+#include "model/key_range.h"
+#include "model/offset.h"
+#include "model/table_plan.h"
+#include "model/task.h"
+
+namespace weir {
+
+/// What a target promises about a crash (the design's section 8).
+enum class Rung : std::uint8_t {
+  atomic_offset,
+  two_phase,
+  ordered_idempotent,
+  idempotent_by_key,
+  deterministic_object,
+};
+
+/// How far one table has come, as the target itself remembers it.
+struct TableProgress {
+  TableName source;
+  TableName target;
+  bool full_done = false;    ///< all rows, and the key and the plain indexes
+  bool unique_done = false;  ///< the unique indexes, built once the table is consistent
+  std::uint64_t rows = 0;
+  std::vector<RangeProgress> ranges;  ///< empty until the full stage has cut the table
+};
+
+/// What a target remembers of a task. It wins over the local state file.
+struct Recovered {
+  Identity source;  ///< the source server the offset belongs to
+  Offset start;     ///< P0, from which the incremental stage begins
+  Offset full_end;  ///< where the source was when the last row had been copied; may be empty
+  Offset offset;    ///< everything at or before it is in the target
+  std::vector<TableProgress> tables;
+};
+
+/// Loads rows in the full stage over one connection of its own. One thread per loader.
+class Loader {
+ public:
+  virtual ~Loader() = default;
+
+  /// Begins a chunk: opens a transaction for the rows that follow. `added` are the cells of the
+  /// plan's added columns, the same for every row of the chunk.
+  virtual void begin(const TablePlan& plan, Row added) = 0;
+  /// One row: the source columns of the plan, in order.
+  virtual void row(Row cells) = 0;
+  /// Makes the rows and the mark visible together; durable at the latest when finish() returns.
+  virtual void commit(const RangeProgress& mark) = 0;
+  /// Throws the chunk away. Never throws.
+  virtual void abandon() noexcept = 0;
+
+  /// All rows of the table are there: builds the key and the plain indexes, then marks the table,
+  /// durably. Returns what could not be built and why, one sentence each.
+  virtual std::vector<std::string> finish(const TablePlan& plan) = 0;
+  /// The table is consistent: builds its unique indexes, then marks it. Returns as finish().
+  virtual std::vector<std::string> finish_unique(const TablePlan& plan) = 0;
+
+  /// Bytes sent in the chunk that is open, as the target takes them.
+  virtual std::uint64_t chunk_bytes() const = 0;
+};
+
+/// What became of a change of definition.
+struct AlterResult {
+  std::string target_sql;  ///< "" if nothing was to be done
+};
+
+/// Applies changes over one connection of its own, and fences every other applier of the same
+/// task while it lives. One thread per applier.
+class Applier {
+ public:
+  virtual ~Applier() = default;
+
+  /// Applies a batch. If it ends a transaction, rows and offset are durable together when this
+  /// returns; else the target's transaction stays open for the next batch.
+  virtual void apply(const ChangeBatch& batch) = 0;
+
+  /// Empties a table and stores the offset in one transaction.
+  virtual AlterResult truncate(const TablePlan& plan, const Offset& offset) = 0;
+
+  /// Time spent in the last apply(): all of it, and the part that was COMMIT.
+  struct Timing {
+    double seconds = 0;
+    double commit_seconds = 0;
+  };
+  virtual Timing last_timing() const = 0;
+};
+
+/// One target. The connection behind these calls is used by one thread at a time.
+class Target {
+ public:
+  virtual ~Target() = default;
+
+  virtual std::string version() = 0;
+  virtual Rung rung() const = 0;
+
+  /// Longest name of a table or column, in bytes, and why a name is not allowed ("" if it is).
+  virtual std::size_t max_name_bytes() const = 0;
+  virtual std::string refuse_name(std::string_view name) const = 0;
+
+  /// Fills in PlannedColumn::target_type where the task file does not say it. Pure.
+  virtual void plan_types(const Task& task, TablePlan& plan) const = 0;
+
+  /// Everything that would make a task on these tables fail. `recovered` tells a resumed task from
+  /// a new one. Changes nothing.
+  virtual std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
+                                         const std::optional<Recovered>& recovered) = 0;
+
+  /// What is remembered of the task; empty for a new one. Changes nothing. While a task runs, to be
+  /// asked only after open_applier(): an earlier worker's last commit may still be under way
+  /// before.
+  virtual std::optional<Recovered> recover(const std::string& task) = 0;
+
+  /// Records the start of a new task: control tables, P0, identity. Done once.
+  virtual void start(const std::string& task, const Identity& source, const Offset& start) = 0;
+
+  /// Creates the table if it is missing and checks it if it is there; applies `existing`. A table
+  /// that was created here has no key or index yet.
+  virtual void ensure_table(const std::string& task, const TablePlan& plan) = 0;
+  /// Remembers how a table was cut. Once per table; an interrupted cut is cut anew.
+  virtual void store_ranges(const std::string& task, const TablePlan& plan,
+                            std::span<const KeyRange> ranges) = 0;
+  /// Remembers where the source was after the last row had been copied.
+  virtual void full_loaded(const std::string& task, const Offset& full_end) = 0;
+
+  virtual std::unique_ptr<Loader> open_loader(const std::string& task) = 0;
+  virtual std::unique_ptr<Applier> open_applier(const std::string& task,
+                                                std::span<const TablePlan> plans) = 0;
+};
+
+}  // namespace weir
