@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/batch.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace weir {
+namespace {
+
+constexpr std::size_t kFirstSlots = 64;
+
+std::size_t packed_size(Cell cell) { return sizeof(std::uint32_t) + cell.size(); }
+
+char* pack(Cell cell, char* at) {
+  const std::uint32_t size = cell.has_value()   ? cell.size()
+                             : cell.is_absent() ? PackedRow::kAbsent
+                                                : PackedRow::kNull;
+  std::memcpy(at, &size, sizeof size);
+  at += sizeof size;
+  if (cell.size() > 0) std::memcpy(at, cell.data(), cell.size());
+  return at + cell.size();
+}
+
+bool depends_on_transaction(const PlannedColumn& column) {
+  return column.constant.find("{execute_time}") != std::string::npos;
+}
+
+}  // namespace
+
+std::string timestamp_text(Time time) {
+  std::string text = to_rfc3339(time, true);  // 2026-01-02T03:04:05.000000Z
+  text[10] = ' ';
+  text.pop_back();
+  return text;
+}
+
+std::optional<std::string> added_value(const PlannedColumn& column, const TablePlan& plan,
+                                       const std::string& task, const std::string& execute_time) {
+  if (column.constant == "{deleted}") return {};
+  std::string out;
+  expand(column.constant, out, [&](std::string_view name, std::string& value) {
+    if (name == "source") {
+      value += task;
+    } else if (name == "database" || name == "schema") {
+      value += plan.source.name.schema;
+    } else if (name == "table") {
+      value += plan.source.name.table;
+    } else if (name == "execute_time") {
+      value += execute_time;
+    } else {
+      return false;
+    }
+    return true;
+  });
+  return out;
+}
+
+BatchBuilder::BatchBuilder(std::span<const TablePlan> plans, const std::string& task) {
+  for (const TablePlan& plan : plans) {
+    if (tables_.size() <= plan.id) tables_.resize(plan.id + 1);
+    TableOperations& table = tables_[plan.id];
+    table.plan = &plan;
+    for (const PlannedColumn& column : plan.columns) {
+      const bool fixed = column.added() && !depends_on_transaction(column);
+      table.added.push_back(fixed ? added_value(column, plan, task, "").value_or("") : "");
+    }
+  }
+}
+
+void BatchBuilder::begin(Time commit_time) {
+  commit_time_ = commit_time;
+  execute_time_.clear();
+  if (first_commit_ == Time{}) first_commit_ = commit_time;
+}
+
+void BatchBuilder::end(Time commit_time) {
+  last_commit_ = commit_time;
+  ++transactions_;
+}
+
+void BatchBuilder::grow(TableOperations& table) {
+  table.slots.assign(std::max(kFirstSlots, table.slots.size() * 2), 0);
+  const std::size_t mask = table.slots.size() - 1;
+  for (std::size_t i = 0; i < table.operations.size(); ++i) {
+    std::size_t slot = table.operations[i].hash & mask;
+    while (table.slots[slot] != 0) slot = (slot + 1) & mask;
+    table.slots[slot] = static_cast<std::uint32_t>(i + 1);
+  }
+}
+
+void BatchBuilder::clear_slots(TableOperations& table) {
+  // A large batch leaves a large table behind; small ones that follow must not pay for it.
+  if (table.operations.size() * 16 > table.slots.size()) {
+    std::fill(table.slots.begin(), table.slots.end(), 0);
+    return;
+  }
+  const std::size_t mask = table.slots.size() - 1;
+  for (std::size_t i = 0; i < table.operations.size(); ++i) {
+    std::size_t slot = table.operations[i].hash & mask;
+    while (table.slots[slot] != i + 1) slot = (slot + 1) & mask;
+    table.slots[slot] = 0;
+  }
+}
+
+BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row cells) {
+  const TablePlan& plan = *table.plan;
+  std::size_t size = 0;
+  for (const std::uint32_t part : plan.key) size += packed_size(cells[plan.columns[part].source]);
+  char* const key = arena_.allocate(size);
+  char* at = key;
+  for (const std::uint32_t part : plan.key) at = pack(cells[plan.columns[part].source], at);
+
+  if (table.operations.empty()) touched_.push_back(plan.id);
+  if ((table.operations.size() + 1) * 2 > table.slots.size()) grow(table);
+  const std::uint64_t hash = std::hash<std::string_view>()({key, size});
+  const std::size_t mask = table.slots.size() - 1;
+  std::size_t slot = hash & mask;
+  for (; table.slots[slot] != 0; slot = (slot + 1) & mask) {
+    Operation& known = table.operations[table.slots[slot] - 1];
+    if (known.hash == hash && known.key_size == size && std::memcmp(known.key, key, size) == 0) {
+      return known;
+    }
+  }
+  table.operations.push_back({key, nullptr, hash, static_cast<std::uint32_t>(size)});
+  table.slots[slot] = static_cast<std::uint32_t>(table.operations.size());
+  return table.operations.back();
+}
+
+const char* BatchBuilder::pack_row(TableOperations& table, Row cells) {
+  const TablePlan& plan = *table.plan;
+  const auto cell_of = [&](std::size_t i) {
+    const PlannedColumn& column = plan.columns[i];
+    if (!column.added()) return cells[column.source];
+    if (column.constant == "{deleted}") return Cell::null();
+    if (!depends_on_transaction(column)) return Cell(table.added[i]);
+    if (execute_time_.empty()) execute_time_ = timestamp_text(commit_time_);
+    if (column.constant == "{execute_time}") return Cell(execute_time_);
+    table.added[i] = added_value(column, plan, "", execute_time_).value_or("");
+    return Cell(table.added[i]);
+  };
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) size += packed_size(cell_of(i));
+  char* const row = arena_.allocate(size);
+  char* at = row;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) at = pack(cell_of(i), at);
+  return row;
+}
+
+void BatchBuilder::add(const RowChange& change) {
+  ++row_events_;
+  TableOperations& table = tables_[change.table];
+  const TablePlan& plan = *table.plan;
+  const bool keeps_deleted = plan.deletes.kind == DeletePolicy::Kind::ignore;
+  if (change.op == RowChange::Op::remove) {
+    if (!keeps_deleted) operation_for(table, change.before).row = nullptr;
+    return;
+  }
+  if (change.op == RowChange::Op::update && !keeps_deleted) {
+    const bool same_key = std::all_of(plan.key.begin(), plan.key.end(), [&](std::uint32_t part) {
+      const std::uint32_t column = plan.columns[part].source;
+      return change.before[column].text() == change.after[column].text();
+    });
+    if (!same_key) operation_for(table, change.before).row = nullptr;
+  }
+  const char* const row = pack_row(table, change.after);
+  operation_for(table, change.after).row = row;
+}
+
+void BatchBuilder::take(Sealed& out, bool ends_transaction) {
+  ChangeBatch& batch = out.batch;
+  batch.tables.resize(touched_.size());
+  for (std::size_t i = 0; i < touched_.size(); ++i) {
+    TableOperations& table = tables_[touched_[i]];
+    TableChanges& changes = batch.tables[i];
+    changes.table = touched_[i];
+    changes.removes.clear();
+    changes.upserts.clear();
+    for (const Operation& operation : table.operations) {
+      if (operation.row == nullptr) {
+        changes.removes.push_back({operation.key});
+      } else {
+        changes.upserts.push_back({operation.row});
+      }
+    }
+    clear_slots(table);
+    table.operations.clear();
+  }
+  touched_.clear();
+  batch.ends_transaction = ends_transaction;
+  batch.first_commit = first_commit_;
+  batch.last_commit = ends_transaction ? last_commit_ : commit_time_;
+  batch.transactions = std::exchange(transactions_, 0);
+  batch.row_events = std::exchange(row_events_, 0);
+  batch.bytes = arena_.used();
+  out.arena.clear();
+  std::swap(out.arena, arena_);
+  first_commit_ = ends_transaction ? Time{} : commit_time_;
+}
+
+}  // namespace weir

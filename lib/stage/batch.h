@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/change.h"
+#include "model/change_batch.h"
+#include "model/table_plan.h"
+
+namespace weir {
+
+/// Gathers row changes into a ChangeBatch and keeps one final operation per key. One thread.
+class BatchBuilder {
+ public:
+  /// `plans` must outlive the builder.
+  BatchBuilder(std::span<const TablePlan> plans, const std::string& task);
+
+  void begin(Time commit_time);
+  void add(const RowChange& change);
+  void end(Time commit_time);
+
+  bool empty() const { return row_events_ == 0; }
+  std::size_t bytes() const { return arena_.used(); }
+  Time first_commit() const { return first_commit_; }
+  /// Whole transactions so far, since the last take().
+  std::uint64_t transactions() const { return transactions_; }
+
+  /// A sealed batch with the memory behind it.
+  struct Sealed {
+    ChangeBatch batch;
+    Arena arena;
+  };
+  /// Moves what was gathered into `out`, whose memory is reused for the next batch.
+  void take(Sealed& out, bool ends_transaction);
+
+ private:
+  struct Operation {
+    const char* key = nullptr;  ///< packed cells of the key
+    const char* row = nullptr;  ///< packed cells of all columns; null = remove
+    std::uint64_t hash = 0;
+    std::uint32_t key_size = 0;
+  };
+  /// The operations of one table, found by key through an open-addressing table of their numbers.
+  struct TableOperations {
+    const TablePlan* plan = nullptr;
+    std::vector<Operation> operations;
+    std::vector<std::uint32_t> slots;  ///< number + 1; 0 = free
+    std::vector<std::string> added;    ///< values of the added columns that do not change
+  };
+
+  Operation& operation_for(TableOperations& table, Row cells);
+  static void grow(TableOperations& table);
+  static void clear_slots(TableOperations& table);
+  const char* pack_row(TableOperations& table, Row cells);
+
+  std::vector<TableOperations> tables_;  ///< by TablePlan::id
+  std::vector<std::uint32_t> touched_;   ///< ids with operations, in order of their first
+  Arena arena_;
+  std::string execute_time_;
+  Time commit_time_{};
+  Time first_commit_{};
+  Time last_commit_{};
+  std::uint64_t transactions_ = 0;
+  std::uint64_t row_events_ = 0;
+};
+
+/// The value of an added column for one transaction: `constant` with its names filled in. Empty
+/// optional = NULL.
+std::optional<std::string> added_value(const PlannedColumn& column, const TablePlan& plan,
+                                       const std::string& task, const std::string& execute_time);
+
+/// A time as the neutral form of a timestamp with six digits.
+std::string timestamp_text(Time time);
+
+}  // namespace weir

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/context.h"
+
+#include "base/log.h"
+
+namespace weir {
+
+void StageContext::event(const std::string& level, const std::string& id, const std::string& table,
+                         const std::string& text) const {
+  store.add_event(task.name, {now(), level, id, table, text});
+  const std::string line = table.empty() ? text : table + ": " + text;
+  if (level == "error") {
+    log_error(id, line);
+  } else if (level == "warning") {
+    log_warn(id, line);
+  } else {
+    log_info(id, line);
+  }
+}
+
+}  // namespace weir

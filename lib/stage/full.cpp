@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/full.h"
+
+#include <algorithm>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "stage/batch.h"
+#include "stage/rate_limit.h"
+
+namespace weir {
+namespace {
+
+/// A table on its way through the stage.
+struct TableWork {
+  const TablePlan* plan = nullptr;
+  TableRow row;
+  std::size_t open_ranges = 0;
+};
+
+/// A range to read, or a table still to be cut into ranges.
+struct WorkItem {
+  TableWork* table = nullptr;
+  RangeProgress progress;
+  bool cut = false;
+};
+
+/// The stage's shared state: what is left to do, and the first error.
+class FullStage {
+ public:
+  FullStage(const StageContext& context, std::span<const TablePlan> plans,
+            const Recovered& recovered);
+
+  /// False if there was nothing to do.
+  bool run();
+
+ private:
+  void work();
+  bool take(WorkItem& item);
+  void cut_table(WorkItem& item, RowReader& reader);
+  void copy_range(WorkItem& item, RowReader& reader, Loader& loader);
+  void finish_range(TableWork& table, Loader& loader);
+  void keep_row(const TableWork& table);
+  void fail(TableWork* table);
+
+  const StageContext& context_;
+  const std::string& task_;
+  std::vector<std::unique_ptr<TableWork>> tables_;
+  std::deque<WorkItem> items_;
+  std::size_t in_hand_ = 0;  ///< items that may still bring new ones
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::exception_ptr error_;
+  RateLimit rate_;
+};
+
+/// Counts rows on their way from reader to loader and holds them to the rate limit.
+class LoadingSink final : public RowSink {
+ public:
+  LoadingSink(Loader& loader, Meter& meter, RateLimit& rate, StopRequest& stop)
+      : loader_(loader), meter_(meter), rate_(rate), stop_(stop) {}
+  ~LoadingSink() override { count(); }
+  LoadingSink(const LoadingSink&) = delete;
+  LoadingSink& operator=(const LoadingSink&) = delete;
+
+  void row(Row cells) override {
+    loader_.row(cells);
+    if (++rows_ == kCountEvery) count();
+  }
+
+ private:
+  static constexpr std::uint64_t kCountEvery = 256;
+
+  void count() {
+    const std::uint64_t bytes = loader_.chunk_bytes();
+    meter_.rows_read += rows_;
+    meter_.bytes_read += bytes - bytes_;
+    rate_.take(rows_, bytes - bytes_, stop_);
+    bytes_ = bytes;
+    rows_ = 0;
+  }
+
+  Loader& loader_;
+  Meter& meter_;
+  RateLimit& rate_;
+  StopRequest& stop_;
+  std::uint64_t rows_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+FullStage::FullStage(const StageContext& context, std::span<const TablePlan> plans,
+                     const Recovered& recovered)
+    : context_(context),
+      task_(context.task.name),
+      rate_(context.task.full.rate_rows, context.task.full.rate_bytes) {
+  std::map<TableName, TableRow> rows;
+  for (TableRow& row : context.store.tables(task_)) rows.emplace(row.source, std::move(row));
+  std::vector<const TablePlan*> order;
+  for (const TablePlan& plan : plans) order.push_back(&plan);
+  // The largest first: what is left at the end is small and spreads well.
+  std::stable_sort(order.begin(), order.end(), [](const TablePlan* a, const TablePlan* b) {
+    return a->source.estimated_bytes > b->source.estimated_bytes;
+  });
+  for (const TablePlan* plan : order) {
+    const auto progress =
+        std::find_if(recovered.tables.begin(), recovered.tables.end(),
+                     [&](const TableProgress& t) { return t.source == plan->source.name; });
+    const bool known = progress != recovered.tables.end();
+    auto table = std::make_unique<TableWork>();
+    table->plan = plan;
+    table->row = rows[plan->source.name];
+    table->row.copied_rows = known ? progress->rows : 0;
+    if (known && progress->full_done) {
+      table->row.full = StageState::done;
+      table->row.full_error.clear();
+      keep_row(*table);
+      continue;
+    }
+    if (!known || progress->ranges.empty()) {
+      items_.push_back({table.get(), {}, true});
+    } else {
+      // Also the ranges that are done: the last of them to be looked at finishes the table.
+      for (const RangeProgress& range : progress->ranges) {
+        items_.push_back({table.get(), range, false});
+        ++table->open_ranges;
+      }
+    }
+    table->row.full = StageState::waiting;
+    keep_row(*table);
+    tables_.push_back(std::move(table));
+  }
+}
+
+void FullStage::keep_row(const TableWork& table) {
+  context_.store.put_tables(task_, {&table.row, 1});
+}
+
+bool FullStage::take(WorkItem& item) {
+  std::unique_lock lock(mutex_);
+  // A stop request notifies nobody here; who waits for work looks for it.
+  while (!changed_.wait_for(lock, std::chrono::milliseconds(100), [this] {
+    return error_ != nullptr || context_.stop.requested() || !items_.empty() || in_hand_ == 0;
+  })) {
+  }
+  if (error_ != nullptr || context_.stop.requested() || items_.empty()) return false;
+  item = std::move(items_.front());
+  items_.pop_front();
+  ++in_hand_;
+  return true;
+}
+
+void FullStage::fail(TableWork* table) {
+  const std::exception_ptr error = std::current_exception();
+  const std::lock_guard lock(mutex_);
+  if (error_ == nullptr) error_ = error;
+  if (table != nullptr) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const Error& e) {
+      table->row.full = StageState::failed;
+      table->row.full_error = e.what();
+      keep_row(*table);
+    } catch (const std::exception&) {
+      // run() rethrows it; a table has no part in it
+    }
+  }
+  changed_.notify_all();
+}
+
+void FullStage::work() {
+  TableWork* current = nullptr;
+  try {
+    const std::unique_ptr<RowReader> reader = context_.source.open_rows();
+    const std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
+    WorkItem item;
+    while (take(item)) {
+      current = item.table;
+      if (item.cut) {
+        cut_table(item, *reader);
+      } else {
+        copy_range(item, *reader, *loader);
+      }
+      current = nullptr;
+      const std::lock_guard lock(mutex_);
+      --in_hand_;
+      changed_.notify_all();
+    }
+  } catch (...) {
+    fail(current);
+  }
+}
+
+void FullStage::cut_table(WorkItem& item, RowReader& reader) {
+  const TablePlan& plan = *item.table->plan;
+  const std::vector<KeyRange> ranges = reader.ranges(plan, context_.task.full);
+  const std::lock_guard lock(mutex_);
+  context_.target.store_ranges(task_, plan, ranges);
+  item.table->row.full = StageState::running;
+  keep_row(*item.table);
+  item.table->open_ranges = ranges.size();
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) {
+    RangeProgress progress;
+    progress.range = *range;
+    items_.push_front({item.table, std::move(progress), false});
+  }
+}
+
+void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
+  const TablePlan& plan = *item.table->plan;
+  RangeProgress& progress = item.progress;
+  std::vector<std::string> added;
+  while (!progress.done) {
+    if (context_.stop.requested()) return;
+    const std::string execute_time = timestamp_text(now());
+    std::vector<std::optional<std::string>> values;
+    for (const PlannedColumn& column : plan.columns) {
+      if (column.added()) values.push_back(added_value(column, plan, task_, execute_time));
+    }
+    std::vector<Cell> cells;
+    for (const auto& value : values) cells.push_back(value ? Cell(*value) : Cell::null());
+
+    const Clock::time_point begin = Clock::now();
+    ChunkResult chunk;
+    loader.begin(plan, cells);
+    try {
+      LoadingSink sink(loader, context_.meter, rate_, context_.stop);
+      chunk =
+          reader.read(plan, progress.range, progress.reached, context_.task.full.chunk_rows, sink);
+    } catch (...) {
+      loader.abandon();
+      throw;
+    }
+    progress.rows += chunk.rows;
+    progress.bytes += chunk.bytes;
+    progress.done = chunk.done;
+    if (!chunk.last.empty()) progress.reached = chunk.last;
+    try {
+      loader.commit(progress);
+    } catch (...) {
+      loader.abandon();
+      throw;
+    }
+    context_.meter.rows_written += chunk.rows;
+    context_.meter.bytes_written += loader.chunk_bytes();
+    ++context_.meter.batches;
+    context_.meter.last_batch_rows = chunk.rows;
+    context_.meter.apply_us += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin).count());
+    const std::lock_guard lock(mutex_);
+    item.table->row.copied_rows += chunk.rows;
+    item.table->row.copied_bytes += chunk.bytes;
+    item.table->row.full = StageState::running;
+    keep_row(*item.table);
+    context_.store.put_range(task_, plan.source.name, progress);
+  }
+  finish_range(*item.table, loader);
+}
+
+void FullStage::finish_range(TableWork& table, Loader& loader) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (--table.open_ranges > 0) return;
+  }
+  const std::vector<std::string> notes = loader.finish(*table.plan);
+  const std::string name = table.plan->source.name.text();
+  for (const std::string& note : notes) context_.event("warning", "index.not-built", name, note);
+  const std::lock_guard lock(mutex_);
+  table.row.full = StageState::done;
+  table.row.full_error.clear();
+  keep_row(table);
+  context_.event("info", "table.full.done", name,
+                 fmt::format("{} rows copied", format_count(table.row.copied_rows)));
+}
+
+bool FullStage::run() {
+  if (items_.empty()) return false;
+  std::vector<std::thread> workers;
+  for (std::uint32_t i = 0; i < context_.task.full.connections; ++i) {
+    workers.emplace_back([this] { work(); });
+  }
+  for (std::thread& worker : workers) worker.join();
+  if (error_ != nullptr) std::rethrow_exception(error_);
+  return true;
+}
+
+}  // namespace
+
+bool run_full_stage(const StageContext& context, std::span<const TablePlan> plans,
+                    const Recovered& recovered) {
+  context.store.set_stage(context.task.name, Stage::full, "copying rows");
+  context.meter.stage = Stage::full;
+  return FullStage(context, plans, recovered).run();
+}
+
+}  // namespace weir

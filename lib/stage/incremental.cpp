@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/incremental.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "mapping/rules.h"
+#include "stage/batch.h"
+
+namespace weir {
+namespace {
+
+/// Beyond this a batch is handed over even if that means waiting, in the middle of a transaction
+/// too.
+constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
+/// How often the offset is stored though no selected table changes, and written to the state file.
+constexpr std::chrono::seconds kKeepEvery{1};
+/// So long without a word from the source, and the log is taken for read ...
+constexpr std::chrono::milliseconds kSilence{20};
+constexpr std::chrono::milliseconds kLookAround{500};
+/// ... but not before its old end is reached, or the server has said for so long that nothing
+/// follows.
+constexpr std::chrono::seconds kSearchLimit{10};
+
+class IncrementalStage final : public ChangeSink {
+ public:
+  IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,
+                   Recovered recovered, Offset log_end, Applier& applier);
+  void run();
+
+  void begin(Time commit_time) override;
+  void row(const RowChange& change) override;
+  void schema(const SchemaChange& change) override;
+  void commit(Time commit_time) override;
+
+ private:
+  using Sealed = BatchBuilder::Sealed;
+
+  // On the reader's thread.
+  void read_log();
+  bool log_is_read();
+  void clear_error();
+  bool applier_is_idle();
+  void hand_over(bool ends_transaction);
+  void offer_batch();
+  void drain();
+  void rethrow_error();
+  const TablePlan* plan_of(const TableName& name) const;
+  void judge(const SchemaChange& change, DdlAction action, const TablePlan& plan);
+
+  // On the applier's thread, or while it is known to be idle.
+  void apply_batches();
+  void applied(const Sealed& sealed);
+  void keep_offset(const Offset& offset, bool now_please);
+  void finish_unique_if_caught_up(const Offset& offset);
+  void keep_tables();
+
+  const StageContext& context_;
+  const std::string& task_;
+  std::span<const TablePlan> plans_;
+  Recovered recovered_;
+  Offset log_end_;
+  Applier& applier_;
+  std::unique_ptr<ChangeReader> reader_;
+  BatchBuilder builder_;
+  bool in_transaction_ = false;
+  Offset handed_;  ///< the last offset that was handed over
+  Clock::time_point handed_at_{};
+  Clock::time_point opened_at_ = Clock::now();
+  bool error_cleared_ = false;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::unique_ptr<Sealed>> spare_;
+  std::unique_ptr<Sealed> waiting_;
+  bool busy_ = false;
+  bool closed_ = false;
+  std::exception_ptr error_;
+
+  std::set<std::uint32_t> without_unique_;  ///< tables whose unique indexes are still to be built
+  std::map<std::uint32_t, TableRow> rows_;
+  bool rows_changed_ = false;
+  Clock::time_point kept_at_{};
+};
+
+IncrementalStage::IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,
+                                   Recovered recovered, Offset log_end, Applier& applier)
+    : context_(context),
+      task_(context.task.name),
+      plans_(plans),
+      recovered_(std::move(recovered)),
+      log_end_(std::move(log_end)),
+      applier_(applier),
+      builder_(plans, context.task.name),
+      handed_(recovered_.offset) {
+  for (int i = 0; i < 2; ++i) spare_.push_back(std::make_unique<Sealed>());
+  std::map<TableName, TableRow> rows;
+  for (TableRow& row : context.store.tables(task_)) rows.emplace(row.source, std::move(row));
+  for (const TablePlan& plan : plans_) {
+    TableRow& row = rows_[plan.id] = rows[plan.source.name];
+    row.incremental = StageState::running;
+    row.incremental_error.clear();
+    const auto progress =
+        std::find_if(recovered_.tables.begin(), recovered_.tables.end(),
+                     [&](const TableProgress& t) { return t.source == plan.source.name; });
+    if (progress == recovered_.tables.end() || !progress->unique_done)
+      without_unique_.insert(plan.id);
+  }
+  rows_changed_ = true;
+  keep_tables();
+}
+
+void IncrementalStage::run() {
+  reader_ = context_.source.open_changes(recovered_.offset, plans_);
+  context_.stop.on_request([this] { reader_->wake(); });
+  finish_unique_if_caught_up(recovered_.offset);
+  std::thread applying([this] { apply_batches(); });
+  try {
+    read_log();
+    if (!in_transaction_ && !builder_.empty()) hand_over(true);
+    drain();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    if (error_ == nullptr) error_ = std::current_exception();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    changed_.notify_all();
+  }
+  applying.join();
+  context_.stop.on_request({});
+  keep_tables();
+  rethrow_error();
+  keep_offset(handed_, true);
+}
+
+void IncrementalStage::read_log() {
+  while (!context_.stop.requested()) {
+    rethrow_error();
+    ChangeReader::Wait outcome = reader_->wait(std::chrono::milliseconds(0));
+    if (outcome == ChangeReader::Wait::timed_out) {
+      const WaitClock clock(context_.meter.reader_wait_us);
+      outcome = reader_->wait(kSilence);
+      if (outcome == ChangeReader::Wait::timed_out && log_is_read()) {
+        context_.meter.reader_idle = true;
+        if (applier_is_idle()) clear_error();
+        outcome = reader_->wait(kLookAround);
+      }
+    }
+    if (outcome == ChangeReader::Wait::ready) {
+      const std::uint64_t before = reader_->bytes_read();
+      reader_->poll(*this);
+      context_.meter.bytes_read += reader_->bytes_read() - before;
+      context_.meter.last_heard = reader_->last_heard();
+    }
+    offer_batch();
+  }
+}
+
+bool IncrementalStage::log_is_read() {
+  if (log_end_.empty()) return true;
+  const bool searched_long = reader_->at_end() && Clock::now() - opened_at_ > kSearchLimit;
+  if (!searched_long && !context_.source.reached(reader_->offset(), log_end_)) return false;
+  log_end_ = {};
+  return true;
+}
+
+void IncrementalStage::clear_error() {
+  if (std::exchange(error_cleared_, true)) return;
+  context_.store.set_error(task_, 0, "", "", "");
+}
+
+void IncrementalStage::begin(Time commit_time) {
+  in_transaction_ = true;
+  context_.meter.reader_idle = false;
+  builder_.begin(commit_time);
+}
+
+void IncrementalStage::row(const RowChange& change) {
+  builder_.add(change);
+  ++context_.meter.rows_read;
+  if (builder_.bytes() >= kBatchBytes) hand_over(false);
+}
+
+void IncrementalStage::commit(Time commit_time) {
+  context_.meter.last_read_commit = commit_time;
+  if (in_transaction_) builder_.end(commit_time);
+  in_transaction_ = false;
+  if (builder_.bytes() >= kBatchBytes) hand_over(true);
+}
+
+bool IncrementalStage::applier_is_idle() {
+  const std::lock_guard lock(mutex_);
+  return !busy_ && waiting_ == nullptr;
+}
+
+void IncrementalStage::offer_batch() {
+  if (in_transaction_ || !applier_is_idle()) return;
+  if (!builder_.empty()) {
+    hand_over(true);
+  } else if (Clock::now() - handed_at_ >= kKeepEvery && !(reader_->offset() == handed_)) {
+    hand_over(true);  // only the offset: what passed concerns no selected table
+  }
+}
+
+void IncrementalStage::hand_over(bool ends_transaction) {
+  std::unique_lock lock(mutex_);
+  {
+    const WaitClock clock(context_.meter.writer_wait_us);
+    changed_.wait(lock,
+                  [this] { return (waiting_ == nullptr && !spare_.empty()) || error_ != nullptr; });
+  }
+  if (error_ != nullptr) std::rethrow_exception(error_);
+  std::unique_ptr<Sealed> sealed = std::move(spare_.back());
+  spare_.pop_back();
+  builder_.take(*sealed, ends_transaction);
+  if (ends_transaction) {
+    handed_ = reader_->offset();
+    handed_at_ = Clock::now();
+    sealed->batch.offset = handed_;
+    if (sealed->batch.last_commit != Time{})
+      sealed->batch.offset.source_time = sealed->batch.last_commit;
+  }
+  if (context_.meter.oldest_pending.load() == Time{}) {
+    context_.meter.oldest_pending = sealed->batch.first_commit;
+  }
+  context_.meter.queue_bytes += sealed->batch.bytes;
+  waiting_ = std::move(sealed);
+  changed_.notify_all();
+}
+
+void IncrementalStage::drain() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return (!busy_ && waiting_ == nullptr) || error_ != nullptr; });
+}
+
+void IncrementalStage::rethrow_error() {
+  const std::lock_guard lock(mutex_);
+  if (error_ != nullptr) std::rethrow_exception(error_);
+}
+
+void IncrementalStage::apply_batches() {
+  std::unique_ptr<Sealed> sealed;
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (sealed != nullptr) {
+        busy_ = false;
+        spare_.push_back(std::move(sealed));
+        if (waiting_ == nullptr) context_.meter.oldest_pending = Time{};
+        changed_.notify_all();
+        if (waiting_ == nullptr) reader_->wake();
+      }
+      changed_.wait(lock, [this] { return waiting_ != nullptr || closed_; });
+      if (waiting_ == nullptr) return;
+      sealed = std::move(waiting_);
+      busy_ = true;
+      if (sealed->batch.first_commit != Time{}) {
+        context_.meter.oldest_pending = sealed->batch.first_commit;
+      }
+      changed_.notify_all();
+    }
+    try {
+      applier_.apply(sealed->batch);
+      applied(*sealed);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      error_ = std::current_exception();
+      busy_ = false;
+      changed_.notify_all();
+      reader_->wake();
+      return;
+    }
+  }
+}
+
+void IncrementalStage::applied(const Sealed& sealed) {
+  const ChangeBatch& batch = sealed.batch;
+  const Applier::Timing timing = applier_.last_timing();
+  Meter& meter = context_.meter;
+  meter.apply_us += static_cast<std::uint64_t>(timing.seconds * 1e6);
+  meter.commit_us += static_cast<std::uint64_t>(timing.commit_seconds * 1e6);
+  meter.queue_bytes -= batch.bytes;
+  meter.transactions += batch.transactions;
+  meter.rows_written += batch.row_events;
+  meter.bytes_written += batch.bytes;
+  if (batch.row_events > 0) {
+    ++meter.batches;
+    meter.last_batch_rows = batch.row_events;
+  }
+  for (const TableChanges& changes : batch.tables) {
+    TableRow& row = rows_[changes.table];
+    row.applied_changes += changes.removes.size() + changes.upserts.size();
+    row.last_change = batch.last_commit;
+    rows_changed_ = true;
+  }
+  if (!batch.ends_transaction) return;
+  keep_offset(batch.offset, false);
+  finish_unique_if_caught_up(batch.offset);
+}
+
+void IncrementalStage::keep_offset(const Offset& offset, bool now_please) {
+  if (!now_please && Clock::now() - kept_at_ < kKeepEvery) return;
+  kept_at_ = Clock::now();
+  context_.store.put_offset(task_, offset, recovered_.source);
+  keep_tables();
+}
+
+void IncrementalStage::keep_tables() {
+  if (!std::exchange(rows_changed_, false)) return;
+  std::vector<TableRow> rows;
+  for (const auto& [id, row] : rows_) rows.push_back(row);
+  context_.store.put_tables(task_, rows);
+}
+
+void IncrementalStage::finish_unique_if_caught_up(const Offset& offset) {
+  if (without_unique_.empty()) return;
+  if (!recovered_.full_end.empty() && !context_.source.reached(offset, recovered_.full_end)) return;
+  context_.event("info", "stage.consistent", "",
+                 "the target is consistent from here on; building what unique indexes there are");
+  const std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
+  for (const TablePlan& plan : plans_) {
+    if (!without_unique_.contains(plan.id)) continue;
+    for (const std::string& note : loader->finish_unique(plan)) {
+      context_.event("warning", "index.not-built", plan.source.name.text(), note);
+    }
+  }
+  without_unique_.clear();
+  context_.store.set_stage(task_, Stage::incremental, "");
+}
+
+const TablePlan* IncrementalStage::plan_of(const TableName& name) const {
+  const auto at = std::find_if(plans_.begin(), plans_.end(),
+                               [&](const TablePlan& plan) { return plan.source.name == name; });
+  return at == plans_.end() ? nullptr : &*at;
+}
+
+void IncrementalStage::schema(const SchemaChange& change) {
+  using Kind = SchemaChange::Kind;
+  const DdlSettings& ddl = context_.task.ddl;
+  const TablePlan* plan = plan_of(change.table);
+  if (plan == nullptr) {
+    const TableName& appears = change.kind == Kind::rename_table ? change.new_name : change.table;
+    const bool may_be_ours = change.kind == Kind::create_table || change.kind == Kind::rename_table;
+    if (!may_be_ours || select_tables(context_.task, {&appears, 1}).empty()) return;
+    if (ddl.create_table == DdlAction::stop_task) {
+      throw Error(
+          ExitCode::refused, "ddl.create-table",
+          fmt::format("a table that the rules select appeared: {}", appears.text()),
+          "ddl.create_table = \"stop-task\"",
+          "exclude the table in a rule, or say ddl.create_table = \"alert\", then start the task");
+    }
+    if (ddl.create_table != DdlAction::ignore) {
+      context_.event("warning", "ddl.create-table", appears.text(),
+                     "the rules select this new table, but the running task does not copy it");
+    }
+    return;
+  }
+  switch (change.kind) {
+    case Kind::create_table:
+      return;  // CREATE TABLE IF NOT EXISTS of a table that is there
+    case Kind::drop_table:
+      judge(change, ddl.drop_table, *plan);
+      return;
+    case Kind::rename_table:
+      judge(change, ddl.rename_table, *plan);
+      return;
+    case Kind::truncate_table:
+      judge(change, ddl.truncate_table, *plan);
+      return;
+    case Kind::add_column:
+      judge(change, ddl.add_column, *plan);
+      return;
+    case Kind::drop_column:
+      judge(change, ddl.drop_column, *plan);
+      return;
+    case Kind::alter_column:
+      judge(change, ddl.alter_column, *plan);
+      return;
+    case Kind::drop_rows:
+      judge(change, DdlAction::stop_task, *plan);
+      return;
+    case Kind::other:
+      judge(change, ddl.other, *plan);
+      return;
+  }
+}
+
+void IncrementalStage::judge(const SchemaChange& change, DdlAction action, const TablePlan& plan) {
+  const std::string name = plan.source.name.text();
+  const std::string sql = change.sql.substr(0, 500);
+  if (action == DdlAction::apply && change.kind == SchemaChange::Kind::truncate_table) {
+    if (!builder_.empty()) hand_over(true);
+    drain();
+    rethrow_error();
+    const Offset offset = reader_->offset();
+    const AlterResult result = applier_.truncate(plan, offset);  // the applier's thread is waiting
+    handed_ = offset;
+    context_.event("info", "ddl.applied", name, fmt::format("{} -> {}", sql, result.target_sql));
+    return;
+  }
+  if (action == DdlAction::ignore) return;
+  if (action == DdlAction::alert || action == DdlAction::apply) {
+    context_.event("warning", "ddl.not-applied", name,
+                   fmt::format("{} on the source: {}", to_string(change.kind), sql));
+    return;
+  }
+  if (!builder_.empty()) hand_over(true);
+  drain();
+  rethrow_error();
+  throw Error(
+      ExitCode::refused, "ddl." + to_string(change.kind),
+      fmt::format("{} changed its definition on the source: {}", name, sql),
+      "everything before this statement is applied; rows after it may not fit the target table",
+      "make the same change on the target table, then start the task with this kind of DDL set to "
+      "\"ignore\" under [ddl] in the task file");
+}
+
+}  // namespace
+
+void run_incremental_stage(const StageContext& context, std::span<const TablePlan> plans,
+                           Recovered recovered, const Offset& log_end, Applier& applier) {
+  const bool catching_up =
+      !recovered.full_end.empty() && !context.source.reached(recovered.offset, recovered.full_end);
+  context.store.set_stage(context.task.name, Stage::incremental, catching_up ? "catching up" : "");
+  context.meter.stage = Stage::incremental;
+  IncrementalStage(context, plans, std::move(recovered), log_end, applier).run();
+}
+
+}  // namespace weir

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/batch.h"
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+using namespace weir;
+
+namespace {
+
+/// Two columns, id and name; the key is id.
+TablePlan make_plan() {
+  TablePlan plan;
+  plan.id = 3;
+  plan.source.name = {"shop", "item"};
+  plan.target = {"shop", "item"};
+  for (const char* name : {"id", "name"}) {
+    Column column;
+    column.name = name;
+    plan.source.columns.push_back(column);
+    PlannedColumn planned;
+    planned.name = name;
+    planned.source = static_cast<std::uint32_t>(plan.source.columns.size() - 1);
+    plan.columns.push_back(planned);
+  }
+  plan.key = {0};
+  return plan;
+}
+
+/// What a batch leaves on a table that held nothing, and the keys it removes.
+struct Outcome {
+  std::map<std::string, std::optional<std::string>> rows;
+  std::vector<std::string> removed;
+};
+
+Outcome outcome(const BatchBuilder::Sealed& sealed) {
+  Outcome out;
+  for (const TableChanges& table : sealed.batch.tables) {
+    CHECK(table.table == 3);
+    for (const PackedRow& row : table.removes) {
+      const char* at = row.data;
+      out.removed.emplace_back(PackedRow::take(at).text());
+    }
+    for (const PackedRow& row : table.upserts) {
+      const char* at = row.data;
+      const std::string key(PackedRow::take(at).text());
+      const Cell name = PackedRow::take(at);
+      CHECK(
+          out.rows
+              .emplace(key, name.is_null() ? std::nullopt : std::optional<std::string>(name.text()))
+              .second);
+    }
+  }
+  return out;
+}
+
+class Changes {
+ public:
+  explicit Changes(BatchBuilder& builder) : builder_(builder) {}
+  void insert(const char* id, const char* name) {
+    const Cell after[] = {cell(id), cell(name)};
+    builder_.add({RowChange::Op::insert, 3, {}, after});
+  }
+  void update(const char* id, const char* name, const char* new_id, const char* new_name) {
+    const Cell before[] = {cell(id), cell(name)};
+    const Cell after[] = {cell(new_id), cell(new_name)};
+    builder_.add({RowChange::Op::update, 3, before, after});
+  }
+  void remove(const char* id, const char* name) {
+    const Cell before[] = {cell(id), cell(name)};
+    builder_.add({RowChange::Op::remove, 3, before, {}});
+  }
+
+ private:
+  static Cell cell(const char* text) {
+    return text == nullptr ? Cell::null() : Cell(std::string_view(text));
+  }
+  BatchBuilder& builder_;
+};
+
+}  // namespace
+
+TEST_CASE("a batch keeps one final operation per key", "[batch]") {
+  const TablePlan plan = make_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  changes.insert("1", "one");
+  changes.update("1", "one", "1", "uno");
+  changes.insert("2", "two");
+  changes.remove("2", "two");
+  changes.remove("3", "three");
+  changes.insert("3", nullptr);
+  builder.end(Time(std::chrono::seconds(6)));
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+
+  const Outcome found = outcome(sealed);
+  CHECK(found.rows.size() == 2);
+  CHECK(found.rows.at("1") == "uno");
+  CHECK(found.rows.at("3") == std::nullopt);
+  CHECK(found.removed == std::vector<std::string>{"2"});
+  CHECK(sealed.batch.row_events == 6);
+  CHECK(sealed.batch.transactions == 1);
+  CHECK(sealed.batch.first_commit == Time(std::chrono::seconds(5)));
+  CHECK(sealed.batch.last_commit == Time(std::chrono::seconds(6)));
+  CHECK(builder.empty());
+}
+
+TEST_CASE("a changed key is a remove and an upsert, in any order of chains", "[batch]") {
+  const TablePlan plan = make_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  builder.begin({});
+  // 1 and 2 trade places through 0, as one transaction on the source does.
+  changes.update("1", "a", "0", "a");
+  changes.update("2", "b", "1", "b");
+  changes.update("0", "a", "2", "a");
+  builder.end({});
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+  const Outcome found = outcome(sealed);
+  CHECK(found.rows.at("1") == "b");
+  CHECK(found.rows.at("2") == "a");
+  CHECK(found.removed == std::vector<std::string>{"0"});
+}
+
+TEST_CASE("many keys, then few: every batch stands alone", "[batch]") {
+  const TablePlan plan = make_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  BatchBuilder::Sealed sealed;
+  for (const int count : {5000, 3, 700, 1, 1, 20000}) {
+    builder.begin({});
+    for (int i = 0; i < count; ++i) {
+      const std::string id = std::to_string(i);
+      changes.insert(id.c_str(), "x");
+      changes.update(id.c_str(), "x", id.c_str(), id.c_str());
+    }
+    builder.end({});
+    builder.take(sealed, true);
+    const Outcome found = outcome(sealed);
+    REQUIRE(found.rows.size() == static_cast<std::size_t>(count));
+    CHECK(found.rows.at(std::to_string(count - 1)) == std::to_string(count - 1));
+    CHECK(found.removed.empty());
+  }
+}
+
+TEST_CASE("deletes can be ignored, and added columns are filled", "[batch]") {
+  TablePlan plan = make_plan();
+  plan.deletes.kind = DeletePolicy::Kind::ignore;
+  for (const auto& [name, constant] :
+       {std::pair{"origin", "{source}:{schema}.{table}"}, std::pair{"synced", "{execute_time}"},
+        std::pair{"deleted", "{deleted}"}}) {
+    PlannedColumn added;
+    added.name = name;
+    added.constant = constant;
+    plan.columns.push_back(added);
+  }
+  BatchBuilder builder({&plan, 1}, "daily");
+  Changes changes(builder);
+  builder.begin(Time(std::chrono::seconds(0)));
+  changes.insert("1", "one");
+  changes.remove("1", "one");
+  changes.update("7", "x", "8", "x");
+  builder.end({});
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+  REQUIRE(sealed.batch.tables.size() == 1);
+  CHECK(sealed.batch.tables[0].removes.empty());
+  REQUIRE(sealed.batch.tables[0].upserts.size() == 2);
+  const char* at = sealed.batch.tables[0].upserts[0].data;
+  CHECK(PackedRow::take(at).text() == "1");
+  CHECK(PackedRow::take(at).text() == "one");
+  CHECK(PackedRow::take(at).text() == "daily:shop.item");
+  CHECK(PackedRow::take(at).text() == "1970-01-01 00:00:00.000000");
+  CHECK(PackedRow::take(at).is_null());
+}
