@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made by weir-docs from the table of verbs; a change here is lost.
+
+# Offers words of one sort for what has been typed of the current one.
+_weir_offer() {
+  local sort=$1 typed=$2 IFS=$'\n'
+  shift 2
+  case $sort in
+    words) mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' "$@")" -- "$typed") ;;
+    tasks) mapfile -t COMPREPLY < <(compgen -W "$(weir complete tasks 2>/dev/null)" -- "$typed") ;;
+    tables)
+      mapfile -t COMPREPLY < <(
+        compgen -W "$(weir complete tables --task "$_weir_task" 2>/dev/null)" -- "$typed"
+      )
+      ;;
+    files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$typed") ;;
+    folders) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$typed") ;;
+    tasks_and_files)
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(
+        compgen -W "$(weir complete tasks 2>/dev/null)" -- "$typed"
+        compgen -f -- "$typed"
+      )
+      ;;
+  esac
+}
+
+_weir_words='init preflight sync log help'
+
+# The second words that may follow a first one.
+_weir_seconds() {
+  case $1 in
+    sync) echo start run stop status list ;;
+    log) echo show ;;
+  esac
+}
+
+# The options of a verb.
+_weir_options() {
+  case $1 in
+    'init') echo --name --output --source-kind --host --port --socket --user --password-file --password-env --tls --tls-ca --database --target-kind --target-host --target-port --target-socket --target-user --target-password-file --target-password-env --target-tls --target-tls-ca --target-database ;;
+    'preflight') echo --mapping-only ;;
+    'sync start') echo --wait --timeout ;;
+    'sync run') echo '' ;;
+    'sync stop') echo --timeout ;;
+    'sync status') echo --no-tables --no-header ;;
+    'sync list') echo --no-header ;;
+    'log show') echo --from --limit --table --follow --values ;;
+  esac
+  echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
+}
+
+# What the argument of a verb can be.
+_weir_argument() {
+  case $1 in
+    'preflight') echo tasks_and_files ;;
+    'sync start') echo tasks_and_files ;;
+    'sync run') echo tasks_and_files ;;
+    'sync stop') echo tasks ;;
+    'sync status') echo tasks ;;
+    'log show') echo tasks_and_files ;;
+  esac
+}
+
+# What the value of an option can be; nothing for a flag.
+_weir_value() {
+  case "$1 $2" in
+    'init --name') echo nothing ;;
+    'init --output') echo files ;;
+    'init --source-kind') echo words mysql ;;
+    'init --host') echo nothing ;;
+    'init --port') echo nothing ;;
+    'init --socket') echo files ;;
+    'init --user') echo nothing ;;
+    'init --password-file') echo files ;;
+    'init --password-env') echo nothing ;;
+    'init --tls') echo words off require verify-ca verify-full ;;
+    'init --tls-ca') echo files ;;
+    'init --database') echo nothing ;;
+    'init --target-kind') echo words postgres ;;
+    'init --target-host') echo nothing ;;
+    'init --target-port') echo nothing ;;
+    'init --target-socket') echo folders ;;
+    'init --target-user') echo nothing ;;
+    'init --target-password-file') echo files ;;
+    'init --target-password-env') echo nothing ;;
+    'init --target-tls') echo words off require verify-ca verify-full ;;
+    'init --target-tls-ca') echo files ;;
+    'init --target-database') echo nothing ;;
+    'init --state-dir') echo folders ;;
+    'init --format' | 'init -o') echo words text json ;;
+    'init --color') echo words auto always never ;;
+    'init --log-format') echo words text json ;;
+    'preflight --state-dir') echo folders ;;
+    'preflight --format' | 'preflight -o') echo words text json ;;
+    'preflight --color') echo words auto always never ;;
+    'preflight --log-format') echo words text json ;;
+    'sync start --wait') echo words schema full incremental caught-up ;;
+    'sync start --timeout') echo nothing ;;
+    'sync start --state-dir') echo folders ;;
+    'sync start --format' | 'sync start -o') echo words text json ;;
+    'sync start --color') echo words auto always never ;;
+    'sync start --log-format') echo words text json ;;
+    'sync run --state-dir') echo folders ;;
+    'sync run --format' | 'sync run -o') echo words text json ;;
+    'sync run --color') echo words auto always never ;;
+    'sync run --log-format') echo words text json ;;
+    'sync stop --timeout') echo nothing ;;
+    'sync stop --state-dir') echo folders ;;
+    'sync stop --format' | 'sync stop -o') echo words text json ;;
+    'sync stop --color') echo words auto always never ;;
+    'sync stop --log-format') echo words text json ;;
+    'sync status --state-dir') echo folders ;;
+    'sync status --format' | 'sync status -o') echo words text json ;;
+    'sync status --color') echo words auto always never ;;
+    'sync status --log-format') echo words text json ;;
+    'sync list --state-dir') echo folders ;;
+    'sync list --format' | 'sync list -o') echo words text json ;;
+    'sync list --color') echo words auto always never ;;
+    'sync list --log-format') echo words text json ;;
+    'log show --from') echo nothing ;;
+    'log show --limit') echo nothing ;;
+    'log show --table') echo tables ;;
+    'log show --state-dir') echo folders ;;
+    'log show --format' | 'log show -o') echo words text jsonl ;;
+    'log show --color') echo words auto always never ;;
+    'log show --log-format') echo words text json ;;
+  esac
+}
+
+_weir() {
+  COMPREPLY=()
+  local typed=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  # bash cuts --option=value into three words
+  if [[ $typed == '=' ]]; then
+    typed=''
+  elif [[ $before == '=' ]]; then
+    before=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+
+  local verb=${COMP_WORDS[1]} first=2
+  if ((COMP_CWORD == 1)); then
+    _weir_offer words "$typed" $_weir_words
+    return
+  fi
+  if [[ $verb == help ]]; then
+    ((COMP_CWORD == 2)) && _weir_offer words "$typed" $_weir_words
+    ((COMP_CWORD == 3)) && _weir_offer words "$typed" $(_weir_seconds "${COMP_WORDS[2]}")
+    return
+  fi
+  if [[ -n $(_weir_seconds "$verb") ]]; then
+    if ((COMP_CWORD == 2)); then
+      _weir_offer words "$typed" $(_weir_seconds "$verb")
+      return
+    fi
+    verb="$verb ${COMP_WORDS[2]}"
+    first=3
+  fi
+
+  local _weir_task='' i word
+  for ((i = first; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    if [[ $word == -* ]]; then
+      [[ -n $(_weir_value "$verb" "$word") ]] && ((i++))
+      [[ ${COMP_WORDS[i]} == '=' ]] && ((i++))
+    elif [[ -z $_weir_task ]]; then
+      _weir_task=$word
+    fi
+  done
+
+  local value
+  value=$(_weir_value "$verb" "$before")
+  if [[ -n $value ]]; then
+    set -- $value
+    _weir_offer "$1" "$typed" "${@:2}"
+  elif [[ $typed == -* ]]; then
+    _weir_offer words "$typed" $(_weir_options "$verb")
+  elif [[ -z $_weir_task ]]; then
+    set -- $(_weir_argument "$verb")
+    [[ -n $1 ]] && _weir_offer "$1" "$typed" "${@:2}"
+  fi
+}
+
+complete -F _weir weir

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/init_verb.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/arguments.h"
+#include "cli/output.h"
+#include "ops/init.h"
+
+namespace weir::cli {
+namespace {
+
+Error init_usage(std::string what, std::string why, std::string hint) {
+  return usage_error("init", "usage.init", std::move(what), std::move(why), std::move(hint));
+}
+
+/// A path in a task file counts from the folder of that file, which need not be ours.
+std::string absolute(const std::string& path) {
+  if (path.starts_with('@')) return path;  // an abstract socket
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+/// What the options say about one server; `prefix` is "" for the source and "target-" for the
+/// target.
+void take_endpoint(const Session& session, std::string_view section, std::string_view prefix,
+                   ops::InitRequest& request) {
+  const auto option = [&](std::string_view name) { return fmt::format("{}{}", prefix, name); };
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", section, name); };
+  request.values[key("kind")] = ops::toml_text(
+      session.text(section == "source" ? "source-kind" : "target-kind").value_or(""));
+  for (const char* name : {"host", "user"}) {
+    if (const auto value = session.text(option(name))) {
+      request.values[key(name)] = ops::toml_text(*value);
+    }
+  }
+  if (const auto socket = session.text(option("socket"))) {
+    request.values[key("socket")] = ops::toml_text(absolute(*socket));
+  }
+  if (const auto port = session.integer(option("port"))) {
+    request.values[key("port")] = std::to_string(*port);
+  }
+  if (const auto tls = session.text(option("tls"))) {
+    request.values[key("tls")] = ops::toml_text(*tls);
+  }
+  if (const auto ca = session.text(option("tls-ca"))) {
+    request.values[key("tls_ca")] = ops::toml_text(absolute(*ca));
+  }
+  const auto file = session.text(option("password-file"));
+  const auto variable = session.text(option("password-env"));
+  if (file) {
+    request.values[key("password")] =
+        fmt::format("{{ file = {} }}", ops::toml_text(absolute(*file)));
+  }
+  if (variable) {
+    request.values[key("password")] = fmt::format("{{ env = {} }}", ops::toml_text(*variable));
+  }
+  if (file && variable) {
+    throw init_usage(fmt::format("--{0}password-file and --{0}password-env are both given", prefix),
+                     "a password is read from one place", "leave one of them out");
+  }
+  if (request.values.contains(key("host")) && request.values.contains(key("socket"))) {
+    throw init_usage(fmt::format("--{0}host and --{0}socket are both given", prefix),
+                     "a server is reached in one way", "leave one of them out");
+  }
+}
+
+ops::InitRequest read_options(const Session& session) {
+  ops::InitRequest request;
+  take_endpoint(session, "source", "", request);
+  take_endpoint(session, "target", "target-", request);
+  if (const auto name = session.text("name")) request.values[".name"] = ops::toml_text(*name);
+  if (const auto name = session.text("target-database")) {
+    request.values["target.database"] = ops::toml_text(*name);
+  }
+  request.databases = session.texts("database");
+
+  const bool place =
+      request.values.contains("source.host") || request.values.contains("source.socket");
+  if (!place || !request.values.contains("source.user")) {
+    throw init_usage(place ? "--user is missing" : "neither --host nor --socket is given",
+                     "the rules are made from the tables that the source holds",
+                     "say how to reach the source: --host or --socket, --user, and "
+                     "--password-file or --password-env if the account has a password");
+  }
+  return request;
+}
+
+Json to_json(const ops::InitFile& file) {
+  Json schemas = Json::array();
+  for (const ops::InitFile::Schema& schema : file.schemas) {
+    schemas.push_back({{"name", schema.name},
+                       {"tables", schema.tables},
+                       {"estimated_rows", schema.rows},
+                       {"estimated_bytes", schema.bytes}});
+  }
+  Json left_out = Json::array();
+  for (const ops::InitFile::LeftOut& table : file.left_out) {
+    left_out.push_back({{"table", table.name.text()}, {"why", table.why}});
+  }
+  return {{"source_version", file.source_version},
+          {"schemas", std::move(schemas)},
+          {"left_out", std::move(left_out)}};
+}
+
+}  // namespace
+
+ExitCode init(Session& session, const Backends& backends) {
+  const ops::InitRequest request = read_options(session);
+  const auto output = session.text("output");
+  if (output) ops::refuse_existing(*output);
+
+  const Task draft = ops::draft_task(request);
+  const std::unique_ptr<Source> source = backends.open_source(draft);
+  // A target connects when it is asked something; which names it takes it knows by itself.
+  const std::unique_ptr<Target> target = backends.open_target(draft);
+  const ops::InitFile file = ops::make_task_file(request, *source, *target);
+  session.set_task(file.task.name);
+
+  for (const ops::InitFile::Schema& schema : file.schemas) {
+    session.say(fmt::format("{}: {} {}", schema.name, format_count(schema.tables),
+                            schema.tables == 1 ? "table" : "tables"));
+  }
+  for (const ops::InitFile::LeftOut& table : file.left_out) {
+    session.say(fmt::format("left out {}: {}", table.name.text(), table.why));
+  }
+  if (output) {
+    ops::write_new_file(*output, file.text);
+    session.say(fmt::format("{} is written", *output));
+    session.hint(fmt::format("weir preflight {}", *output));
+  } else if (!session.json()) {
+    session.print(file.text);
+  }
+  Json part = to_json(file);
+  part["file"] = output ? Json(absolute(*output)) : Json();
+  part["text"] = output ? Json() : Json(file.text);
+  return session.answer(ExitCode::ok, part);
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace weir::cli {
+namespace {
+
+constexpr int kSchema = 1;
+
+Style style_of(Severity severity) {
+  switch (severity) {
+    case Severity::ok:
+      return Style::green;
+    case Severity::info:
+      return Style::bold;
+    case Severity::warning:
+      return Style::yellow;
+    case Severity::unknown:
+      return Style::magenta;
+    case Severity::critical:
+      return Style::red;
+  }
+  return Style::plain;
+}
+
+/// `  why: first line`, further lines below its text.
+void append_detail(std::string& out, std::string_view label, std::string_view text) {
+  if (text.empty()) return;
+  const std::string lead = fmt::format("  {}: ", label);
+  std::string indent = lead;
+  for (const std::string& line : split(text, '\n')) {
+    out.append(indent).append(line) += '\n';
+    indent.assign(lead.size(), ' ');
+  }
+}
+
+Json text_or_null(std::string_view text) { return text.empty() ? Json() : Json(text); }
+
+}  // namespace
+
+void TextTable::add(std::vector<std::string> cells) {
+  if (cells.size() != headings_.size()) throw bug("a table row has the wrong number of cells");
+  for (std::string& cell : cells) {
+    if (cell.empty()) cell = "-";
+    // A cell is one line, whatever an error text holds.
+    std::replace_if(
+        cell.begin(), cell.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  }
+  rows_.push_back(std::move(cells));
+}
+
+std::string TextTable::text(bool header) const {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < headings_.size(); ++i) {
+    std::size_t width = header ? columns(headings_[i].name) : 0;
+    for (const auto& row : rows_) width = std::max(width, columns(row[i]));
+    widths.push_back(width);
+  }
+  std::string out;
+  const auto add_line = [&](const auto& cell_at) {
+    std::string line;
+    for (std::size_t i = 0; i < headings_.size(); ++i) {
+      const std::string_view cell = cell_at(i);
+      const std::string padding(widths[i] - columns(cell), ' ');
+      if (i > 0) line += "  ";
+      if (headings_[i].align == Align::right) line += padding;
+      line += cell;
+      if (headings_[i].align == Align::left) line += padding;
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out.append(line) += '\n';
+  };
+  if (header) add_line([&](std::size_t i) -> std::string_view { return headings_[i].name; });
+  for (const auto& row : rows_) add_line([&](std::size_t i) -> std::string_view { return row[i]; });
+  return out;
+}
+
+std::string finding_text(const Terminal& terminal, Stream stream, const Finding& finding) {
+  const std::string label = fmt::format("{}[{}]", to_string(finding.severity), finding.id);
+  std::string out = terminal.paint(stream, style_of(finding.severity), label) + ": ";
+  if (!finding.table.empty() && finding.what.find(finding.table) == std::string::npos) {
+    out.append(finding.table).append(": ");
+  }
+  out.append(finding.what) += '\n';
+  append_detail(out, "found", finding.evidence);
+  append_detail(out, "why", finding.why);
+  append_detail(out, "fix", finding.fix);
+  return out;
+}
+
+std::string error_text(const Terminal& terminal, const Error& error) {
+  std::string out =
+      terminal.paint(Stream::err, Style::red, fmt::format("error[{}]", error.id())) + ": ";
+  out.append(error.summary()) += '\n';
+  append_detail(out, "why", error.why());
+  append_detail(out, "fix", error.fix());
+  return out;
+}
+
+Json to_json(const Finding& finding) {
+  return Json{{"id", finding.id},
+              {"severity", to_string(finding.severity)},
+              {"table", text_or_null(finding.table)},
+              {"what", finding.what},
+              {"evidence", text_or_null(finding.evidence)},
+              {"why", text_or_null(finding.why)},
+              {"fix", text_or_null(finding.fix)}};
+}
+
+Json to_json(const Error& error) {
+  return Json{{"id", error.id()},
+              {"what", error.summary()},
+              {"why", text_or_null(error.why())},
+              {"fix", text_or_null(error.fix())},
+              {"exit_code", static_cast<int>(error.code())},
+              {"exit_name", describe(error.code()).name}};
+}
+
+Json envelope(std::string_view verb, std::string_view task, bool ok,
+              std::span<const Finding> findings) {
+  Json list = Json::array();
+  for (const Finding& finding : findings) list.push_back(to_json(finding));
+  return Json{{"schema", kSchema},
+              {"verb", text_or_null(verb)},
+              {"task", text_or_null(task)},
+              {"ok", ok},
+              {"findings", std::move(list)}};
+}
+
+std::string json_document(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string json_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+}  // namespace weir::cli

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/status_view.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace weir::cli {
+namespace {
+
+std::string duration(double seconds) {
+  return format_duration(std::chrono::duration<double>(seconds));
+}
+
+Json time_or_null(Time time) { return time == Time{} ? Json(nullptr) : Json(to_rfc3339(time)); }
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+struct Totals {
+  std::size_t schema_done = 0;
+  std::size_t full_done = 0;
+  std::uint64_t copied = 0;
+  std::uint64_t estimated = 0;
+};
+
+Totals totals_of(const ops::Status& status) {
+  Totals out;
+  for (const TableRow& table : status.tables) {
+    out.schema_done += table.schema == StageState::done ? 1 : 0;
+    out.full_done += table.full == StageState::done ? 1 : 0;
+    out.copied += table.copied_rows;
+    out.estimated += std::max(table.estimated_rows, table.copied_rows);
+  }
+  return out;
+}
+
+Style style_of(TaskState state) {
+  switch (state) {
+    case TaskState::running:
+      return Style::green;
+    case TaskState::failed:
+    case TaskState::refused:
+      return Style::red;
+    default:
+      return Style::yellow;
+  }
+}
+
+std::string bar(double part) {
+  constexpr int kWidth = 20;
+  const int filled = static_cast<int>(std::clamp(part, 0.0, 1.0) * kWidth);
+  return "[" + std::string(static_cast<std::size_t>(filled), '#') +
+         std::string(static_cast<std::size_t>(kWidth - filled), '.') + "]";
+}
+
+/// The error of a table's first stage that has one.
+std::string table_error(const TableRow& table) {
+  if (!table.schema_error.empty()) return table.schema_error;
+  if (!table.full_error.empty()) return table.full_error;
+  return table.incremental_error;
+}
+
+}  // namespace
+
+Json status_json(const ops::Status& status) {
+  Json out;
+  const TaskRow& task = status.task;
+  out["state"] = to_string(task.state);
+  out["stage"] = to_string(task.stage);
+  out["detail"] = text_or_null(task.detail);
+  out["running"] = status.engine.running;
+  out["pid"] = status.engine.running ? Json(status.engine.supervisor_pid) : Json(nullptr);
+  out["started"] = time_or_null(task.started);
+  out["caught_up"] = status.caught_up;
+  out["offset"] = status.offset ? Json(status.offset->offset.text) : Json(nullptr);
+  out["offset_time"] =
+      status.offset ? time_or_null(status.offset->offset.source_time) : Json(nullptr);
+  out["offset_stored"] = status.offset ? time_or_null(status.offset->stored) : Json(nullptr);
+  out["identity"] = status.offset ? Json(status.offset->identity.text) : Json(nullptr);
+  const auto figure = [&status](auto value) { return status.sample ? Json(value) : Json(nullptr); };
+  const Sample sample = status.sample.value_or(Sample{});
+  out["read_lag_s"] = figure(sample.read_lag_s);
+  out["apply_lag_s"] = figure(sample.apply_lag_s);
+  out["heard_age_s"] = figure(sample.heard_age_s);
+  out["idle"] = figure(sample.idle);
+  out["sampled"] = status.sample ? time_or_null(sample.at) : Json(nullptr);
+  out["rows_read_per_s"] = status.rows_read_rate;
+  out["rows_written_per_s"] = status.rows_written_rate;
+  out["bytes_written_per_s"] = status.bytes_written_rate;
+  out["rows_read"] = figure(sample.rows_read);
+  out["rows_written"] = figure(sample.rows_written);
+  out["transactions"] = figure(sample.transactions);
+  out["batches"] = figure(sample.batches);
+  out["reader_wait_s"] = figure(sample.reader_wait_s);
+  out["writer_wait_s"] = figure(sample.writer_wait_s);
+  out["memory_bytes"] = figure(sample.memory_bytes);
+  out["failovers"] = status.failovers;
+  if (task.error_id.empty()) {
+    out["error"] = nullptr;
+  } else {
+    out["error"] = {{"id", task.error_id},
+                    {"what", task.error},
+                    {"fix", task.error_fix},
+                    {"exit_code", task.exit_code}};
+  }
+  out["tables"] = Json::array();
+  for (const TableRow& table : status.tables) {
+    out["tables"].push_back({{"source", table.source.text()},
+                             {"target", table.target.text()},
+                             {"schema", to_string(table.schema)},
+                             {"full", to_string(table.full)},
+                             {"incremental", to_string(table.incremental)},
+                             {"estimated_rows", table.estimated_rows},
+                             {"copied_rows", table.copied_rows},
+                             {"copied_bytes", table.copied_bytes},
+                             {"applied_changes", table.applied_changes},
+                             {"last_change", time_or_null(table.last_change)},
+                             {"error", text_or_null(table_error(table))}});
+  }
+  return out;
+}
+
+std::string status_text(const ops::Status& status, const Terminal& terminal, bool with_tables,
+                        bool with_header) {
+  const TaskRow& task = status.task;
+  std::string out;
+  const auto line = [&out](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<10}{}\n", name, value);
+  };
+  std::string state = terminal.paint(Stream::out, style_of(task.state), to_string(task.state));
+  state += ", " + to_string(task.stage) + " stage";
+  if (!task.detail.empty()) state += ", " + task.detail;
+  line("task", task.name);
+  line("state", state);
+  if (status.engine.running) {
+    line("since",
+         fmt::format("{} (pid {})", to_rfc3339(status.engine.since), status.engine.supervisor_pid));
+  }
+  if (status.sample && status.engine.running) {
+    const Sample& sample = *status.sample;
+    line("lag", fmt::format("read {}, apply {}{}", duration(sample.read_lag_s),
+                            duration(sample.apply_lag_s), sample.idle ? ", idle" : ""));
+    line("rates", fmt::format("{} rows/s read, {} rows/s written, {}/s",
+                              format_count(static_cast<std::uint64_t>(status.rows_read_rate)),
+                              format_count(static_cast<std::uint64_t>(status.rows_written_rate)),
+                              format_bytes(static_cast<std::uint64_t>(status.bytes_written_rate))));
+    line("memory", format_bytes(sample.memory_bytes) + " at most");
+  }
+  if (status.offset) {
+    line("offset", status.offset->offset.text);
+    line("stored", to_rfc3339(status.offset->stored));
+  }
+  if (status.failovers > 0) {
+    line("failovers", fmt::format("{} in the last 30 minutes", status.failovers));
+  }
+  if (!task.error_id.empty()) {
+    line("error", fmt::format("{}: {}", task.error_id, task.error));
+    if (!task.error_fix.empty()) line("fix", task.error_fix);
+  }
+  if (!with_tables || status.tables.empty()) return out;
+  out += "\n";
+  TextTable table({{"TABLE"},
+                   {"TARGET"},
+                   {"SCHEMA"},
+                   {"FULL"},
+                   {"INCR"},
+                   {"ROWS", TextTable::Align::right},
+                   {"CHANGES", TextTable::Align::right},
+                   {"LAST CHANGE"}});
+  for (const TableRow& row : status.tables) {
+    table.add({row.source.text(), row.target == row.source ? "=" : row.target.text(),
+               to_string(row.schema), to_string(row.full), to_string(row.incremental),
+               format_count(row.copied_rows), format_count(row.applied_changes),
+               row.last_change == Time{} ? "" : to_rfc3339(row.last_change)});
+  }
+  out += table.text(with_header);
+  for (const TableRow& row : status.tables) {
+    if (const std::string error = table_error(row); !error.empty()) {
+      out += fmt::format("{}: {}\n", row.source.text(), error);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> progress_lines(const ops::Status& status) {
+  const Totals totals = totals_of(status);
+  const std::size_t tables = status.tables.size();
+  const Stage stage = status.task.stage;
+  const bool running = status.task.state == TaskState::running;
+  const auto state = [&](Stage of, bool done) {
+    if (done) return "done";
+    return running && stage == of ? "running" : "waiting";
+  };
+  const bool schema_done = tables > 0 && totals.schema_done == tables;
+  const bool full_done = tables > 0 && totals.full_done == tables;
+  std::vector<std::string> out;
+  out.push_back(fmt::format("schema       {:<8} {}/{} tables", state(Stage::schema, schema_done),
+                            totals.schema_done, tables));
+  std::string full =
+      fmt::format("full         {:<8} {}/{} tables, {} rows", state(Stage::full, full_done),
+                  totals.full_done, tables, format_count(totals.copied));
+  if (running && stage == Stage::full && !full_done) {
+    const double part = totals.estimated == 0 ? 0
+                                              : static_cast<double>(totals.copied) /
+                                                    static_cast<double>(totals.estimated);
+    full += fmt::format(" {} {}/s", bar(part),
+                        format_count(static_cast<std::uint64_t>(status.rows_read_rate)));
+  }
+  out.push_back(std::move(full));
+  std::string incremental = fmt::format("incremental  {:<8}", state(Stage::incremental, false));
+  if (running && stage == Stage::incremental && status.sample) {
+    incremental +=
+        status.caught_up
+            ? " caught up"
+            : fmt::format(" {} rows/s, lag {}",
+                          format_count(static_cast<std::uint64_t>(status.rows_written_rate)),
+                          duration(status.sample->apply_lag_s));
+  }
+  out.push_back(std::move(incremental));
+  return out;
+}
+
+}  // namespace weir::cli

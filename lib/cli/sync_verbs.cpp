@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sync_verbs.h"
+
+#include <array>
+#include <atomic>
+#include <climits>
+#include <csignal>
+#include <thread>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/folder.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "cli/status_view.h"
+#include "ops/preflight.h"
+#include "ops/sync.h"
+#include "stage/runner.h"
+
+namespace weir::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLook{250};
+constexpr std::chrono::seconds kLineEvery{30};
+constexpr std::chrono::minutes kStopPatience{2};
+
+std::string self() {
+  std::array<char, PATH_MAX> path{};
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  if (size <= 0)
+    throw Error(ExitCode::failed, "process.self", "cannot tell the path of this program");
+  return {path.data(), static_cast<std::size_t>(size)};
+}
+
+/// This program as `verb` on the same task, with the options that matter to it.
+std::vector<std::string> same_program(const Session& session, const std::string& verb,
+                                      const std::string& file) {
+  std::vector<std::string> argv = {self(), verb};
+  for (std::string& option : session.inherited_options()) argv.push_back(std::move(option));
+  argv.push_back("--");
+  argv.push_back(file);
+  return argv;
+}
+
+/// Whether a task has come as far as `--wait` asks for.
+bool has_reached(const ops::Status& status, const std::string& goal) {
+  if (status.task.state != TaskState::running) return false;
+  if (goal == "caught-up") return status.caught_up;
+  if (goal == "schema") return status.task.stage != Stage::schema;
+  // The full stage is done, and the incremental one runs, from the same moment on.
+  return status.task.stage == Stage::incremental;
+}
+
+/// Watches a task until it has come as far as asked for. Throws if it ends before, or time is up.
+void wait_for(Session& session, const std::string& task, const std::string& goal,
+              std::optional<std::chrono::milliseconds> limit, StateStore& store, Engine& engine) {
+  const StopSignal stop;
+  Progress progress(session);
+  const Clock::time_point begin = Clock::now();
+  while (true) {
+    const ops::Status status = ops::status(task, store, engine);
+    progress.show(to_string(status.task.stage), progress_lines(status), ops::summary_line(status));
+    if (has_reached(status, goal)) return;
+    if (!status.engine.running) {
+      const ExitCode code = status.task.exit_code == 0
+                                ? ExitCode::failed
+                                : static_cast<ExitCode>(status.task.exit_code);
+      throw Error(
+          code, status.task.error_id.empty() ? "task.ended" : status.task.error_id,
+          status.task.error.empty() ? fmt::format("task {} ended", task) : status.task.error, "",
+          status.task.error_fix);
+    }
+    if (limit && Clock::now() - begin > *limit) {
+      throw Error(ExitCode::timed_out, "start.wait-timeout",
+                  fmt::format("task {} has not come as far as {} yet", task, goal),
+                  "the time given with --timeout ran out; the task itself goes on",
+                  fmt::format("weir sync status {}", task));
+    }
+    pollfd fd{stop.fd(), POLLIN, 0};
+    poll(&fd, 1, static_cast<int>(kLook.count()));
+    if (stop.requested()) {
+      throw Error(stop.number() == SIGINT ? ExitCode::interrupted : ExitCode::terminated,
+                  "start.interrupted", "interrupted while waiting", "the task itself goes on",
+                  fmt::format("weir sync status {}", task));
+    }
+  }
+}
+
+/// The checks before a start. Findings go to the conversation; one that refuses ends the verb.
+std::vector<TablePlan> check(Session& session, const Task& task, const Backends& backends) {
+  const std::unique_ptr<Source> source = backends.open_source(task);
+  const std::unique_ptr<Target> target = backends.open_target(task);
+  ops::Preflight checked = ops::preflight(task, *source, *target);
+  // What is merely worth knowing is for `weir preflight`.
+  std::erase_if(checked.findings,
+                [](const Finding& finding) { return finding.severity < Severity::warning; });
+  session.report(checked.findings, Stream::err);
+  if (refuses(checked.findings)) throw ops::refusal(checked.findings);
+  return std::move(checked.mapping.plans);
+}
+
+/// A worker that lost its supervisor has the lock until its batch is done, but nobody will start
+/// the next one: such a task is to be started.
+bool is_supervised(const Engine::Status& status) {
+  return status.running && status.supervisor_pid != 0;
+}
+
+}  // namespace
+
+ExitCode sync_start(Session& session, const Backends& backends) {
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, false);
+  const Task task = ops::find_task(session.argument(), *store);
+  session.set_task(task.name);
+  const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+
+  bool already = is_supervised(engine->status(task.name));
+  if (!already) {
+    check(session, task, backends);
+    store->put_task(task.name, task.file);
+    store->set_error(task.name, 0, "", "", "");
+    store->set_state(task.name, TaskState::starting, "");
+    make_private_folder(folder + "/log");
+    already = !engine->submit(task.name, same_program(session, "run", task.file),
+                              fmt::format("{}/log/{}.log", folder, task.name));
+  }
+  session.say(already ? fmt::format("task {} runs already", task.name)
+                      : fmt::format("task {} is started", task.name));
+  if (const auto goal = session.text("wait")) {
+    wait_for(session, task.name, *goal, session.duration("timeout"), *store, *engine);
+  }
+  session.hint("weir sync status " + task.name);
+  const ops::Status status = ops::status(task.name, *store, *engine);
+  return session.answer(ExitCode::ok, {{"already_running", already},
+                                       {"state", to_string(status.task.state)},
+                                       {"stage", to_string(status.task.stage)},
+                                       {"pid", status.engine.supervisor_pid}});
+}
+
+ExitCode sync_run(Session& session, const Backends& backends) {
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, false);
+  const Task task = ops::find_task(session.argument(), *store);
+  session.set_task(task.name);
+  const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+  if (is_supervised(engine->status(task.name))) {
+    session.say(fmt::format("task {} runs already", task.name));
+    return session.answer(ExitCode::ok, {{"already_running", true}});
+  }
+  store->put_task(task.name, task.file);
+  store->set_error(task.name, 0, "", "", "");
+
+  Engine::Submission submission;
+  submission.task = task.name;
+  submission.worker = same_program(session, "worker", task.file);
+  submission.failover_limit = task.failover.limit;
+  submission.failover_window = task.failover.window;
+  Engine::Observer observer = ops::observe(task.name, *store);
+  // The worker's log tells the rest; over it, at a terminal, stands how far the task is.
+  std::optional<Progress> progress;
+  if (session.terminal().overprints()) {
+    progress.emplace(session);
+    observer.status_line = [&, inner = observer.status_line] {
+      const ops::Status status = ops::status(task.name, *store, *engine);
+      progress->show(to_string(status.task.stage), progress_lines(status),
+                     ops::summary_line(status));
+      return inner();
+    };
+  }
+  const int code = engine->run(submission, observer);
+  progress.reset();
+  ops::record_end(task.name, *store, code);
+  return session.answer(static_cast<ExitCode>(code),
+                        {{"already_running", false}, {"exit_code", code}});
+}
+
+ExitCode sync_stop(Session& session, const Backends& backends) {
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, false);
+  const std::string task = ops::find_task_name(session.argument(), *store);
+  session.set_task(task);
+  const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+  if (engine->status(task).running) store->set_state(task, TaskState::stopping, "");
+  const bool stopped = engine->stop(task, session.duration("timeout").value_or(kStopPatience));
+  if (!stopped) {
+    const auto row = store->task(task);
+    const bool stale = row->state == TaskState::running || row->state == TaskState::starting ||
+                       row->state == TaskState::stopping;
+    if (stale) store->set_state(task, TaskState::stopped, "");
+  }
+  session.say(stopped ? fmt::format("task {} is stopped", task)
+                      : fmt::format("task {} was not running", task));
+  const auto offset = store->offset(task);
+  return session.answer(ExitCode::ok,
+                        {{"already_stopped", !stopped},
+                         {"offset", offset ? Json(offset->offset.text) : Json(nullptr)}});
+}
+
+ExitCode sync_status(Session& session, const Backends& backends) {
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, true);
+  const std::string task = ops::find_task_name(session.argument(), *store);
+  session.set_task(task);
+  const ops::Status status = ops::status(task, *store, *backends.open_engine(folder));
+  if (!session.json()) {
+    session.print(status_text(status, session.terminal(), !session.flag("no-tables"),
+                              !session.flag("no-header")));
+  }
+  const bool healthy =
+      status.task.state != TaskState::failed && status.task.state != TaskState::refused;
+  return session.answer(healthy ? ExitCode::ok : ExitCode::failed, status_json(status));
+}
+
+ExitCode sync_list(Session& session, const Backends& backends) {
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, true);
+  const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+  TextTable table(
+      {{"TASK"}, {"STATE"}, {"STAGE"}, {"LAG"}, {"TABLES", TextTable::Align::right}, {"FILE"}});
+  Json rows = Json::array();
+  for (const TaskRow& row : store->tasks()) {
+    const ops::Status status = ops::status(row.name, *store, *engine);
+    const bool has_lag = status.sample && status.engine.running;
+    const double lag = has_lag ? status.sample->apply_lag_s : 0;
+    table.add({row.name, to_string(status.task.state), to_string(status.task.stage),
+               has_lag ? format_duration(std::chrono::duration<double>(lag)) : "",
+               std::to_string(status.tables.size()), row.file});
+    rows.push_back({{"name", row.name},
+                    {"state", to_string(status.task.state)},
+                    {"stage", to_string(status.task.stage)},
+                    {"caught_up", status.caught_up},
+                    {"apply_lag_s", has_lag ? Json(lag) : Json(nullptr)},
+                    {"tables", status.tables.size()},
+                    {"file", row.file}});
+  }
+  if (!session.json()) session.print(table.text(!session.flag("no-header")));
+  return session.answer(ExitCode::ok, {{"tasks", std::move(rows)}});
+}
+
+ExitCode sync_worker(Session& session, const Backends& backends) {
+  const std::unique_ptr<StateStore> store = open_state(session.state_folder(), false);
+  const Task task = ops::find_task(session.argument(), *store);
+  session.set_task(task.name);
+
+  StopRequest stop;
+  const StopSignal signal;
+  std::atomic<bool> done{false};
+  Meter meter;
+  std::thread watcher([&] {
+    Clock::time_point next_line = Clock::now() + kLineEvery;
+    while (!done) {
+      pollfd fd{signal.fd(), POLLIN, 0};
+      poll(&fd, 1, static_cast<int>(kLook.count()));
+      if (signal.requested()) {
+        stop.request();
+        return;
+      }
+      if (Clock::now() < next_line) continue;
+      next_line = Clock::now() + kLineEvery;
+      const Sample sample = meter.sample(now());
+      log_info("task.progress",
+               fmt::format("{} rows read, {} rows written, apply lag {}",
+                           format_count(sample.rows_read), format_count(sample.rows_written),
+                           format_duration(std::chrono::duration<double>(sample.apply_lag_s))));
+    }
+  });
+  const auto finish = [&] {
+    done = true;
+    watcher.join();
+  };
+  try {
+    const std::unique_ptr<Source> source = backends.open_source(task);
+    const std::unique_ptr<Target> target = backends.open_target(task);
+    const ops::Preflight checked = ops::preflight(task, *source, *target);
+    if (refuses(checked.findings)) throw ops::refusal(checked.findings);
+    run_task({task, *source, *target, *store, meter, stop}, checked.mapping.plans);
+  } catch (const Error& error) {
+    finish();
+    ops::record_error(task.name, *store, error);
+    throw;
+  } catch (...) {
+    finish();
+    throw;
+  }
+  finish();
+  return ExitCode::ok;
+}
+
+}  // namespace weir::cli

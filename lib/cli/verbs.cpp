@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/verbs.h"
+
+#include <algorithm>
+#include <array>
+
+namespace weir::cli {
+namespace {
+
+using enum ExitCode;
+using Kind = ValueKind;
+
+constexpr auto kTextJson = std::to_array<std::string_view>({"text", "json"});
+constexpr auto kTextJsonLines = std::to_array<std::string_view>({"text", "jsonl"});
+constexpr auto kFormats = std::to_array<std::string_view>({"text", "json", "jsonl"});
+constexpr auto kWhen = std::to_array<std::string_view>({"auto", "always", "never"});
+constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
+constexpr auto kStages =
+    std::to_array<std::string_view>({"schema", "full", "incremental", "caught-up"});
+constexpr auto kSourceKinds = std::to_array<std::string_view>({"mysql"});
+constexpr auto kTlsModes =
+    std::to_array<std::string_view>({"off", "require", "verify-ca", "verify-full"});
+constexpr auto kTargetKinds = std::to_array<std::string_view>({"postgres"});
+
+constexpr std::string_view kTaskMeaning =
+    "the name of a registered task, or the path of a task file";
+
+constexpr ArgumentSpec kTask{
+    .name = "TASK", .meaning = kTaskMeaning, .completion = Completion::task_or_file};
+constexpr ArgumentSpec kRegisteredTask{
+    .name = "TASK", .meaning = kTaskMeaning, .completion = Completion::task};
+
+constexpr OptionSpec kNoHeader{
+    .name = "no-header", .meaning = "leave out the line of column names", .group = "output"};
+
+constexpr auto kGlobalOptions = std::to_array<OptionSpec>({
+    {.name = "state-dir",
+     .kind = Kind::text,
+     .value = "DIR",
+     .meaning = "the folder of weir's state; without it STATE_DIRECTORY, as systemd sets it, or "
+                "the XDG state folder",
+     .environment = "WEIR_STATE_DIR",
+     .completion = Completion::folder},
+    {.name = "format",
+     .letter = 'o',
+     .kind = Kind::choice,
+     .value = "FORMAT",
+     .meaning = "how the answer and an error are printed",
+     .fallback = "text",
+     .choices = kFormats},
+    {.name = "json", .meaning = "print JSON: the last one of the formats above"},
+    {.name = "quiet", .letter = 'q', .meaning = "no progress, and no log below an error"},
+    {.name = "verbose", .letter = 'v', .meaning = "log more; twice for still more"},
+    {.name = "color",
+     .kind = Kind::choice,
+     .value = "WHEN",
+     .meaning = "auto is for terminals only, and heeds NO_COLOR",
+     .fallback = "auto",
+     .choices = kWhen,
+     .environment = "WEIR_COLOR"},
+    {.name = "log-format",
+     .kind = Kind::choice,
+     .value = "FORMAT",
+     .meaning = "how the log on standard error is printed",
+     .fallback = "text",
+     .choices = kLogFormats,
+     .environment = "WEIR_LOG_FORMAT"},
+    {.name = "help", .letter = 'h', .meaning = "print this help"},
+    {.name = "version",
+     .letter = 'V',
+     .meaning = "print the version; with -v those of linked libraries too"},
+});
+
+// ---------------------------------------------------------------- init
+
+constexpr auto kInitExamples = std::to_array<Example>({
+    {"weir init --source-kind mysql --host db1 --user weir \\\n"
+     "    --password-file /etc/weir/shop.pw --database shop \\\n"
+     "    --target-host dw --target-database dw --output shop.toml",
+     "Write a task file that copies the database shop from db1 to dw."},
+    {"weir init --socket /run/mysqld/mysqld.sock --user weir --database 'shop_*'",
+     "Print a task file for every database whose name starts with shop_."},
+});
+
+constexpr auto kInitOptions = std::to_array<OptionSpec>({
+    {.name = "name",
+     .kind = Kind::text,
+     .value = "NAME",
+     .meaning = "the task's name; without it one made from the first --database",
+     .group = "task"},
+    {.name = "output",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "write to this file, which must not exist yet; without it to standard output",
+     .group = "task",
+     .completion = Completion::file},
+    {.name = "source-kind",
+     .kind = Kind::choice,
+     .value = "KIND",
+     .meaning = "what the source is; mysql covers MariaDB",
+     .fallback = "mysql",
+     .choices = kSourceKinds,
+     .group = "source"},
+    {.name = "host",
+     .kind = Kind::text,
+     .value = "HOST",
+     .meaning = "the source's host name or address",
+     .group = "source"},
+    {.name = "port",
+     .kind = Kind::integer,
+     .value = "PORT",
+     .meaning = "the source's port; without it the kind's own",
+     .group = "source"},
+    {.name = "socket",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the source's socket, instead of --host",
+     .group = "source",
+     .completion = Completion::file},
+    {.name = "user",
+     .kind = Kind::text,
+     .value = "USER",
+     .meaning = "the source account",
+     .group = "source"},
+    {.name = "password-file",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the file that holds the source password; the task file names it too",
+     .group = "source",
+     .completion = Completion::file},
+    {.name = "password-env",
+     .kind = Kind::text,
+     .value = "VARIABLE",
+     .meaning = "the environment variable that holds the source password, instead of a file",
+     .group = "source"},
+    {.name = "tls",
+     .kind = Kind::choice,
+     .value = "MODE",
+     .meaning = "how the connection to the source is encrypted, and its certificate checked",
+     .choices = kTlsModes,
+     .group = "source"},
+    {.name = "tls-ca",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the certificates that sign the source's; without it the system's own",
+     .group = "source",
+     .completion = Completion::file},
+    {.name = "database",
+     .kind = Kind::text,
+     .value = "PATTERN",
+     .meaning = "a database to copy, or a glob of names; without it all that the account sees",
+     .group = "source",
+     .repeatable = true},
+    {.name = "target-kind",
+     .kind = Kind::choice,
+     .value = "KIND",
+     .meaning = "what the target is",
+     .fallback = "postgres",
+     .choices = kTargetKinds,
+     .group = "target"},
+    {.name = "target-host",
+     .kind = Kind::text,
+     .value = "HOST",
+     .meaning = "the target's host name or address",
+     .group = "target"},
+    {.name = "target-port",
+     .kind = Kind::integer,
+     .value = "PORT",
+     .meaning = "the target's port; without it the kind's own",
+     .group = "target"},
+    {.name = "target-socket",
+     .kind = Kind::text,
+     .value = "DIR",
+     .meaning = "the folder of the target's socket, instead of --target-host",
+     .group = "target",
+     .completion = Completion::folder},
+    {.name = "target-user",
+     .kind = Kind::text,
+     .value = "USER",
+     .meaning = "the target account",
+     .group = "target"},
+    {.name = "target-password-file",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the file that holds the target password; it is named in the task file, not read",
+     .group = "target",
+     .completion = Completion::file},
+    {.name = "target-password-env",
+     .kind = Kind::text,
+     .value = "VARIABLE",
+     .meaning = "the environment variable that will hold the target password",
+     .group = "target"},
+    {.name = "target-tls",
+     .kind = Kind::choice,
+     .value = "MODE",
+     .meaning = "how the connection to the target is encrypted, and its certificate checked",
+     .choices = kTlsModes,
+     .group = "target"},
+    {.name = "target-tls-ca",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the certificates that sign the target's; without it the system's own",
+     .group = "target",
+     .completion = Completion::file},
+    {.name = "target-database",
+     .kind = Kind::text,
+     .value = "NAME",
+     .meaning = "the database to copy into",
+     .group = "target"},
+});
+
+constexpr auto kInitCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, not_found, bug});
+constexpr auto kInitSee =
+    std::to_array<std::string_view>({"weir(1)", "weir-preflight(1)", "weir.toml(5)"});
+
+// ---------------------------------------------------------------- preflight
+
+constexpr auto kPreflightExamples = std::to_array<Example>({
+    {"weir preflight shop.toml", "Check both servers, the accounts and the mapping."},
+    {"weir preflight shop --mapping-only --json",
+     "Show which table goes where, as JSON, without judging the servers."},
+});
+
+constexpr auto kPreflightOptions = std::to_array<OptionSpec>({
+    {.name = "mapping-only",
+     .meaning = "show which rule takes which table to where, and check only that; the target is "
+                "not connected to",
+     .group = "checks"},
+});
+
+constexpr auto kPreflightCodes =
+    std::to_array<ExitCode>({ok, failed, usage, configuration, refused, source_unreachable,
+                             target_unreachable, not_found, unsupported, bug});
+constexpr auto kPreflightSee = std::to_array<std::string_view>(
+    {"weir(1)", "weir-sync-start(1)", "weir.toml(5)", "weir-types(7)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- sync start
+
+constexpr auto kStartExamples = std::to_array<Example>({
+    {"weir sync start shop.toml", "Register the task that the file describes, and start it."},
+    {"weir sync start shop --wait caught-up --timeout 2h",
+     "Start the task and return once the target holds all that the source does."},
+});
+
+constexpr auto kStartOptions = std::to_array<OptionSpec>({
+    {.name = "wait",
+     .kind = Kind::choice,
+     .value = "STAGE",
+     .meaning = "return only once schema or full is done, incremental has begun, or the target "
+                "has caught up; shows progress meanwhile",
+     .choices = kStages,
+     .group = "waiting"},
+    {.name = "timeout",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "with --wait: stop waiting after this long; the task goes on",
+     .group = "waiting"},
+});
+
+constexpr auto kStartCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, unsupported, timed_out, bug, interrupted, terminated});
+constexpr auto kStartSee =
+    std::to_array<std::string_view>({"weir-sync-run(1)", "weir-sync-status(1)", "weir-sync-stop(1)",
+                                     "weir-preflight(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- sync run
+
+constexpr auto kRunExamples = std::to_array<Example>({
+    {"weir sync run shop", "Run the task until it is told to stop."},
+    {"weir sync run /etc/weir/shop.toml --log-format json",
+     "Run it in a container, with a log that machines read."},
+});
+
+constexpr auto kRunCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, unsupported, bug, interrupted, terminated});
+constexpr auto kRunSee =
+    std::to_array<std::string_view>({"weir-sync-start(1)", "weir-sync-stop(1)", "weir.toml(5)",
+                                     "weir-exit-codes(7)", "systemd.service(5)"});
+
+// ---------------------------------------------------------------- sync stop
+
+constexpr auto kStopExamples = std::to_array<Example>({
+    {"weir sync stop shop", "Let the task finish its batch, keep its offset, and leave."},
+    {"weir sync stop shop --timeout 10m", "Give a large transaction ten minutes to end."},
+});
+
+constexpr auto kStopOptions = std::to_array<OptionSpec>({
+    {.name = "timeout",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "how long to wait for the task to leave; it goes on stopping after that",
+     .fallback = "60s",
+     .group = "waiting"},
+});
+
+constexpr auto kStopCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, refused, state_conflict, not_found, timed_out, bug});
+constexpr auto kStopSee = std::to_array<std::string_view>(
+    {"weir-sync-start(1)", "weir-sync-status(1)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- sync status
+
+constexpr auto kStatusExamples = std::to_array<Example>({
+    {"weir sync status shop", "Show the stage, the lag and every table."},
+    {"weir sync status shop --json | jq .apply_lag_s", "Get one figure into a script."},
+});
+
+constexpr auto kStatusOptions = std::to_array<OptionSpec>({
+    {.name = "no-tables", .meaning = "leave out the list of tables", .group = "output"},
+    kNoHeader,
+});
+
+constexpr auto kStatusCodes =
+    std::to_array<ExitCode>({ok, failed, usage, refused, state_conflict, not_found, bug});
+constexpr auto kStatusSee = std::to_array<std::string_view>(
+    {"weir-sync-list(1)", "weir-sync-start(1)", "weir-state(5)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- sync list
+
+constexpr auto kListExamples = std::to_array<Example>({
+    {"weir sync list", "Show each registered task with its state."},
+    {"weir sync list --no-header | awk '{print $1}'", "Get the names only."},
+});
+
+constexpr auto kListOptions = std::to_array<OptionSpec>({kNoHeader});
+
+constexpr auto kListCodes =
+    std::to_array<ExitCode>({ok, failed, usage, refused, state_conflict, bug});
+constexpr auto kListSee =
+    std::to_array<std::string_view>({"weir-sync-status(1)", "weir-state(5)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- log show
+
+constexpr auto kLogExamples = std::to_array<Example>({
+    {"weir log show shop --limit 20", "Show the next 20 changes that the task has to apply."},
+    {"weir log show binlog.000042 --table 'shop.order*' --values",
+     "Show what one binlog file holds for some tables, row values included."},
+});
+
+constexpr auto kLogOptions = std::to_array<OptionSpec>({
+    {.name = "from",
+     .kind = Kind::text,
+     .value = "OFFSET",
+     .meaning = "begin here; without it at the task's offset, or at the start of the file",
+     .group = "selection"},
+    {.name = "limit",
+     .kind = Kind::integer,
+     .value = "N",
+     .meaning = "end after this many changes",
+     .group = "selection"},
+    {.name = "table",
+     .kind = Kind::text,
+     .value = "PATTERN",
+     .meaning = "only tables whose schema.table matches this glob",
+     .group = "selection",
+     .completion = Completion::table,
+     .repeatable = true},
+    {.name = "follow",
+     .meaning = "wait for more at the end of the log, until interrupted",
+     .group = "selection"},
+    {.name = "values", .meaning = "show the values of each row", .group = "output"},
+});
+
+constexpr auto kLogCodes =
+    std::to_array<ExitCode>({ok, failed, usage, configuration, refused, source_unreachable,
+                             state_conflict, not_found, unsupported, bug, interrupted, terminated});
+constexpr auto kLogSee = std::to_array<std::string_view>(
+    {"weir-sync-status(1)", "weir.toml(5)", "weir-types(7)", "weir-exit-codes(7)"});
+
+// ---------------------------------------------------------------- hidden verbs
+
+constexpr auto kCompleteKinds = std::to_array<std::string_view>({"tasks", "tables"});
+constexpr auto kCompleteExamples = std::to_array<Example>({
+    {"weir complete tasks", "Print the names of registered tasks, one a line."},
+    {"weir complete tables --task shop", "Print the source tables of a task, one a line."},
+});
+constexpr auto kCompleteOptions = std::to_array<OptionSpec>({
+    {.name = "task",
+     .kind = Kind::text,
+     .value = "TASK",
+     .meaning = "the task whose tables are meant",
+     .group = "selection"},
+});
+constexpr auto kWorkerExamples = std::to_array<Example>({
+    {"weir sync worker shop", "Do what the supervisor starts a worker for."},
+});
+constexpr auto kDocsExamples = std::to_array<Example>({
+    {"weir-docs --write .", "Refresh the man pages and completions of a source tree."},
+    {"weir-docs --check .", "Tell whether they are fresh; ends with 10 if not."},
+});
+constexpr auto kDocsOptions = std::to_array<OptionSpec>({
+    {.name = "write",
+     .kind = Kind::text,
+     .value = "DIR",
+     .meaning = "write into man/ and completions/ of this source tree",
+     .group = "action",
+     .completion = Completion::folder},
+    {.name = "check",
+     .kind = Kind::text,
+     .value = "DIR",
+     .meaning = "compare with man/ and completions/ of this source tree",
+     .group = "action",
+     .completion = Completion::folder},
+});
+constexpr auto kPlainCodes = std::to_array<ExitCode>({ok, failed, usage, bug});
+constexpr auto kDocsCodes = std::to_array<ExitCode>({ok, failed, usage, differences, bug});
+
+// ---------------------------------------------------------------- the table
+
+constexpr auto kVerbs = std::to_array<VerbSpec>({
+    {.name = "init",
+     .summary = "write a commented task file from a live source",
+     .description = "Connects to the source, reads which tables it holds, and writes a task file "
+                    "with a rule for each database and every key, its default and its meaning. "
+                    "Nothing is changed on the source, and the target is not connected to. A "
+                    "password is never given here: the file names the place where it is kept.",
+     .examples = kInitExamples,
+     .options = kInitOptions,
+     .formats = kTextJson,
+     .exit_codes = kInitCodes,
+     .see_also = kInitSee},
+    {.name = "preflight",
+     .summary = "check whether a task can run, changing nothing",
+     .description = "Checks the task file, both servers, both accounts and where each table and "
+                    "column would go. Prints one finding for each thing that would fail or lose "
+                    "data, with its fix. A critical finding ends it with 4.",
+     .examples = kPreflightExamples,
+     .argument = kTask,
+     .options = kPreflightOptions,
+     .formats = kTextJson,
+     .exit_codes = kPreflightCodes,
+     .see_also = kPreflightSee},
+    {.name = "sync start",
+     .summary = "start or resume a task in the background",
+     .description = "Runs the preflight checks, starts the task's supervisor in the background and "
+                    "returns once it holds the task. A stopped task goes on from its offset. A "
+                    "task that runs already is left alone, and that is no error.",
+     .examples = kStartExamples,
+     .argument = kTask,
+     .options = kStartOptions,
+     .formats = kTextJson,
+     .exit_codes = kStartCodes,
+     .see_also = kStartSee},
+    {.name = "sync run",
+     .summary = "run a task in the foreground",
+     .description = "What sync start does, without leaving the foreground: for systemd "
+                    "(Type=notify) and containers. The first SIGINT or SIGTERM lets the task "
+                    "finish its batch and ends it with 0; a second one ends it at once.",
+     .examples = kRunExamples,
+     .argument = kTask,
+     .formats = kTextJson,
+     .exit_codes = kRunCodes,
+     .see_also = kRunSee,
+     .long_running = true},
+    {.name = "sync stop",
+     .summary = "stop a task",
+     .description = "Asks the task to finish its batch, commit it with its offset and leave, and "
+                    "waits for that. A task that does not run is left alone, and that is no error.",
+     .examples = kStopExamples,
+     .argument = kRegisteredTask,
+     .options = kStopOptions,
+     .formats = kTextJson,
+     .exit_codes = kStopCodes,
+     .see_also = kStopSee},
+    {.name = "sync status",
+     .summary = "show what a task is doing",
+     .description = "Shows the task's state, stage, offset, lag and last error, and how far each "
+                    "table has come. Reads weir's own state only, so it answers while both "
+                    "servers are down.",
+     .examples = kStatusExamples,
+     .argument = kRegisteredTask,
+     .options = kStatusOptions,
+     .formats = kTextJson,
+     .exit_codes = kStatusCodes,
+     .see_also = kStatusSee},
+    {.name = "sync list",
+     .summary = "list the registered tasks",
+     .description = "Shows one line for each task in the state folder, sorted by name.",
+     .examples = kListExamples,
+     .options = kListOptions,
+     .formats = kTextJson,
+     .exit_codes = kListCodes,
+     .see_also = kListSee},
+    {.name = "log show",
+     .summary = "show what a source's change log holds",
+     .description = "Reads the change log of a task's source, or a binlog file on disk, with the "
+                    "decoder that the task uses, and prints one line for each change. Nothing is "
+                    "applied and no offset moves. Row values are shown only on request.",
+     .examples = kLogExamples,
+     .argument = {.name = "TASK|FILE",
+                  .meaning = "the name of a registered task, the path of a task file, or the path "
+                             "of a binlog file",
+                  .completion = Completion::task_or_file},
+     .options = kLogOptions,
+     .formats = kTextJsonLines,
+     .exit_codes = kLogCodes,
+     .see_also = kLogSee},
+    {.name = "sync worker",
+     .summary = "do the work of a task, under its supervisor",
+     .description = "The process that sync run starts, and starts again after a crash.",
+     .examples = kWorkerExamples,
+     .argument = kTask,
+     .formats = kTextJson,
+     .exit_codes = kRunCodes,
+     .see_also = kRunSee,
+     .long_running = true,
+     .hidden = true},
+    {.name = "complete",
+     .summary = "print words for shell completion",
+     .description = "Prints one word a line from weir's own state, and nothing if that fails.",
+     .examples = kCompleteExamples,
+     .argument = {.name = "KIND", .meaning = "what to print", .choices = kCompleteKinds},
+     .options = kCompleteOptions,
+     .formats = kTextJson,
+     .exit_codes = kPlainCodes,
+     .hidden = true},
+    {.name = "docs",
+     .summary = "make man page sections and shell completions",
+     .description = "Makes from weir's own tables what is checked in under man/ and completions/.",
+     .examples = kDocsExamples,
+     .options = kDocsOptions,
+     .formats = kTextJson,
+     .exit_codes = kDocsCodes,
+     .hidden = true},
+});
+
+constexpr auto kGroups = std::to_array<GroupSpec>({
+    {"sync", "start, stop and watch tasks"},
+    {"log", "look into a source's change log"},
+});
+
+constexpr bool sound(std::span<const OptionSpec> options) {
+  return std::ranges::all_of(options, [](const OptionSpec& option) {
+    return !option.meaning.empty() && (option.kind == Kind::flag) == option.value.empty() &&
+           (option.kind == Kind::choice) == !option.choices.empty() &&
+           !(option.repeatable && !option.fallback.empty());
+  });
+}
+
+// A slip in the table is a compile error, not a puzzle at run time.
+static_assert(sound(kGlobalOptions));
+static_assert(std::ranges::all_of(kVerbs, [](const VerbSpec& verb) {
+  const bool clashes = std::ranges::any_of(verb.options, [](const OptionSpec& own) {
+    return std::ranges::find(kGlobalOptions, own.name, &OptionSpec::name) != kGlobalOptions.end();
+  });
+  return !clashes && sound(verb.options) && !verb.formats.empty() && !verb.examples.empty() &&
+         std::ranges::is_sorted(verb.exit_codes) &&
+         (verb.hidden || (verb.examples.size() == 2 && !verb.see_also.empty()));
+}));
+
+}  // namespace
+
+std::span<const VerbSpec> verbs() { return kVerbs; }
+std::span<const GroupSpec> groups() { return kGroups; }
+std::span<const OptionSpec> global_options() { return kGlobalOptions; }
+
+std::vector<OptionSpec> options_of(const VerbSpec& verb) {
+  std::vector<OptionSpec> options(verb.options.begin(), verb.options.end());
+  for (OptionSpec option : kGlobalOptions) {
+    if (option.name == "format") option.choices = verb.formats;
+    options.push_back(option);
+  }
+  return options;
+}
+
+const VerbSpec* find_verb(std::string_view name) {
+  const auto found = std::ranges::find(kVerbs, name, &VerbSpec::name);
+  return found == kVerbs.end() ? nullptr : &*found;
+}
+
+const GroupSpec* find_group(std::string_view name) {
+  const auto found = std::ranges::find(kGroups, name, &GroupSpec::name);
+  return found == kGroups.end() ? nullptr : &*found;
+}
+
+}  // namespace weir::cli

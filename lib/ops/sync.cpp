@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/sync.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "mapping/task_file.h"
+
+namespace weir::ops {
+namespace {
+
+constexpr std::size_t kRateSamples = 10;
+
+bool looks_like_path(const std::string& argument) {
+  return argument.find('/') != std::string::npos || argument.ends_with(".toml");
+}
+
+Error unknown_task(const std::string& name, StateStore& store) {
+  std::vector<std::string> names;
+  for (const TaskRow& task : store.tasks()) names.push_back(task.name);
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = suggest(name, views);
+  return Error(ExitCode::not_found, "task.unknown", fmt::format("no task {}", name),
+               names.empty() ? "no task is registered in this state folder"
+                             : "it was never started from this state folder",
+               near.empty() ? "see `weir sync list`, or give the path of a task file"
+                            : fmt::format("did you mean {}?", near));
+}
+
+}  // namespace
+
+Task find_task(const std::string& argument, StateStore& store) {
+  if (looks_like_path(argument)) return read_task(argument);
+  const auto row = store.task(argument);
+  if (!row) throw unknown_task(argument, store);
+  return read_task(row->file);
+}
+
+std::string find_task_name(const std::string& argument, StateStore& store) {
+  if (looks_like_path(argument)) {
+    // A path still names its task if the file has gone bad since.
+    for (const TaskRow& row : store.tasks()) {
+      struct stat a {};
+      struct stat b {};
+      if (stat(argument.c_str(), &a) == 0 && stat(row.file.c_str(), &b) == 0 &&
+          a.st_dev == b.st_dev && a.st_ino == b.st_ino) {
+        return row.name;
+      }
+    }
+    return read_task(argument).name;
+  }
+  if (!store.task(argument)) throw unknown_task(argument, store);
+  return argument;
+}
+
+Status status(const std::string& task, StateStore& store, Engine& engine) {
+  Status out;
+  const auto row = store.task(task);
+  if (!row) throw unknown_task(task, store);
+  out.task = *row;
+  out.engine = engine.status(task);
+  out.tables = store.tables(task);
+  out.offset = store.offset(task);
+  const bool should_run = out.task.state == TaskState::running ||
+                          out.task.state == TaskState::starting ||
+                          out.task.state == TaskState::stopping;
+  if (should_run && !out.engine.running) {
+    out.task.state = TaskState::failed;
+    out.task.detail = "its supervisor is gone without having stopped it";
+    if (out.task.error_id.empty()) {
+      out.task.error_id = "task.supervisor-gone";
+      out.task.error = "the supervisor was killed, or the machine went down";
+      out.task.error_fix = fmt::format("weir sync start {}", task);
+    }
+  }
+  const std::vector<Sample> samples = store.samples(task, kRateSamples);
+  if (!samples.empty() && samples.back().at >= out.task.started) {
+    out.sample = samples.back();
+    // Counters begin anew with each worker; a rate needs two samples of the same one.
+    auto first = samples.end() - 1;
+    while (first != samples.begin() && (first - 1)->rows_read <= first->rows_read &&
+           (first - 1)->at >= out.task.started) {
+      --first;
+    }
+    const double seconds = std::chrono::duration<double>(samples.back().at - first->at).count();
+    if (seconds > 0) {
+      const Sample& last = samples.back();
+      out.rows_read_rate = static_cast<double>(last.rows_read - first->rows_read) / seconds;
+      out.rows_written_rate =
+          static_cast<double>(last.rows_written - first->rows_written) / seconds;
+      out.bytes_written_rate =
+          static_cast<double>(last.bytes_written - first->bytes_written) / seconds;
+    }
+  }
+  out.caught_up = out.engine.running && out.task.state == TaskState::running && out.sample &&
+                  out.sample->idle && out.sample->stage == Stage::incremental &&
+                  out.task.stage == Stage::incremental && out.task.detail != "catching up";
+  if (out.caught_up) out.task.detail = "caught up";
+  out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
+  return out;
+}
+
+Engine::Observer observe(const std::string& task, StateStore& store) {
+  Engine::Observer observer;
+  observer.worker_started = [&task, &store](bool failover) {
+    if (failover) {
+      store.add_event(task, {now(), "warning", "failover", "", "a worker was started again"});
+    }
+    store.set_state(task, TaskState::starting, "");
+  };
+  observer.worker_ended = [&task, &store](int exit_code,
+                                          std::optional<std::chrono::milliseconds> delay) {
+    if (!delay) return;
+    const std::string what = exit_code > 128
+                                 ? fmt::format("was killed by signal {}", exit_code - 128)
+                                 : fmt::format("ended with {}", exit_code);
+    store.add_event(task, {now(), "warning", "worker.ended", "", "the worker " + what});
+    store.set_state(task, TaskState::starting,
+                    fmt::format("the worker {}; next try in {}", what, format_duration(*delay)));
+  };
+  observer.status_line = [&task, &store] {
+    const auto row = store.task(task);
+    const auto samples = store.samples(task, 1);
+    if (!row || samples.empty()) return std::string("starting");
+    return fmt::format("{}: lag {}", to_string(row->stage),
+                       format_duration(std::chrono::duration<double>(samples.back().apply_lag_s)));
+  };
+  observer.is_ready = [&task, &store] {
+    const auto row = store.task(task);
+    return row && row->state == TaskState::running && row->stage == Stage::incremental;
+  };
+  observer.has_connected = [&task, &store] {
+    const auto row = store.task(task);
+    return row && row->state == TaskState::running;
+  };
+  return observer;
+}
+
+void record_end(const std::string& task, StateStore& store, int exit_code) {
+  const auto code = static_cast<ExitCode>(exit_code);
+  TaskState state = TaskState::failed;
+  if (code == ExitCode::ok || code == ExitCode::interrupted || code == ExitCode::terminated) {
+    state = TaskState::stopped;
+  } else if (code == ExitCode::refused) {
+    state = TaskState::refused;
+  }
+  store.set_state(task, state, "");
+  store.add_event(task, {now(), state == TaskState::stopped ? "info" : "error", "task.ended", "",
+                         fmt::format("the task ended with exit code {}", exit_code)});
+}
+
+void record_error(const std::string& task, StateStore& store, const Error& error) {
+  store.set_error(task, static_cast<int>(error.code()), error.id(), error.what(), error.fix());
+  store.add_event(task, {now(), "error", error.id(), "", error.what()});
+}
+
+std::string summary_line(const Status& status) {
+  std::string out =
+      fmt::format("{}, {}", to_string(status.task.state), to_string(status.task.stage));
+  if (!status.sample) return out;
+  if (status.task.stage == Stage::incremental) {
+    out += status.caught_up
+               ? ", caught up"
+               : fmt::format(
+                     ", {} rows/s, lag {}",
+                     format_count(static_cast<std::uint64_t>(status.rows_written_rate)),
+                     format_duration(std::chrono::duration<double>(status.sample->apply_lag_s)));
+  } else if (status.task.stage == Stage::full) {
+    std::size_t done = 0;
+    for (const TableRow& table : status.tables) done += table.full == StageState::done ? 1 : 0;
+    out += fmt::format(", {}/{} tables, {} rows/s, {}/s", done, status.tables.size(),
+                       format_count(static_cast<std::uint64_t>(status.rows_read_rate)),
+                       format_bytes(static_cast<std::uint64_t>(status.bytes_written_rate)));
+  }
+  return out;
+}
+
+}  // namespace weir::ops

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/engine.h"
+#include "model/task.h"
+#include "store/state_store.h"
+
+namespace weir::ops {
+
+/// The task that `argument` means: the path of a task file, or the name of a registered task.
+/// Throws Error(not_found, "task.unknown") with a suggestion, and what read_task() throws.
+Task find_task(const std::string& argument, StateStore& store);
+
+/// The name alone, for verbs that must work though the task file is gone or broken.
+std::string find_task_name(const std::string& argument, StateStore& store);
+
+/// Everything that weir knows about a task without asking a server.
+struct Status {
+  TaskRow task;
+  Engine::Status engine;
+  std::vector<TableRow> tables;
+  std::optional<StateStore::StoredOffset> offset;
+  std::optional<Sample> sample;  ///< the newest one of the current run
+  double rows_read_rate = 0;     ///< a second, over the last samples
+  double rows_written_rate = 0;
+  double bytes_written_rate = 0;
+  bool caught_up = false;     ///< everything in the source's log is in the target
+  std::size_t failovers = 0;  ///< within the task's current window
+};
+
+/// Throws Error(not_found, "task.unknown").
+Status status(const std::string& task, StateStore& store, Engine& engine);
+
+/// What the supervisor tells the state file. The store and the strings must outlive the observer.
+Engine::Observer observe(const std::string& task, StateStore& store);
+
+/// Keeps how a run of the supervisor ended.
+void record_end(const std::string& task, StateStore& store, int exit_code);
+
+/// Keeps the error that ends a worker.
+void record_error(const std::string& task, StateStore& store, const Error& error);
+
+/// "incremental, 2,340 rows/s, lag 0.3 s": one line about a running task.
+std::string summary_line(const Status& status);
+
+}  // namespace weir::ops

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry/type_pages.h"
+
+#include <string_view>
+
+#include "model/type.h"
+#include "source/mysql/types.h"
+#include "target/postgres/types.h"
+
+namespace weir::registry {
+
+std::vector<TypeFact> mysql_to_postgres_types() {
+  std::vector<TypeFact> facts;
+  for (const mysql::TypeRow& row : mysql::type_rows()) {
+    const postgres::TypeRow& target = postgres::type_row(row.kind);
+    TypeFact fact{std::string(row.native),
+                  std::string(mysql::to_string(row.condition)),
+                  std::string(to_string(row.kind)),
+                  std::string(target.target),
+                  {}};
+    for (const std::string_view note : {row.note, target.note}) {
+      if (!note.empty()) fact.notes.emplace_back(note);
+    }
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+}  // namespace weir::registry

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace weir::registry {
+
+/// What one column type of a source becomes on a target, for weir-types(7).
+struct TypeFact {
+  std::string native;     ///< "bigint", as the source calls it
+  std::string condition;  ///< "unsigned"; "" = none
+  std::string neutral;    ///< "uint64"
+  std::string target;     ///< "numeric(20,0)"
+  std::vector<std::string> notes;
+};
+
+/// Every column type of MySQL and MariaDB, with the type that PostgreSQL gets.
+std::vector<TypeFact> mysql_to_postgres_types();
+
+}  // namespace weir::registry
