@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Copying tables with their rows, primary keys and secondary indexes. Part of run.sh.
+
+rows=${BENCH_ROWS:-500000}
+say "loading $tables tables of $rows rows"
+sysbench_on_source --threads=2 prepare
+expected=$(sums_of_source source_sql)
+total=$((tables * rows))
+
+results=()
+# Notes the result of a contestant whose copy is in schema $4 of the database bench_NAME.
+finish() { # NAME SECONDS BYTES SCHEMA
+  local ok=true
+  [ "$(sums_of_target "bench_$1" "$4")" = "$expected" ] || ok=false
+  local indexes
+  indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = '$4'" "bench_$1")
+  [ "$indexes" = $((tables * 2)) ] || ok=false
+  results+=("$(jq -n --arg name "$1" --argjson seconds "$2" --argjson bytes "$3" --argjson ok $ok \
+    --argjson rows "$total" '{name: $name, seconds: $seconds,
+      rows_per_second: ($rows / $seconds | round), peak_memory_bytes: $bytes, rows_ok: $ok}')")
+  say "$1: $2 s, rows and indexes $ok"
+  target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
+}
+# The same state for each: an empty database, nothing left to write out.
+prepare() {
+  target_sql -c "CREATE DATABASE bench_$1" postgres
+  target_sql -c CHECKPOINT postgres
+  sync
+}
+peak() { # the sum of the peaks that /usr/bin/time wrote to the given files
+  cat "$@" | awk '{ sum += $1 * 1024 } END { print sum + 0 }'
+}
+
+prepare weir
+write_task bench_weir
+ground_start memory watch_memory
+started=$EPOCHREALTIME
+weir sync start "$ground/task.toml" --wait full --yes >"$ground/weir.log" 2>&1 ||
+  { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
+seconds=$(seconds_since "$started")
+# One more look at processes that are still there.
+ground_pause 0.5
+ground_stop memory
+weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+finish weir "$seconds" "$(cat "$ground/weir.memory")" bench
+
+prepare pgloader
+cat >"$ground/pgloader.load" <<EOF
+LOAD DATABASE
+  FROM mysql://root@unix:$db_socket:3306/bench
+  INTO postgresql://postgres@unix:$pg_socket:$pg_port/bench_pgloader
+  WITH workers = 2, concurrency = 1, max parallel create index = 2;
+EOF
+started=$EPOCHREALTIME
+/usr/bin/time -f %M -o "$ground/pgloader.rss" pgloader --root-dir "$ground/pgloader" \
+  "$ground/pgloader.load" >"$ground/pgloader.log" 2>&1 ||
+  { tail -20 "$ground/pgloader.log" >&2 && fail "pgloader"; }
+finish pgloader "$(seconds_since "$started")" "$(peak "$ground/pgloader.rss")" bench
+
+prepare pipe
+copy_one() {
+  local i=$1
+  target_sql -c "CREATE TABLE public.sbtest$i
+    (id integer NOT NULL, k integer NOT NULL, c char(120) NOT NULL, pad char(60) NOT NULL)" bench_pipe
+  /usr/bin/time -f %M -o "$ground/read$i.rss" mariadb --no-defaults -uroot -S "$db_socket" -q -N -B \
+    -e "SELECT * FROM bench.sbtest$i" |
+    /usr/bin/time -f %M -o "$ground/write$i.rss" psql -X -q -v ON_ERROR_STOP=1 -h "$pg_socket" \
+      -p "$pg_port" -U postgres -c "\\copy public.sbtest$i FROM STDIN" bench_pipe
+  target_sql -c "ALTER TABLE public.sbtest$i ADD PRIMARY KEY (id)" \
+    -c "CREATE INDEX k_$i ON public.sbtest$i (k)" bench_pipe
+}
+export -f copy_one target_sql
+export db_socket pg_socket pg_port ground
+started=$EPOCHREALTIME
+seq "$tables" | xargs -P 2 -I{} bash -c 'set -euo pipefail; copy_one {}' || fail "the pipe"
+seconds=$(seconds_since "$started")
+# Two pipelines at a time, all alike.
+finish pipe "$seconds" "$(($(peak "$ground"/read1.rss "$ground"/write1.rss) * 2))" public
+
+printf '%s\n' "${results[@]}" | jq -s --argjson rows "$total" '
+  (.[] | select(.name == "weir")) as $weir
+  | {ok: all(.rows_ok), rows: $rows, results: .,
+     ratios: (map(select(.name != "weir")) | map({key: .name, value: {
+       speed: (.seconds / $weir.seconds * 100 | round / 100),
+       memory: (if $weir.peak_memory_bytes > 0
+                then .peak_memory_bytes / $weir.peak_memory_bytes * 100 | round / 100
+                else null end)}}) | from_entries)}' | document >"$ground/document"
+if [ -n "$json" ]; then
+  cat "$ground/document"
+else
+  printf '%-10s %10s %12s %10s %6s %18s\n' tool seconds rows/s peak-MiB rows "weir is faster by"
+  jq -r '.ratios as $ratios | .results[]
+    | [.name, .seconds, .rows_per_second, (.peak_memory_bytes / 1048576 | round),
+       (if .rows_ok then "equal" else "WRONG" end), ($ratios[.name].speed // "-")] | @tsv' \
+    "$ground/document" |
+    while IFS=$'\t' read -r name seconds rate peak equal ratio; do
+      printf '%-10s %10s %12s %10s %6s %18s\n' "$name" "$seconds" "$rate" "$peak" "$equal" "$ratio"
+    done
+fi
+jq -e .ok "$ground/document" >/dev/null || fail "a copy is not equal to its source"

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Measures weir beside other tools, in one run on one machine:
+#
+#   tests/bench/run.sh CASE [--json]
+#
+#   full-mysql-postgres          the full stage: weir, pgloader, and mariadb | psql
+#   incremental-mysql-postgres   draining a change log: weir, and a native MariaDB replica
+#
+# Prints a table, or with --json one document. The conversation goes to stderr.
+# BENCH_TABLES, BENCH_ROWS (per table) and BENCH_TRANSACTIONS change the amount of work.
+#
+# All servers are throwaway, on this machine, with the settings below and else their defaults: every
+# contestant reads from and writes to the same two, one after the other. Syncs stay on. The two
+# settings about log space keep checkpoints of one contestant out of the time of the next.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=../support/ground.sh
+. "$root/tests/support/ground.sh"
+# shellcheck source=../support/release.sh
+. "$root/tests/support/release.sh"
+
+mariadb_settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --max-connections=200)
+postgres_settings=(shared_buffers=512MB max_wal_size=4GB)
+
+usage() { sed -n '4,16s/^# \{0,1\}//p' "$0"; }
+say() { printf 'bench: %s\n' "$*" >&2; }
+fail() {
+  say "failed: $*"
+  exit 1
+}
+
+case=
+json=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --json) json=yes ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    full-mysql-postgres | incremental-mysql-postgres) case=$1 ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+[ -n "$case" ] || {
+  usage >&2
+  exit 2
+}
+
+"$root/tests/support/install.sh" build bench
+if ! release_is_fresh "$root" || ! release_is_release "$root"; then
+  say "building the release preset"
+  release_build "$root" || fail "the build"
+fi
+export PATH="$root/build/bin:$PATH"
+
+tables=${BENCH_TABLES:-8}
+transactions=${BENCH_TRANSACTIONS:-100000}
+
+seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
+source_sql() { mariadb --no-defaults -uroot -S "$db_socket" -N -B "$@"; }
+target_sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$pg_socket" -p "$pg_port" -U postgres "$@"; }
+sysbench_on_source() {
+  sysbench oltp_write_only --db-driver=mysql --mysql-socket="$db_socket" --mysql-user=root \
+    --mysql-db=bench --tables="$tables" --table-size="$rows" "$@" >"$ground/sysbench.log" 2>&1 ||
+    { tail -20 "$ground/sysbench.log" >&2 && fail "sysbench"; }
+}
+
+# Count, sums and a digest of the texts of each table of a MariaDB, and of a PostgreSQL schema.
+sums_of_source() { # SQL FUNCTION
+  local i
+  for ((i = 1; i <= tables; ++i)); do
+    "$1" -e "SELECT CONCAT_WS('|', COUNT(*), SUM(id), SUM(k),
+      SUM(CAST(CONV(LEFT(MD5(CONCAT(c, pad)), 8), 16, 10) AS UNSIGNED))) FROM bench.sbtest$i"
+  done
+}
+sums_of_target() { # DATABASE SCHEMA
+  local i
+  for ((i = 1; i <= tables; ++i)); do
+    target_sql -c "SELECT count(*), sum(id), sum(k),
+      sum(('x' || left(md5(c::text || pad::text), 8))::bit(32)::bigint) FROM \"$2\".sbtest$i" "$1"
+  done
+}
+
+write_task() { # DATABASE
+  cat >"$ground/task.toml" <<EOF
+name = "bench"
+[source]
+kind = "mysql"
+socket = "$db_socket"
+user = "root"
+password = { file = "$ground/password" }
+[target]
+kind = "postgres"
+socket = "$pg_socket"
+port = $pg_port
+database = "$1"
+user = "postgres"
+password = { file = "$ground/password" }
+[[table]]
+match = "bench.*"
+target = "bench.{table}"
+[full]
+connections = 2
+EOF
+}
+
+# Sum over weir's processes of the most memory each ever held, seen by looking again and again:
+# bytes in the file $ground/weir.memory. Only processes with this run's state folder are looked at.
+watch_memory() {
+  declare -A most=()
+  local exe pid value total
+  trap 'stopping=yes' TERM
+  local stopping=
+  while [ -z "$stopping" ]; do
+    for exe in /proc/[0-9]*/exe; do
+      pid=${exe%/exe}
+      [[ $(readlink "$exe" 2>/dev/null) == "$root"/build/bin/weir* ]] || continue
+      tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qx "WEIR_STATE_DIR=$ground/state" || continue
+      value=$(awk '/^VmHWM:/ { print $2 * 1024 }' "$pid/status" 2>/dev/null) || continue
+      [ "${value:-0}" -gt "${most[$pid]:-0}" ] && most[$pid]=$value
+    done
+    total=0
+    for value in "${most[@]}"; do total=$((total + value)); done
+    echo "$total" >"$ground/weir.memory"
+    ground_pause 0.2
+  done
+}
+
+export WEIR_STATE_DIR=
+ground_open
+WEIR_STATE_DIR=$ground/state
+trap 'weir sync stop bench >/dev/null 2>&1; ground_close' EXIT
+(umask 077 && echo "bench" >"$ground/password")
+say "starting the servers"
+ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
+ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
+source_sql -e "CREATE DATABASE bench"
+
+memory_total=$(awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo)
+document() { # adds what all cases have in common to the object on stdin
+  jq --arg case "$case" --argjson cores "$(nproc)" --argjson memory "$memory_total" \
+    --arg mariadb "$(source_sql -e 'SELECT VERSION()')" \
+    --arg postgres "$(target_sql -c 'SHOW server_version' postgres)" \
+    --arg weir "$(weir --version | head -1)" \
+    --arg mariadb_settings "${mariadb_settings[*]}" --arg postgres_settings "${postgres_settings[*]}" \
+    '{schema: 1, case: $case, machine: {cores: $cores, memory_bytes: $memory},
+      versions: {weir: $weir, mariadb: $mariadb, postgres: $postgres},
+      settings: {mariadb: $mariadb_settings, postgres: $postgres_settings}} + .'
+}
+
+# shellcheck source=full-mysql-postgres.sh
+. "$root/tests/bench/$case.sh"
