@@ -37,7 +37,7 @@ prepare weir
 write_task bench_weir
 ground_start memory watch_memory
 started=$EPOCHREALTIME
-weir sync start "$ground/task.toml" --wait full --yes >"$ground/weir.log" 2>&1 ||
+weir sync start "$ground/task.toml" --wait full >"$ground/weir.log" 2>&1 ||
   { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
 seconds=$(seconds_since "$started")
 # One more look at processes that are still there.

@@ -31,7 +31,7 @@ replica_sql -e "STOP SLAVE"
 target_sql -c "CREATE DATABASE bench_weir" postgres
 write_task bench_weir
 mark_is() { [ "$(target_sql -c 'SELECT n FROM bench.mark' bench_weir 2>/dev/null)" = "$1" ]; }
-weir sync start "$ground/task.toml" --wait full --yes >"$ground/weir.log" 2>&1 ||
+weir sync start "$ground/task.toml" --wait full >"$ground/weir.log" 2>&1 ||
   { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
 source_sql -e "UPDATE bench.mark SET n = 1"
 ground_until 120 mark_is 1 || fail "weir does not catch up before the measurement"
@@ -50,7 +50,7 @@ sync
 say "draining with weir"
 ground_start memory watch_memory
 started=$EPOCHREALTIME
-weir sync start bench --yes >"$ground/weir.log" 2>&1 ||
+weir sync start bench >"$ground/weir.log" 2>&1 ||
   { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
 ground_until 1800 mark_is 2 || fail "weir does not drain the log"
 weir_seconds=$(seconds_since "$started")
