@@ -95,14 +95,12 @@ name = "bench"
 kind = "mysql"
 socket = "$db_socket"
 user = "root"
-password = { file = "$ground/password" }
 [target]
 kind = "postgres"
 socket = "$pg_socket"
 port = $pg_port
 database = "$1"
 user = "postgres"
-password = { file = "$ground/password" }
 [[table]]
 match = "bench.*"
 target = "bench.{table}"
@@ -137,7 +135,6 @@ export WEIR_STATE_DIR=
 ground_open
 WEIR_STATE_DIR=$ground/state
 trap 'weir sync stop bench >/dev/null 2>&1; ground_close' EXIT
-(umask 077 && echo "bench" >"$ground/password")
 say "starting the servers"
 ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
 ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
