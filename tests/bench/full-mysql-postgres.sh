@@ -46,12 +46,13 @@ ground_stop memory
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
 finish weir "$seconds" "$(cat "$ground/weir.memory")" bench
 
+# Its default of 100,000 prefetched rows runs out of heap here.
 prepare pgloader
 cat >"$ground/pgloader.load" <<EOF
 LOAD DATABASE
   FROM mysql://root@unix:$db_socket:3306/bench
   INTO postgresql://postgres@unix:$pg_socket:$pg_port/bench_pgloader
-  WITH workers = 2, concurrency = 1, max parallel create index = 2;
+  WITH workers = 2, concurrency = 1, max parallel create index = 2, prefetch rows = 10000;
 EOF
 started=$EPOCHREALTIME
 /usr/bin/time -f %M -o "$ground/pgloader.rss" pgloader --root-dir "$ground/pgloader" \
