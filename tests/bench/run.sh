@@ -134,7 +134,7 @@ watch_memory() {
 export WEIR_STATE_DIR=
 ground_open
 WEIR_STATE_DIR=$ground/state
-trap 'weir sync stop bench >/dev/null 2>&1; ground_close' EXIT
+trap 'weir sync stop bench >/dev/null 2>&1 || true; ground_close' EXIT
 say "starting the servers"
 ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
 ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
