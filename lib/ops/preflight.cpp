@@ -85,6 +85,7 @@ Preflight preflight(const Task& task, Source& source, Target& target) {
   }
   if (out.recovered) {
     if (auto gap = source.can_resume(out.recovered->offset, out.recovered->source)) {
+      if (gap->severity == Severity::critical) gap->fix += "; " + begin_anew(target, task.name);
       out.findings.push_back(std::move(*gap));
     }
   }

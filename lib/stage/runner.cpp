@@ -113,7 +113,11 @@ Recovered recover_or_start(const StageContext& context, std::span<const TablePla
                   fmt::format("going on at the target's offset {}", recovered->offset.text));
   }
   if (const auto gap = context.source.can_resume(recovered->offset, recovered->source)) {
-    if (gap->severity == Severity::critical) throw refusal(*gap);
+    if (gap->severity == Severity::critical) {
+      Finding named = *gap;
+      named.fix += "; " + begin_anew(context.target, task);
+      throw refusal(named);
+    }
     context.event("warning", gap->id, "", gap->what);
   }
   for (const TableProgress& table : recovered->tables) {

@@ -135,9 +135,15 @@ class Target {
   /// Remembers where the source was after the last row had been copied.
   virtual void full_loaded(const std::string& task, const Offset& full_end) = 0;
 
+  /// The statement that makes the target forget a task. Printed for people, never run by weir.
+  virtual std::string forget_statement(const std::string& task) const = 0;
+
   virtual std::unique_ptr<Loader> open_loader(const std::string& task) = 0;
   virtual std::unique_ptr<Applier> open_applier(const std::string& task,
                                                 std::span<const TablePlan> plans) = 0;
 };
+
+/// How to begin a task anew where it cannot go on, as commands for a fix.
+std::string begin_anew(const Target& target, const std::string& task);
 
 }  // namespace weir

@@ -22,9 +22,7 @@ Finding lost(const Offset& offset, const std::string& evidence) {
   finding.severity = Severity::critical;
   finding.what = fmt::format("the source no longer has its log from offset {} on", offset.text);
   finding.why = "the changes after the offset were purged; going on would lose them in silence";
-  finding.fix =
-      "restore the missing binlog files on the source, or start the task anew with empty target "
-      "tables";
+  finding.fix = "restore the missing binlog files on the source";
   finding.evidence = evidence;
   return finding;
 }
@@ -74,8 +72,7 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
     finding.what = "the source is not the server that the task's offset came from";
     finding.why =
         "an offset means nothing on another server: changes would be lost or applied twice";
-    finding.fix =
-        "point the task at the old server, or start the task anew with empty target tables";
+    finding.fix = "point the task at the old server";
     finding.evidence = fmt::format("now {}, before {}", current.text, identity.text);
     return finding;
   }

@@ -107,8 +107,8 @@ void SetApplier::choose_role() {
         "t.tgrelid = to_regclass($1) AND (NOT t.tgisinternal OR c.contype = 'f') LIMIT 1",
         {qualified(table.plan->target)});
     if (!trigger) continue;
-    // Foreign keys were checked and triggers fired on the source. Where the role may not say so, the
-    // target's own come on top.
+    // Foreign keys were checked and triggers fired on the source. Where the role may not say so,
+    // the target's own come on top.
     try {
       connection_.execute("SET session_replication_role = replica");
     } catch (const Error& error) {

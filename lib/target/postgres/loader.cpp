@@ -154,11 +154,24 @@ bool CopyLoader::created_here(const TablePlan& plan) {
              {task_, plan.source.name.schema, plan.source.name.table}) == "t";
 }
 
+void CopyLoader::build_key(const TablePlan& plan) {
+  std::string key;
+  for (const std::uint32_t part : plan.key) {
+    if (!key.empty()) key += ", ";
+    key += pg_identifier(plan.columns[part].name);
+  }
+  connection_.execute(
+      fmt::format("ALTER TABLE {} ADD PRIMARY KEY ({})", qualified(plan.target), key));
+}
+
 std::string CopyLoader::build(const TablePlan& plan, const Index& index) {
-  const IndexColumns columns = index_columns(plan, index);
   const auto not_built = [&](std::string_view reason) {
     return fmt::format("index {} of {} was not built: {}", index.name, plan.target.text(), reason);
   };
+  if (index.kind != Index::Kind::ordinary && index.kind != Index::Kind::unique) {
+    return not_built("PostgreSQL has no such kind of index");
+  }
+  const IndexColumns columns = index_columns(plan, index);
   if (!columns.reason.empty()) return not_built(columns.reason);
   const std::string name = pg_identifier(index_name(plan, index));
   if (connection_.scalar("SELECT to_regclass($1)",
@@ -183,35 +196,23 @@ std::string CopyLoader::build(const TablePlan& plan, const Index& index) {
   return "";
 }
 
-std::vector<std::string> CopyLoader::finish(const TablePlan& plan) {
+std::vector<std::string> CopyLoader::build_and_mark(const TablePlan& plan, bool unique,
+                                                    const char* mark) {
   std::vector<std::string> notes;
   connection_.execute("BEGIN; SET LOCAL synchronous_commit = on");
   try {
     if (created_here(plan)) {
-      std::string key;
-      for (const std::uint32_t part : plan.key) {
-        if (!key.empty()) key += ", ";
-        key += pg_identifier(plan.columns[part].name);
-      }
-      connection_.execute(
-          fmt::format("ALTER TABLE {} ADD PRIMARY KEY ({})", qualified(plan.target), key));
+      if (!unique) build_key(plan);
       for (const Index& index : plan.source.indexes) {
         const bool is_key = index.name == plan.source.key_name && plan.key_is_primary;
-        if (is_key || index.kind == Index::Kind::unique) continue;
-        if (index.kind != Index::Kind::ordinary) {
-          notes.push_back(
-              fmt::format("index {} of {} was not built: PostgreSQL has no such kind of index",
-                          index.name, plan.target.text()));
-          continue;
-        }
+        if (is_key || unique != (index.kind == Index::Kind::unique)) continue;
         if (std::string note = build(plan, index); !note.empty()) notes.push_back(std::move(note));
       }
     }
-    connection_.query(
-        fmt::format("UPDATE {} SET full_done = true WHERE task = $1 AND source_schema = $2 "
-                    "AND source_table = $3",
-                    control_.table_table()),
-        {task_, plan.source.name.schema, plan.source.name.table});
+    connection_.query(fmt::format("UPDATE {} SET {} = true WHERE task = $1 AND source_schema = $2 "
+                                  "AND source_table = $3",
+                                  control_.table_table(), mark),
+                      {task_, plan.source.name.schema, plan.source.name.table});
     connection_.execute("COMMIT");
   } catch (...) {
     connection_.rollback();
@@ -220,28 +221,12 @@ std::vector<std::string> CopyLoader::finish(const TablePlan& plan) {
   return notes;
 }
 
+std::vector<std::string> CopyLoader::finish(const TablePlan& plan) {
+  return build_and_mark(plan, false, "full_done");
+}
+
 std::vector<std::string> CopyLoader::finish_unique(const TablePlan& plan) {
-  std::vector<std::string> notes;
-  connection_.execute("BEGIN; SET LOCAL synchronous_commit = on");
-  try {
-    if (created_here(plan)) {
-      for (const Index& index : plan.source.indexes) {
-        const bool is_key = index.name == plan.source.key_name && plan.key_is_primary;
-        if (is_key || index.kind != Index::Kind::unique) continue;
-        if (std::string note = build(plan, index); !note.empty()) notes.push_back(std::move(note));
-      }
-    }
-    connection_.query(
-        fmt::format("UPDATE {} SET unique_done = true WHERE task = $1 AND source_schema = $2 "
-                    "AND source_table = $3",
-                    control_.table_table()),
-        {task_, plan.source.name.schema, plan.source.name.table});
-    connection_.execute("COMMIT");
-  } catch (...) {
-    connection_.rollback();
-    throw;
-  }
-  return notes;
+  return build_and_mark(plan, true, "unique_done");
 }
 
 }  // namespace weir::postgres

@@ -102,7 +102,7 @@ void PostgresTarget::ensure_table(const std::string& task, const TablePlan& plan
   connection().execute("BEGIN");
   try {
     if (!connection().scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1",
-                            {plan.target.schema})) {
+                             {plan.target.schema})) {
       connection().execute("CREATE SCHEMA " + pg_identifier(plan.target.schema));
     }
     const std::string name = qualified(plan.target);
@@ -150,6 +150,10 @@ void PostgresTarget::full_loaded(const std::string& task, const Offset& full_end
   connection().query(
       fmt::format("UPDATE {} SET full_end_offset = $1 WHERE task = $2", control_.task_table()),
       {full_end.text, task});
+}
+
+std::string PostgresTarget::forget_statement(const std::string& task) const {
+  return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }
 
 std::unique_ptr<Loader> PostgresTarget::open_loader(const std::string& task) {
