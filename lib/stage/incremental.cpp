@@ -422,9 +422,10 @@ void IncrementalStage::judge(const SchemaChange& change, DdlAction action, const
   if (!builder_.empty()) hand_over(true);
   drain();
   rethrow_error();
+  std::string id = "ddl." + to_string(change.kind);
+  std::replace(id.begin(), id.end(), '_', '-');
   throw Error(
-      ExitCode::refused, "ddl." + to_string(change.kind),
-      fmt::format("{} changed its definition on the source: {}", name, sql),
+      ExitCode::refused, id, fmt::format("{} changed its definition on the source: {}", name, sql),
       "everything before this statement is applied; rows after it may not fit the target table",
       "make the same change on the target table, then start the task with this kind of DDL set to "
       "\"ignore\" under [ddl] in the task file");

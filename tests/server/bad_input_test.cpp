@@ -427,7 +427,7 @@ TEST_CASE("a statement in the log stops the task, with every change before it ap
 
   const json status = await_end(task);
   INFO(status.dump(2));
-  CHECK(status.at("state") == "failed");
+  CHECK(status.at("state") == "refused");
   CHECK(status.at("error").at("id") == "mysql.statement-format");
   CHECK_FALSE(status.at("error").at("fix").get<std::string>().empty());
   const Rows rows = target.query("SELECT id, name FROM shop.item ORDER BY id");

@@ -268,7 +268,7 @@ void check_refused(MySqlServer& server, const SampleTable& table, const std::str
     TaskRun task(server, postgres, {.name = "refused", .rest = rules()});
     const TaskRun::Result started = task.start();
     INFO(started.text());
-    CHECK(started.code == 1);
+    CHECK(started.code == 4);
     CHECK_THAT(started.err, Catch::Contains(id));
     CHECK_THAT(started.err, Catch::Contains(table.name));
   }
@@ -286,7 +286,7 @@ void check_refused(MySqlServer& server, const SampleTable& table, const std::str
   const nlohmann::json status = task.status();
   INFO(status.dump(2) << '\n' << task.log());
   REQUIRE(ended);
-  CHECK(status["state"] == "failed");
+  CHECK(status["state"] == "refused");
   CHECK(status["error"]["id"] == id);
   CHECK_THAT(status["error"]["what"].get<std::string>(), Catch::Contains(table.name));
   PgSession target = postgres.session();
