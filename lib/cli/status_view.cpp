@@ -134,7 +134,7 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
   if (!task.detail.empty()) state += ", " + task.detail;
   line("task", task.name);
   line("state", state);
-  if (status.engine.running) {
+  if (status.engine.running && status.engine.supervisor_pid != 0) {
     line("since",
          fmt::format("{} (pid {})", to_rfc3339(status.engine.since), status.engine.supervisor_pid));
   }

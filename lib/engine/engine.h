@@ -46,8 +46,8 @@ class Engine {
   };
 
   struct Status {
-    bool running = false;
-    int supervisor_pid = 0;
+    bool running = false;  ///< something holds the task: a supervisor, or a worker that outlived it
+    int supervisor_pid = 0;  ///< 0 while a worker that outlived its supervisor finishes
     std::string host;
     Time since{};
   };

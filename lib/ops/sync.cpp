@@ -77,6 +77,9 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
       out.task.error_fix = fmt::format("weir sync start {}", task);
     }
   }
+  if (out.engine.running && out.engine.supervisor_pid == 0 && should_run) {
+    out.task.detail = "its supervisor is gone; the worker finishes its batch and leaves";
+  }
   const std::vector<Sample> samples = store.samples(task, kRateSamples);
   if (!samples.empty() && samples.back().at >= out.task.started) {
     out.sample = samples.back();

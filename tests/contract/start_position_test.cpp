@@ -233,14 +233,14 @@ std::uint64_t flushes(MySqlServer& server) {
 
 TEST_CASE("MariaDB's start position bounds what later reads see", "[contract][server]") {
   // Small files, because the server looks a position up by reading its file from the beginning.
-  check_mariadb({.durable = true, .args = {"--max-binlog-size=256K"}});
+  check_mariadb({.durable = true, .args = {"--max-binlog-size=64K"}});
 }
 
 TEST_CASE("MariaDB 11.8's start position bounds what later reads see",
           "[contract][server][bootstrap]") {
   check_mariadb({.release = TempMariaDb::Release::v11_8,
                  .durable = true,
-                 .args = {"--max-binlog-size=256K"}});
+                 .args = {"--max-binlog-size=64K"}});
 }
 
 TEST_CASE("MySQL's executed GTID set bounds what later reads see",

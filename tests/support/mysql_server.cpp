@@ -54,6 +54,7 @@ Rows MySqlSession::query(std::string_view text) {
   }
   const std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> result(
       mysql_store_result(handle_.get()), &mysql_free_result);
+  if (!result && mysql_errno(handle_.get()) != 0) throw failure(handle_.get(), text);
   if (!result) throw std::runtime_error("no rows come from: " + std::string(text));
   Rows rows;
   const unsigned int columns = mysql_num_fields(result.get());

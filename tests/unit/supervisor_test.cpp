@@ -772,8 +772,8 @@ TEST_CASE("a process is killed and reaped with its object", "[process]") {
 
 TEST_CASE("a process starts with what it was given and nothing else", "[process]") {
   TempDir dir;
-  const Variable kept("WEIR_TEST_KEPT", "1");
-  const Variable dropped("WEIR_TEST_DROPPED", "1");
+  const Variable kept("WEIR_PROCESS_KEPT", "1");
+  const Variable dropped("WEIR_PROCESS_DROPPED", "1");
   const UniqueFd out(open((dir / "out").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   const UniqueFd in(open(dir.write("in", "input\n").c_str(), O_RDONLY | O_CLOEXEC));
   const UniqueFd leak(open("/dev/null", O_RDONLY));
@@ -784,8 +784,8 @@ TEST_CASE("a process starts with what it was given and nothing else", "[process]
   sigprocmask(SIG_BLOCK, &blocked, &before);
   ProcessOptions options;
   options.argv =
-      shell("cat; env | grep WEIR_TEST; ls /proc/self/fd; pwd; grep SigBlk /proc/self/status");
-  options.without_env = {"WEIR_TEST_DROPPED"};
+      shell("cat; env | grep WEIR_PROCESS; ls /proc/self/fd; pwd; grep SigBlk /proc/self/status");
+  options.without_env = {"WEIR_PROCESS_DROPPED"};
   options.input = in.get();
   options.output = out.get();
   options.error = out.get();
@@ -797,6 +797,6 @@ TEST_CASE("a process starts with what it was given and nothing else", "[process]
   CHECK(end->status() == 0);
   // 3 is the folder that ls reads.
   CHECK(read_file(dir / "out") ==
-        "input\nWEIR_TEST_KEPT=1\n0\n1\n2\n3\n/usr\nSigBlk:\t0000000000000000\n");
+        "input\nWEIR_PROCESS_KEPT=1\n0\n1\n2\n3\n/usr\nSigBlk:\t0000000000000000\n");
   CHECK(process.wait(0ms)->code == 0);  // the answer stays
 }
