@@ -46,8 +46,12 @@ constexpr auto kSections = std::to_array<SectionRow>({
     {"full", "[full]", Form::table, false, "how the rows that are already there are copied"},
     {"incremental", "[incremental]", Form::table, false, "how changes are followed"},
     {"ddl", "[ddl]", Form::table, false,
-     "what is done when the source changes a definition, by kind of change"},
-    {"dirty", "[dirty]", Form::table, false, "what becomes of rows that the target refuses"},
+     "what is done when the source changes a definition, by kind of change; this version applies "
+     "TRUNCATE only and stops a task as a whole, so preflight refuses the other uses of apply and "
+     "stop-table"},
+    {"dirty", "[dirty]", Form::table, false,
+     "what becomes of rows that the target refuses; this version stops the task, and preflight "
+     "refuses quarantine"},
     {"failover", "[failover]", Form::table, false,
      "how often the worker is started again before the task is given up"},
 });
@@ -127,7 +131,9 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "what becomes of a DELETE; soft keeps the row and writes the time into that column"},
     {"table", "existing", KeyType::choice, false, "\"refuse\"", "\"append\"",
      "refuse, append, truncate, replace", 0, 0,
-     "what becomes of rows that the target table holds before the task starts"},
+     "what becomes of rows that the target table holds before the task starts; with append, a row "
+     "of "
+     "the source that has the key of one of them stops the task"},
 
     {"match", "regex", KeyType::regex, false, "", "'shop_(\\d+)\\.(.*)'", "", 0, 0,
      "an ECMAScript regex that matches the whole of schema.table"},
@@ -154,19 +160,19 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"incremental", "flush_interval", KeyType::duration, false, "\"200ms\"", "\"200ms\"", "", 0,
      60'000, "the longest that a committed change waits while more keeps coming"},
 
-    {"ddl", "create_table", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
-     "a table appears that a rule takes"},
+    {"ddl", "create_table", KeyType::choice, false, "\"alert\"", "\"stop-task\"", kDdl, 0, 0,
+     "a table appears that a rule takes; it joins the task with its next start"},
     {"ddl", "drop_table", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
      "a table of the task is dropped"},
-    {"ddl", "rename_table", KeyType::choice, false, "\"stop-task\"", "\"stop-table\"", kDdl, 0, 0,
+    {"ddl", "rename_table", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
      "a table of the task gets another name"},
     {"ddl", "truncate_table", KeyType::choice, false, "\"apply\"", "\"apply\"", kDdl, 0, 0,
      "a table of the task is emptied"},
-    {"ddl", "add_column", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
+    {"ddl", "add_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
      "a column is added"},
-    {"ddl", "drop_column", KeyType::choice, false, "\"stop-task\"", "\"stop-table\"", kDdl, 0, 0,
+    {"ddl", "drop_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
      "a column is dropped"},
-    {"ddl", "alter_column", KeyType::choice, false, "\"stop-task\"", "\"stop-table\"", kDdl, 0, 0,
+    {"ddl", "alter_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
      "a column gets another name or type"},
     {"ddl", "other", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
      "indexes, comments, options: no row is affected"},

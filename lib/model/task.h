@@ -104,7 +104,7 @@ struct IncrementalSettings {
 enum class DdlAction : std::uint8_t { apply, ignore, alert, stop_table, stop_task };
 
 struct DdlSettings {
-  DdlAction create_table = DdlAction::stop_task;
+  DdlAction create_table = DdlAction::alert;
   DdlAction drop_table = DdlAction::stop_task;
   DdlAction rename_table = DdlAction::stop_task;
   DdlAction truncate_table = DdlAction::apply;

@@ -55,7 +55,9 @@ class IncrementalStage final : public ChangeSink {
   void clear_error();
   bool applier_is_idle();
   void hand_over(bool ends_transaction);
-  void offer_batch();
+  /// Hands over what is gathered if nobody would gain by waiting: the source is quiet, or a commit
+  /// has waited for flush_interval.
+  void offer_batch(bool quiet);
   void drain();
   void rethrow_error();
   const TablePlan* plan_of(const TableName& name) const;
@@ -67,6 +69,8 @@ class IncrementalStage final : public ChangeSink {
   void keep_offset(const Offset& offset, bool now_please);
   void finish_unique_if_caught_up(const Offset& offset);
   void keep_tables();
+  /// The stage is over: no table is running any more, and the one that an error names has failed.
+  void end_tables();
 
   const StageContext& context_;
   const std::string& task_;
@@ -80,6 +84,7 @@ class IncrementalStage final : public ChangeSink {
   Offset handed_;  ///< the last offset that was handed over
   Clock::time_point handed_at_{};
   Clock::time_point opened_at_ = Clock::now();
+  Clock::time_point gathering_since_{};
   bool error_cleared_ = false;
 
   std::mutex mutex_;
@@ -143,7 +148,7 @@ void IncrementalStage::run() {
   }
   applying.join();
   context_.stop.on_request({});
-  keep_tables();
+  end_tables();
   rethrow_error();
   keep_offset(handed_, true);
 }
@@ -152,7 +157,9 @@ void IncrementalStage::read_log() {
   while (!context_.stop.requested()) {
     rethrow_error();
     ChangeReader::Wait outcome = reader_->wait(std::chrono::milliseconds(0));
-    if (outcome == ChangeReader::Wait::timed_out) {
+    const bool quiet = outcome == ChangeReader::Wait::timed_out;
+    if (quiet) {
+      offer_batch(true);
       const WaitClock clock(context_.meter.reader_wait_us);
       outcome = reader_->wait(kSilence);
       if (outcome == ChangeReader::Wait::timed_out && log_is_read()) {
@@ -167,7 +174,7 @@ void IncrementalStage::read_log() {
       context_.meter.bytes_read += reader_->bytes_read() - before;
       context_.meter.last_heard = reader_->last_heard();
     }
-    offer_batch();
+    offer_batch(quiet && outcome != ChangeReader::Wait::ready);
   }
 }
 
@@ -186,6 +193,7 @@ void IncrementalStage::clear_error() {
 
 void IncrementalStage::begin(Time commit_time) {
   in_transaction_ = true;
+  if (builder_.empty()) gathering_since_ = Clock::now();
   context_.meter.reader_idle = false;
   builder_.begin(commit_time);
 }
@@ -208,10 +216,11 @@ bool IncrementalStage::applier_is_idle() {
   return !busy_ && waiting_ == nullptr;
 }
 
-void IncrementalStage::offer_batch() {
+void IncrementalStage::offer_batch(bool quiet) {
   if (in_transaction_ || !applier_is_idle()) return;
   if (!builder_.empty()) {
-    hand_over(true);
+    const bool waited = Clock::now() - gathering_since_ >= context_.task.incremental.flush_interval;
+    if (quiet || waited) hand_over(true);
   } else if (Clock::now() - handed_at_ >= kKeepEvery && !(reader_->offset() == handed_)) {
     hand_over(true);  // only the offset: what passed concerns no selected table
   }
@@ -317,6 +326,24 @@ void IncrementalStage::keep_offset(const Offset& offset, bool now_please) {
   if (!now_please && Clock::now() - kept_at_ < kKeepEvery) return;
   kept_at_ = Clock::now();
   context_.store.put_offset(task_, offset, recovered_.source);
+  keep_tables();
+}
+
+void IncrementalStage::end_tables() {
+  std::string error;
+  try {
+    rethrow_error();
+  } catch (const Error& e) {
+    error = e.what();
+  } catch (const std::exception&) {
+    // run() rethrows it; a table has no part in it
+  }
+  for (auto& [id, row] : rows_) {
+    const bool named = error.find(row.source.text()) != std::string::npos;
+    row.incremental = named ? StageState::failed : StageState::waiting;
+    if (named) row.incremental_error = error;
+  }
+  rows_changed_ = true;
   keep_tables();
 }
 

@@ -12,11 +12,13 @@ namespace weir {
 /// Follows the source's change log from `recovered.offset` on and applies it, until a stop is
 /// requested: then what was read of whole transactions is applied, and the offset with it.
 ///
-/// Two threads: the caller's reads and decodes, another applies. While the applier is busy, whole
-/// transactions gather in the next batch; when it is free, what is there is handed over at once.
+/// Two threads: the caller's reads and decodes, another applies. While the applier is busy, or
+/// while more keeps coming and nothing has waited for incremental.flush_interval, whole
+/// transactions gather in the next batch; when the source is quiet, what is there is handed over at
+/// once.
 ///
-/// `log_end` is where the source's log ended when the stage began: until it is reached, silence means
-/// that the server searches, not that there is nothing to do.
+/// `log_end` is where the source's log ended when the stage began: until it is reached, silence
+/// means that the server searches, not that there is nothing to do.
 void run_incremental_stage(const StageContext& context, std::span<const TablePlan> plans,
                            Recovered recovered, const Offset& log_end, Applier& applier);
 

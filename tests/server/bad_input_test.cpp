@@ -513,6 +513,8 @@ TEST_CASE("a changed definition stops the task until the operator has decided",
   CHECK(status.at("state") == "refused");
   CHECK(status.at("error").at("id") == "ddl.add-column");
   CHECK(status.at("error").at("exit_code") == kRefused);
+  CHECK(status.at("tables").at(0).at("incremental") == "failed");
+  CHECK_FALSE(status.at("tables").at(0).at("error").is_null());
   CHECK_FALSE(status.at("error").at("fix").get<std::string>().empty());
   CHECK(target.query("SELECT id, name FROM shop.item ORDER BY id") ==
         Rows{{"1", "one"}, {"2", "two"}, {"3", "three"}});
