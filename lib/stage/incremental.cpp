@@ -133,13 +133,22 @@ void IncrementalStage::run() {
   context_.stop.on_request([this] { reader_->wake(); });
   finish_unique_if_caught_up(recovered_.offset);
   std::thread applying([this] { apply_batches(); });
+  std::exception_ptr stopped;
   try {
     read_log();
+  } catch (...) {
+    stopped = std::current_exception();
+  }
+  try {
+    // Also what stands before something that cannot be applied.
     if (!in_transaction_ && !builder_.empty()) hand_over(true);
     drain();
   } catch (...) {
+    if (stopped == nullptr) stopped = std::current_exception();
+  }
+  if (stopped != nullptr) {
     const std::lock_guard lock(mutex_);
-    if (error_ == nullptr) error_ = std::current_exception();
+    if (error_ == nullptr) error_ = stopped;
   }
   {
     const std::lock_guard lock(mutex_);

@@ -52,7 +52,9 @@ TEST_CASE("definitions name their table and what they do", "[statement]") {
     CHECK(change.table.text() == c.table);
   };
   check({"CREATE TABLE t (a int)", Change::create_table, "shop.t"});
-  check({"create or replace table if not exists `x`.`a b` (a int)", Change::create_table, "x.a b"});
+  check({"create table if not exists `x`.`a b` (a int)", Change::create_table, "x.a b"});
+  check({"SET STATEMENT max_statement_time=5, sql_mode='' FOR ALTER TABLE t ADD b int",
+         Change::add_column, "shop.t"});
   check({"CREATE UNIQUE INDEX i ON x.t (a)", Change::other, "x.t"});
   check({"DROP INDEX i ON t", Change::other, "shop.t"});
   check({"TRUNCATE t", Change::truncate_table, "shop.t"});
@@ -78,6 +80,14 @@ TEST_CASE("definitions name their table and what they do", "[statement]") {
   check({"/* ddl */ ALTER /*!50000 ONLINE */ TABLE t ADD (b int, c int)", Change::add_column,
          "shop.t"});
   check({"-- note\nALTER TABLE t ADD b int", Change::add_column, "shop.t"});
+}
+
+TEST_CASE("a replaced table is a dropped one first", "[statement]") {
+  const Statement statement = classify("CREATE OR REPLACE TABLE t (a int)", "shop");
+  REQUIRE(statement.changes.size() == 2);
+  CHECK(statement.changes[0].kind == Change::drop_table);
+  CHECK(statement.changes[1].kind == Change::create_table);
+  CHECK(statement.changes[0].table.text() == "shop.t");
 }
 
 TEST_CASE("renames tell both names", "[statement]") {
@@ -117,7 +127,8 @@ TEST_CASE("row changes as statements are never taken for harmless", "[statement]
        {"GRANT SELECT ON *.* TO a", "FLUSH TABLES", "ANALYZE TABLE t", "CREATE USER a",
         "DROP VIEW v", "ALTER USER a IDENTIFIED BY 'x'", "CREATE DATABASE d",
         "CREATE DEFINER=`a`@`b` TRIGGER x BEFORE INSERT ON t FOR EACH ROW BEGIN END",
-        "RENAME USER a TO b", "SET PASSWORD FOR a = 'x'"}) {
+        "RENAME USER a TO b", "SET PASSWORD FOR a = 'x'", "ANALYZE LOCAL TABLE t",
+        "SET GLOBAL read_only = 1"}) {
     INFO(sql);
     CHECK(classify(sql, "shop").kind == Kind::harmless);
   }

@@ -20,6 +20,7 @@ namespace weir::mysql {
 namespace {
 
 constexpr std::size_t kArenaLimit = std::size_t{256} << 10;
+constexpr std::size_t kKnownMaps = 16'384;
 constexpr std::size_t kPreparedLimit = std::size_t{64} << 20;
 
 bool all_present(const std::uint8_t* bitmap, std::uint32_t columns) {
@@ -200,6 +201,8 @@ void BinlogReader::pass_gtid() {
 
 void BinlogReader::end_transaction(Time time) {
   pass_gtid();
+  // A server gives a table a new number each time it opens it, for months.
+  if (by_id_.size() > kKnownMaps) by_id_.clear();
   in_transaction_ = false;
   standalone_ = false;
   in_xa_ = false;
@@ -316,9 +319,11 @@ void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> change
 }
 
 BinlogReader::SelectedTable* BinlogReader::selected(const TableMap& map) {
-  auto& entry = by_id_[map.id];
-  if (entry.first.get() == &map) return entry.second;
-  return nullptr;
+  const auto entry = by_id_.find(map.id);
+  if (entry == by_id_.end() || entry->second.first.get() != &map) {
+    throw bug("rows of a table map that was not announced");
+  }
+  return entry->second.second;
 }
 
 void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map) {

@@ -196,8 +196,7 @@ Statement Parser::xa() {
 }
 
 Statement Parser::create() {
-  accept("OR");
-  accept("REPLACE");
+  const bool replaces = accept("OR") && accept("REPLACE");
   const bool temporary = accept("TEMPORARY");
   if (accept("TABLE")) {
     if (accept("IF")) {
@@ -206,7 +205,10 @@ Statement Parser::create() {
     }
     const TableName name = table_name();
     if (temporary) return of_kind(Statement::Kind::harmless);
-    return definition({change(SchemaChange::Kind::create_table, name)});
+    std::vector<SchemaChange> changes;
+    if (replaces) changes.push_back(change(SchemaChange::Kind::drop_table, name));
+    changes.push_back(change(SchemaChange::Kind::create_table, name));
+    return definition(std::move(changes));
   }
   if (at("UNIQUE") || at("FULLTEXT") || at("SPATIAL") || at("INDEX") || at("VECTOR") ||
       at("ONLINE")) {
@@ -337,8 +339,8 @@ Statement Parser::rename_tables() {
 
 /// Statements that change neither rows nor the definition of a table.
 constexpr auto kHarmless = std::to_array<std::string_view>(
-    {"GRANT", "REVOKE", "SET", "FLUSH", "ANALYZE", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM",
-     "INSTALL", "UNINSTALL", "RESET", "CACHE", "PURGE", "KILL", "USE", "SIGNAL"});
+    {"GRANT", "REVOKE", "FLUSH", "OPTIMIZE", "REPAIR", "CHECK", "CHECKSUM", "INSTALL", "UNINSTALL",
+     "RESET", "CACHE", "PURGE", "KILL", "USE", "SIGNAL"});
 /// Statements that change rows. In a row-based log they are there only if a session left ROW
 /// format.
 constexpr auto kData = std::to_array<std::string_view>(
@@ -366,6 +368,18 @@ Statement Parser::parse() {
   if (accept("TRUNCATE")) {
     accept("TABLE");
     return definition({change(SchemaChange::Kind::truncate_table, table_name())});
+  }
+  if (accept("SET")) {
+    if (!accept("STATEMENT")) return of_kind(Statement::Kind::harmless);
+    // MariaDB: SET STATEMENT variable = value, ... FOR another statement.
+    while (!at_end() && !at("FOR")) advance();
+    advance();
+    return parse();
+  }
+  if (accept("ANALYZE")) {
+    // MariaDB: ANALYZE in front of a statement carries it out.
+    const bool of_tables = at("TABLE") || at("TABLES") || at("LOCAL") || at("NO_WRITE_TO_BINLOG");
+    return of_kind(of_tables ? Statement::Kind::harmless : Statement::Kind::data);
   }
   const auto is_at = [this](std::string_view word) { return at(word); };
   if (std::any_of(kData.begin(), kData.end(), is_at)) return of_kind(Statement::Kind::data);

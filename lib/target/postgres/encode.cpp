@@ -39,7 +39,7 @@ char* escape_one(char c, char* out) {
       return out;
     case '\0':
       throw Error(
-          ExitCode::failed, "postgres.nul", "a text value holds a NUL character",
+          ExitCode::refused, "postgres.nul", "a text value holds a NUL character",
           "PostgreSQL has no text type that can hold it",
           "remove the character on the source, drop the column in a table rule, or retype it");
     default:
