@@ -54,6 +54,9 @@ class IncrementalStage final : public ChangeSink {
   bool log_is_read();
   void clear_error();
   bool applier_is_idle();
+  /// Whether something is gathered, or the end of a large transaction is: its last row may have
+  /// filled the batch before.
+  bool has_work() const { return !builder_.empty() || half_handed_; }
   void hand_over(bool ends_transaction);
   /// Hands over what is gathered if nobody would gain by waiting: the source is quiet, or a commit
   /// has waited for flush_interval.
@@ -81,7 +84,8 @@ class IncrementalStage final : public ChangeSink {
   std::unique_ptr<ChangeReader> reader_;
   BatchBuilder builder_;
   bool in_transaction_ = false;
-  Offset handed_;  ///< the last offset that was handed over
+  bool half_handed_ = false;  ///< the target holds a transaction open whose end is still to come
+  Offset handed_;             ///< the last offset that was handed over
   Clock::time_point handed_at_{};
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point gathering_since_{};
@@ -141,7 +145,7 @@ void IncrementalStage::run() {
   }
   try {
     // Also what stands before something that cannot be applied.
-    if (!in_transaction_ && !builder_.empty()) hand_over(true);
+    if (!in_transaction_ && has_work()) hand_over(true);
     drain();
   } catch (...) {
     if (stopped == nullptr) stopped = std::current_exception();
@@ -227,7 +231,7 @@ bool IncrementalStage::applier_is_idle() {
 
 void IncrementalStage::offer_batch(bool quiet) {
   if (in_transaction_ || !applier_is_idle()) return;
-  if (!builder_.empty()) {
+  if (has_work()) {
     const bool waited = Clock::now() - gathering_since_ >= context_.task.incremental.flush_interval;
     if (quiet || waited) hand_over(true);
   } else if (Clock::now() - handed_at_ >= kKeepEvery && !(reader_->offset() == handed_)) {
@@ -246,6 +250,7 @@ void IncrementalStage::hand_over(bool ends_transaction) {
   std::unique_ptr<Sealed> sealed = std::move(spare_.back());
   spare_.pop_back();
   builder_.take(*sealed, ends_transaction);
+  half_handed_ = !ends_transaction;
   if (ends_transaction) {
     handed_ = reader_->offset();
     handed_at_ = Clock::now();
@@ -440,7 +445,7 @@ void IncrementalStage::judge(const SchemaChange& change, DdlAction action, const
   const std::string name = plan.source.name.text();
   const std::string sql = change.sql.substr(0, 500);
   if (action == DdlAction::apply && change.kind == SchemaChange::Kind::truncate_table) {
-    if (!builder_.empty()) hand_over(true);
+    if (has_work()) hand_over(true);
     drain();
     rethrow_error();
     const Offset offset = reader_->offset();
@@ -455,7 +460,7 @@ void IncrementalStage::judge(const SchemaChange& change, DdlAction action, const
                    fmt::format("{} on the source: {}", to_string(change.kind), sql));
     return;
   }
-  if (!builder_.empty()) hand_over(true);
+  if (has_work()) hand_over(true);
   drain();
   rethrow_error();
   std::string id = "ddl." + to_string(change.kind);

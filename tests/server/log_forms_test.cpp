@@ -122,6 +122,30 @@ TEST_CASE("a MariaDB log without checksums", "[mysql][server]") {
   follow(source, target);
 }
 
+TEST_CASE("a transaction whose last row fills the batch ends like any other", "[mysql][server]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.big (id INT PRIMARY KEY, b LONGBLOB);"
+      "CREATE TABLE shop.small (id INT PRIMARY KEY)");
+  TaskRun task(source, target, {.rest = kRules});
+  REQUIRE(task.start().code == 0);
+  const auto big = [&] { return target.value("SELECT count(*) FROM shop.big"); };
+  source.sql(
+      "BEGIN; INSERT INTO shop.small VALUES (1); "
+      "INSERT INTO shop.big VALUES (1, REPEAT('x', 9000000)); COMMIT");
+  CHECK(task.await([&] { return big() == "1"; }));
+  // The end of the large transaction and the barrier come one right after the other.
+  source.sql("INSERT INTO shop.big VALUES (2, REPEAT('y', 9000000)); TRUNCATE shop.small");
+  CHECK(task.await([&] { return target.value("SELECT count(*) FROM shop.small") == "0"; }));
+  CHECK(big() == "2");
+  source.sql("INSERT INTO shop.big VALUES (3, REPEAT('z', 9000000))");
+  REQUIRE(task.stop().code == 0);
+  REQUIRE(task.start().code == 0);
+  CHECK(big() == "3");
+  CHECK(target.value("SELECT sum(length(b)) FROM shop.big") == "27000000");
+}
+
 TEST_CASE("XA transactions on MariaDB", "[mysql][server]") {
   TempMariaDb source;
   TempPostgres target;

@@ -233,6 +233,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
 }
 
 AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
+  if (open_) throw bug("a table is emptied inside a transaction of the source");
   AlterResult result;
   result.target_sql = "TRUNCATE " + qualified(plan.target);
   try {
