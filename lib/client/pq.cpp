@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include "base/time.h"
+
 namespace weir {
 namespace {
 
@@ -281,7 +283,6 @@ std::uint64_t PgConnection::copy_end() {
 
 void PgConnection::begin_batch() {
   if (PQenterPipelineMode(handle_.get()) != 1) fail(nullptr, "enter pipeline mode");
-  pending_ = 0;
 }
 
 namespace {
@@ -305,14 +306,12 @@ void PgConnection::send(const std::string& sql, std::span<const PgParam> params)
                         a.values.data(), a.sizes.data(), a.formats.data(), 0) != 1) {
     fail(nullptr, "send a statement");
   }
-  ++pending_;
 }
 
 void PgConnection::send_prepare(const std::string& name, const std::string& sql) {
   if (PQsendPrepare(handle_.get(), name.c_str(), sql.c_str(), 0, nullptr) != 1) {
     fail(nullptr, "prepare a statement");
   }
-  ++pending_;
 }
 
 void PgConnection::send_prepared(const std::string& name, std::span<const PgParam> params) {
@@ -321,7 +320,10 @@ void PgConnection::send_prepared(const std::string& name, std::span<const PgPara
                           a.values.data(), a.sizes.data(), a.formats.data(), 0) != 1) {
     fail(nullptr, "send a statement");
   }
-  ++pending_;
+}
+
+void PgConnection::request_answers() {
+  if (PQsendFlushRequest(handle_.get()) != 1) fail(nullptr, "answer");
 }
 
 std::vector<PgResult> PgConnection::flush_batch() {
@@ -330,6 +332,7 @@ std::vector<PgResult> PgConnection::flush_batch() {
   std::vector<PgResult> results;
   std::exception_ptr error;
   bool synced = false;
+  Clock::time_point answered = Clock::now();
   while (!synced) {
     PGresult* raw = PQgetResult(c);
     if (raw == nullptr) {
@@ -345,6 +348,9 @@ std::vector<PgResult> PgConnection::flush_batch() {
     } else {
       try {
         results.push_back(check(raw, "apply changes"));
+        const Clock::time_point at = Clock::now();
+        last_answer_seconds_ = std::chrono::duration<double>(at - answered).count();
+        answered = at;
       } catch (...) {
         if (!error) error = std::current_exception();
         if (PQstatus(c) == CONNECTION_BAD) std::rethrow_exception(error);

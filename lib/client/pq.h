@@ -88,6 +88,11 @@ class PgConnection {
   void send_prepare(const std::string& name, const std::string& sql);
   void send_prepared(const std::string& name, std::span<const PgParam> params);
   std::vector<PgResult> flush_batch();
+  /// Has the server send the answers so far before it goes on, without waiting for them: the time
+  /// of what follows can then be told apart.
+  void request_answers();
+  /// Seconds between the last two answers of the last batch.
+  double last_answer_seconds() const { return last_answer_seconds_; }
 
   /// True while the server considers a transaction open or failed.
   bool in_transaction() const;
@@ -101,7 +106,7 @@ class PgConnection {
   std::unique_ptr<pg_conn, void (*)(pg_conn*)> handle_;
   Role role_;
   std::string where_;
-  std::size_t pending_ = 0;  ///< statements sent in the current batch
+  double last_answer_seconds_ = 0;
 };
 
 /// `name` in double quotes.

@@ -213,6 +213,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
     timing_.commit_seconds = 0;
     if (batch.ends_transaction) {
       send_offset(batch.offset);
+      connection_.request_answers();
       connection_.send("COMMIT");
     }
     const std::vector<PgResult> results = connection_.flush_batch();
@@ -229,6 +230,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
     open_ = false;
     throw;
   }
+  if (batch.ends_transaction) timing_.commit_seconds = connection_.last_answer_seconds();
   timing_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
