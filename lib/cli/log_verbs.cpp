@@ -404,6 +404,8 @@ Json log_value(const LogColumn& column, const Cell& cell) {
     case TypeKind::json:
     case TypeKind::enumeration:
     case TypeKind::set:
+    case TypeKind::array:
+    case TypeKind::other:
       return shows_as_text(text, column.text) ? Json(text) : Json(in_hex(text));
     case TypeKind::decimal:
     case TypeKind::bits:
@@ -413,6 +415,7 @@ Json log_value(const LogColumn& column, const Cell& cell) {
     case TypeKind::timestamp:
     case TypeKind::uuid:
     case TypeKind::inet:
+    case TypeKind::interval:
       break;
   }
   return Json(text);

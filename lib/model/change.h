@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "model/cell.h"
@@ -18,6 +21,16 @@ struct RowChange {
   std::uint32_t table = 0;  ///< TablePlan::id
   Row before;               ///< update, remove
   Row after;                ///< insert, update
+};
+
+/// Where a column of a changed table comes from.
+struct ColumnOrigin {
+  static constexpr std::uint32_t kNew = 0xffffffff;
+
+  std::uint32_t before = kNew;  ///< its place in the earlier definition, or kNew
+  /// Of a new column: what the rows hold that were there before it, in neutral form; empty = NULL.
+  std::optional<std::string> fill;
+  std::string fill_unknown;  ///< why `fill` cannot be told: an expression; "" if it can
 };
 
 /// A change of definition (DDL), or another statement that acts on a whole table.
@@ -38,6 +51,10 @@ struct SchemaChange {
   TableName new_name;  ///< rename_table
   std::string sql;     ///< as the source logged it
   Time time{};
+  /// The whole definition of a selected table from here on, if it changed and could be read.
+  std::shared_ptr<const Table> definition;
+  std::vector<ColumnOrigin> origins;  ///< one for each column of `definition`
+  std::string unreadable;             ///< why there is no definition though there should be one
 };
 
 std::string to_string(SchemaChange::Kind kind);

@@ -62,11 +62,23 @@ struct PackedRow {
 };
 
 /// The final operations on one table in a batch: at most one per key, so their order does not
-/// matter as long as removes go before upserts.
+/// matter as long as moves go before removes, and removes before the rest.
+///
+/// A table without a key (TablePlan::key is empty) has removes and upserts only: whole rows, as
+/// often as they are to be removed or inserted.
 struct TableChanges {
+  /// A row whose key changed while columns stayed behind that the log does not carry.
+  struct Move {
+    PackedRow from;  ///< the cells of TablePlan::key as they were
+    PackedRow row;   ///< the cells of TablePlan::columns; absent ones stay as they are
+  };
+
   std::uint32_t table = 0;         ///< TablePlan::id
+  std::vector<Move> moves;         ///< in log order, to be applied one by one; rare
   std::vector<PackedRow> removes;  ///< the cells of TablePlan::key
-  std::vector<PackedRow> upserts;  ///< the cells of TablePlan::columns
+  std::vector<PackedRow> upserts;  ///< the cells of TablePlan::columns, none absent
+  /// The cells of TablePlan::columns of rows that the target has: absent ones stay as they are.
+  std::vector<PackedRow> patches;
 };
 
 /// Whole source transactions, compacted, on their way to a target. A transaction too large for

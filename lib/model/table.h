@@ -33,12 +33,19 @@ struct Column {
   /// A constant default as a neutral cell text; empty if there is none or it is an expression.
   std::optional<std::string> default_value;
   std::string comment;
+  /// A [ddl] policy left the column out when it was added: it is in the row images, not in the
+  /// mapping.
+  bool left_out = false;
+
+  bool operator==(const Column&) const = default;
 };
 
 /// One part of an index: a column by its place in Table::columns.
 struct IndexPart {
   std::uint32_t column = 0;
   std::uint32_t prefix = 0;  ///< characters of a prefix index, 0 = the whole column
+
+  bool operator==(const IndexPart&) const = default;
 };
 
 struct Index {
@@ -46,6 +53,8 @@ struct Index {
   std::string name;
   Kind kind = Kind::ordinary;
   std::vector<IndexPart> parts;
+
+  bool operator==(const Index&) const = default;
 };
 
 /// One table as the source's catalogue describes it.
@@ -61,6 +70,8 @@ struct Table {
   std::uint64_t estimated_rows = 0;
   std::uint64_t estimated_bytes = 0;
   std::string engine;  ///< "InnoDB"
+  std::string charset;    ///< that a new text column gets, as the source names it
+  std::string collation;  ///< likewise
   std::string comment;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/offset.h"
 #include "model/table.h"
 #include "model/task.h"
 
@@ -31,11 +32,15 @@ struct TablePlan {
   Table source;
   TableName target;
   std::vector<PlannedColumn> columns;  ///< source columns in source order, then the added ones
-  std::vector<std::uint32_t> key;      ///< places in `columns`; never empty
+  /// Places in `columns`; empty for a table whose rows are told apart by all their columns.
+  std::vector<std::uint32_t> key;
   bool key_is_primary = false;         ///< the key is the source's own primary or unique key
   DeletePolicy deletes;
   ExistingPolicy existing = ExistingPolicy::refuse;
   std::uint32_t rule = 0;  ///< the [[table]] rule that took it, from 0
+  /// The table's changes count from here on: what is at or before it came with the copy. Empty if
+  /// they all count. `source` is the definition at this place, or later if DDL was applied since.
+  Offset since;
 };
 
 }  // namespace weir

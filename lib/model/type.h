@@ -38,6 +38,9 @@ enum class TypeKind : std::uint8_t {
   inet,
   geometry,
   vector,
+  interval,
+  array,
+  other,
 };
 
 /// How the bytes of a cell are to be read. The table behind it (`type_kinds`) is the specification:
@@ -57,10 +60,13 @@ struct ColumnType {
   /// Characters (text), bytes (bytes), bits (bits), dimensions (vector); 0 = without a limit.
   std::uint64_t length = 0;
   std::uint16_t precision =
-      0;  ///< decimal: digits in all; time, datetime, timestamp: digits of the second
+      0;  ///< decimal: digits in all, 0 = any number in any scale; time, datetime, timestamp:
+          ///< digits of the second
   std::uint16_t scale = 0;           ///< decimal: digits after the point
   std::vector<std::string> members;  ///< enumeration and set: the labels in order, UTF-8
-  std::string native;                ///< as the source spells it, for people: "bigint(20) unsigned"
+  std::string native;                ///< as the source spells it: "bigint(20) unsigned"
+
+  bool operator==(const ColumnType&) const = default;
 };
 
 }  // namespace weir

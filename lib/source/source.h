@@ -60,8 +60,8 @@ class ChangeSink {
   virtual void begin(Time commit_time) = 0;
   virtual void row(const RowChange& change) = 0;
   /// A change of definition, between two transactions. ChangeReader::offset() is still before it,
-  /// so that a task that stops here meets it again; commit() follows. What is done about it must
-  /// bear to be done twice.
+  /// so that a task that stops here meets it again; commit() follows, with the offset after it, and
+  /// is the place to do something about it.
   virtual void schema(const SchemaChange& change) = 0;
   /// A transaction ended, with or without changes to selected tables. ChangeReader::offset() is
   /// after it.

@@ -14,6 +14,7 @@
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/offset.h"
+#include "model/table_alter.h"
 #include "model/table_plan.h"
 #include "model/task.h"
 
@@ -34,6 +35,9 @@ struct TableProgress {
   TableName target;
   bool full_done = false;    ///< all rows, and the key and the plain indexes
   bool unique_done = false;  ///< the unique indexes, built once the table is consistent
+  /// The source table as the changes after Recovered::offset fit it.
+  std::optional<Table> definition;
+  Offset since;  ///< TablePlan::since
   std::uint64_t rows = 0;
   std::vector<RangeProgress> ranges;  ///< empty until the full stage has cut the table
 };
@@ -74,7 +78,7 @@ class Loader {
 
 /// What became of a change of definition.
 struct AlterResult {
-  std::string target_sql;  ///< "" if nothing was to be done
+  std::string target_sql;  ///< the statements that were carried out; "" if nothing was to be done
 };
 
 /// Applies changes over one connection of its own, and fences every other applier of the same
@@ -89,6 +93,13 @@ class Applier {
 
   /// Empties a table and stores the offset in one transaction.
   virtual AlterResult truncate(const TablePlan& plan, const Offset& offset) = 0;
+
+  /// Changes the target table as `alter` says, remembers `alter.after.source` as the table's
+  /// definition, and stores the offset; in one transaction where the target has transactions for
+  /// definitions. A step that the target table already shows is passed over, so that it may be done
+  /// twice, or by hand beforehand. Checks the outcome against the target's catalogue. The applier
+  /// is not to be used for batches of the old plans afterwards.
+  virtual AlterResult alter(const TableAlter& alter, const Offset& offset) = 0;
 
   /// Time spent in the last apply(): all of it, and the part that was COMMIT.
   struct Timing {

@@ -252,4 +252,6 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
   return result;
 }
 
+AlterResult SetApplier::alter(const TableAlter&, const Offset&) { throw bug("not yet"); }
+
 }  // namespace weir::postgres

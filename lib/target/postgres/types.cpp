@@ -42,6 +42,9 @@ constexpr auto kTypes = std::to_array<TypeRow>({
     {TypeKind::inet, "inet", Encoding::plain, ""},
     {TypeKind::geometry, "bytea", Encoding::hex, "EWKB, as PostGIS reads it"},
     {TypeKind::vector, "real[]", Encoding::vector, ""},
+    {TypeKind::interval, "interval", Encoding::plain, ""},
+    {TypeKind::array, "text", Encoding::escaped, ""},
+    {TypeKind::other, "text", Encoding::escaped, ""},
 });
 
 /// Decimal digits that every value of an integer kind fits into.
@@ -111,6 +114,7 @@ const TypeRow& type_row(TypeKind kind) {
 
 std::string target_type(const ColumnType& type) {
   if (type.kind == TypeKind::text && (type.length == 0 || type.length > kMaxVarchar)) return "text";
+  if (type.kind == TypeKind::decimal && type.precision == 0) return "numeric";
   std::string out;
   expand(type_row(type.kind).target, out, [&type](std::string_view name, std::string& value) {
     value += std::to_string(name == "length"  ? type.length
@@ -143,6 +147,7 @@ Fit fit(const ColumnType& type, std::string_view name, int modifier) {
     case TypeKind::decimal: {
       if (name != "numeric") return Fit::other;
       if (modifier < 0) return Fit::fits;
+      if (type.precision == 0) return Fit::narrow;
       const int precision = ((modifier - 4) >> 16) & 0xffff;
       const int scale = (modifier - 4) & 0x7ff;
       return at_least(scale >= type.scale && precision - scale >= type.precision - type.scale);
@@ -179,9 +184,13 @@ Fit fit(const ColumnType& type, std::string_view name, int modifier) {
       return name == "inet" ? Fit::fits : Fit::other;
     case TypeKind::vector:
       return name == "_float4" || name == "_float8" ? Fit::fits : Fit::other;
+    case TypeKind::interval:
+      return name == "interval" ? Fit::fits : Fit::other;
     case TypeKind::text:
     case TypeKind::enumeration:
     case TypeKind::set:
+    case TypeKind::array:
+    case TypeKind::other:
       return Fit::other;
     default:
       return fit_integer(type.kind, name, modifier);

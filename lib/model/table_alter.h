@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/table_plan.h"
+
+namespace weir {
+
+/// One thing that is to change on a target table.
+struct ColumnAlter {
+  enum class Kind : std::uint8_t { rename, drop, add, retype, drop_not_null, set_not_null };
+  Kind kind = Kind::add;
+  std::string name;           ///< on the target, before this step
+  std::uint32_t column = 0;   ///< place in TableAlter::after.columns; not for `drop`
+  std::optional<std::string> fill;  ///< add: what the rows that are there get; empty = NULL
+};
+
+/// What a change of the source's definition means for the target table: the outcome of the mapping
+/// rules applied before and after it. Empty `steps`: only the definition is to be remembered.
+struct TableAlter {
+  TablePlan before;
+  TablePlan after;
+  std::vector<ColumnAlter> steps;  ///< in the order in which they can be taken
+  bool key_changed = false;        ///< the key columns are others, or in another order
+};
+
+}  // namespace weir
