@@ -93,6 +93,10 @@ class ChangeReader {
   /// say so while they pass over what we have already.
   virtual bool at_end() const = 0;
 
+  /// Everything at or before `offset` is durable on the target: the source may let go of that part
+  /// of its log. From any thread.
+  virtual void confirm(const Offset& offset) = 0;
+
   /// Log bytes read, and when the server was last heard of (a heartbeat counts).
   virtual std::uint64_t bytes_read() const = 0;
   virtual Time last_heard() const = 0;
@@ -117,6 +121,11 @@ class Source {
   /// that will take a start offset from one that resumes. Changes nothing.
   virtual std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
                                          bool is_new) = 0;
+
+  /// Makes the source ready for a new task on these tables, whatever that takes: PostgreSQL needs a
+  /// publication and a slot. Called once before start_offset() of a new task, and again if it did
+  /// not get further.
+  virtual void prepare(std::span<const TablePlan> plans) = 0;
 
   /// An offset P such that every transaction at or before P is visible to every read that starts
   /// after this call returns (a plain current position does not give that).

@@ -332,6 +332,7 @@ void IncrementalStage::applied(const Sealed& sealed) {
     rows_changed_ = true;
   }
   if (!batch.ends_transaction) return;
+  reader_->confirm(batch.offset);
   keep_offset(batch.offset, false);
   finish_unique_if_caught_up(batch.offset);
 }

@@ -96,6 +96,7 @@ Recovered recover_or_start(const StageContext& context, std::span<const TablePla
           "give the "
           "task another name");
     }
+    context.source.prepare(plans);
     const Identity identity = context.source.identity();
     const Offset start = context.source.start_offset();
     context.target.start(task, identity, start);

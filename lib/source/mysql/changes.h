@@ -32,6 +32,8 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   void poll(ChangeSink& sink) override;
   void wake() override;
   Offset offset() const override;
+  /// A server keeps its binlog by age, whoever has read it.
+  void confirm(const Offset&) override {}
   bool at_end() const override { return at_end_; }
   std::uint64_t bytes_read() const override { return bytes_read_; }
   Time last_heard() const override { return last_heard_; }

@@ -17,6 +17,7 @@ class MysqlSource final : public Source {
   std::vector<Table> describe(std::span<const TableName> names) override;
   std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
                                  bool is_new) override;
+  void prepare(std::span<const TablePlan>) override {}
   Offset start_offset() override;
   std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
   bool reached(const Offset& a, const Offset& b) const override;
