@@ -128,7 +128,7 @@ ExitCode preflight(Session& session, const Backends& backends) {
   ops::Preflight checked;
   if (mapping_only) {
     checked.source_version = source->version();
-    checked.mapping = ops::map_task(task, *source, *target);
+    checked.mapping = ops::map_task(task, *source, *target, std::nullopt);
     checked.findings = checked.mapping.findings;
   } else {
     checked = ops::preflight(task, *source, *target);

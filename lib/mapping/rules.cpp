@@ -254,6 +254,7 @@ class Mapping {
     };
     for (std::uint32_t i = 0; i < plan.source.columns.size(); ++i) {
       const Column& column = plan.source.columns[i];
+      if (column.left_out) continue;
       if (std::find(rule.drop.begin(), rule.drop.end(), column.name) != rule.drop.end()) continue;
       PlannedColumn planned;
       const auto renamed = rule.rename.find(column.name);

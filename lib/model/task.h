@@ -108,7 +108,7 @@ struct DdlSettings {
   DdlAction drop_table = DdlAction::stop_task;
   DdlAction rename_table = DdlAction::stop_task;
   DdlAction truncate_table = DdlAction::apply;
-  DdlAction add_column = DdlAction::stop_task;
+  DdlAction add_column = DdlAction::apply;
   DdlAction drop_column = DdlAction::stop_task;
   DdlAction alter_column = DdlAction::stop_task;
   DdlAction other = DdlAction::ignore;  ///< indexes, comments, options: no row is affected

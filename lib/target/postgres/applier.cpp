@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "model/definition.h"
+#include "target/postgres/alter.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
 
@@ -252,6 +254,31 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
   return result;
 }
 
-AlterResult SetApplier::alter(const TableAlter&, const Offset&) { throw bug("not yet"); }
+AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
+  if (open_) throw bug("a table changes inside a transaction of the source");
+  AlterResult result;
+  const TableName& source = alter.after.source.name;
+  try {
+    connection_.execute("BEGIN; SET LOCAL lock_timeout = '30s'");
+    if (!alter.steps.empty() || alter.key_changed) {
+      result.target_sql = alter_table(connection_, alter);
+    }
+    connection_.begin_batch();
+    const std::string definition = encode_definition(alter.after.source);
+    const std::vector<PgParam> params = {PgParam(definition), PgParam(task_),
+                                         PgParam(source.schema), PgParam(source.table)};
+    connection_.send(fmt::format("UPDATE {} SET definition = $1 WHERE task = $2 AND source_schema "
+                                 "= $3 AND source_table = $4",
+                                 control_.table_table()),
+                     params);
+    send_offset(offset);
+    connection_.send("COMMIT");
+    connection_.flush_batch();
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return result;
+}
 
 }  // namespace weir::postgres
