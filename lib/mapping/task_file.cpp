@@ -46,9 +46,9 @@ constexpr auto kSections = std::to_array<SectionRow>({
     {"full", "[full]", Form::table, false, "how the rows that are already there are copied"},
     {"incremental", "[incremental]", Form::table, false, "how changes are followed"},
     {"ddl", "[ddl]", Form::table, false,
-     "what is done when the source changes a definition, by kind of change; this version applies "
-     "TRUNCATE only and stops a task as a whole, so preflight refuses the other uses of apply and "
-     "stop-table"},
+     "what is done when the source changes a definition, by kind of change, at its exact place "
+     "among the rows; apply is for truncate_table, add_column, drop_column and alter_column, and a "
+     "task stops as a whole: preflight refuses stop-table and other uses of apply"},
     {"dirty", "[dirty]", Form::table, false,
      "what becomes of rows that the target refuses; this version stops the task, and preflight "
      "refuses quarantine"},
