@@ -118,8 +118,9 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "", 0, 0,
      "the target table: schema, dot, table, with {source} (the task's name), {database} and "
      "{schema} (both the source's schema), {table} and the groups {1} to {9} of a regex"},
-    {"table", "key", KeyType::text_list, false, "", "[\"id\"]", "", 1, 64,
-     "source columns that identify a row, for a table without a primary or unique key"},
+    {"table", "key", KeyType::key_columns, false, "", "[\"id\"]", "", 1, 64,
+     "source columns that identify a row, for a table without a primary or unique key; with "
+     "\"all-columns\" the rows of such a table are told apart by all their columns"},
     {"table", "columns", KeyType::section, false, "", "{ drop = [\"notes\"] }", "", 0, 0,
      "what becomes of single columns"},
     {"table", "add_columns", KeyType::column_templates, false, "",
@@ -729,6 +730,17 @@ void read_columns(Section& rule, TableRule& out) {
   read("type", out.retype);
 }
 
+/// `key`: an array of columns, or the one text that stands for all of them.
+void read_key(Section& rule, TableRule& out) {
+  static constexpr std::array<std::string_view, 1> kForms = {"all-columns"};
+  const auto key = rule.find("key");
+  if (!key) return;
+  const auto* text = key->node.as_string();
+  if (text == nullptr) return rule.text_list("key", out.key);
+  if (text->get() != kForms[0]) return rule.wrong(*key, suggest(text->get(), kForms));
+  out.key_all_columns = true;
+}
+
 TableRule read_rule(Section rule) {
   TableRule out;
   out.place = rule.place();
@@ -756,7 +768,7 @@ TableRule read_rule(Section rule) {
                    match->group_count());
   }
 
-  rule.text_list("key", out.key);
+  read_key(rule, out);
   read_columns(rule, out);
   rule.text_map("add_columns", [&](std::string column, std::string value, FilePlace place) {
     check_template(rule.problems(), place, column, value, kValueNames, 0);
@@ -996,6 +1008,8 @@ std::string allowed_values(const KeyRow& row) {
       return "an array of globs and { regex = \"...\" }";
     case KeyType::text_list:
       return "an array of column names";
+    case KeyType::key_columns:
+      return "an array of column names, or \"all-columns\"";
     case KeyType::text_map:
       return "a table of column names, each with a text";
     case KeyType::column_templates:

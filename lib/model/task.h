@@ -62,7 +62,8 @@ struct TableRule {
   std::vector<Pattern> exclude;
   std::string target = "{schema}.{table}";  ///< template: {source} {database} {schema} {table} {1}
   std::vector<std::string> key;             ///< source column names; empty = the table's own key
-  std::vector<std::string> drop;            ///< source column names
+  bool key_all_columns = false;   ///< a table without a key has its rows told apart by all columns
+  std::vector<std::string> drop;  ///< source column names
   std::map<std::string, std::string> rename;  ///< source column -> target column
   std::map<std::string, std::string>
       retype;  ///< source column -> target type, as the target spells it

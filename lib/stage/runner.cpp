@@ -169,6 +169,16 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
   return std::move(*recovered);
 }
 
+/// Tables without a key were copied from a snapshot each, whose place is known only now.
+void set_since(std::span<TablePlan> plans, const Recovered& recovered) {
+  for (TablePlan& plan : plans) {
+    const auto progress =
+        std::find_if(recovered.tables.begin(), recovered.tables.end(),
+                     [&](const TableProgress& table) { return table.source == plan.source.name; });
+    if (progress != recovered.tables.end()) plan.since = progress->since;
+  }
+}
+
 /// The plans for the definitions that the target remembers by now, in the same order.
 std::vector<TablePlan> plan_anew(const StageContext& context, std::span<const TablePlan> plans) {
   const Recovered recovered = *context.target.recover(context.task.name);
@@ -213,6 +223,7 @@ void run_task(const StageContext& context, std::vector<TablePlan> plans) {
                   fmt::format("all rows are copied; the source is at {}", log_end.text));
   }
 
+  set_since(plans, *context.target.recover(task));
   while (run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier) ==
          IncrementalEnd::plans_changed) {
     applier.reset();  // it works by the plans that are about to go
