@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "model/definition.h"
 #include "source/mysql/catalog.h"
 #include "source/mysql/start.h"
 
@@ -186,10 +187,23 @@ ChunkResult TableReader::read_snapshot(const TablePlan& plan, const std::string&
       if (!too_old || result.rows > 0 || attempt == kSnapshotTries) throw;
       continue;
     }
+    check_definition(plan);
     connection_.execute("ROLLBACK");
     result.snapshot = snapshot;
     return result;
   }
+}
+
+void TableReader::check_definition(const TablePlan& plan) {
+  // The open transaction keeps the table from being altered, so this is what the snapshot saw.
+  const std::vector<Table> now_seen = describe_tables(connection_, types_, {&plan.source.name, 1});
+  if (encode_definition(now_seen.front()) == encode_definition(plan.source)) return;
+  throw Error(
+      ExitCode::refused, "mysql.definition-moved",
+      fmt::format("{} changed its definition before it was copied", plan.source.name.text()),
+      "a table without a key is copied from one snapshot, and the changes after it are read "
+      "by the definition that the task was started with",
+      "begin the task anew with empty target tables: weir-control(7) has the statement");
 }
 
 void TableReader::read_rows(const TablePlan& plan, const std::string& sql, std::uint64_t limit,

@@ -28,6 +28,8 @@ class TableReader final : public RowReader {
   /// Reads what `sql` selects from one exact snapshot; its place is ChunkResult::snapshot.
   ChunkResult read_snapshot(const TablePlan& plan, const std::string& sql, RowSink& sink);
   /// Adds what it reads to `result`, also if it throws.
+  /// Throws if the table no longer looks as the plan says.
+  void check_definition(const TablePlan& plan);
   void read_rows(const TablePlan& plan, const std::string& sql, std::uint64_t limit, RowSink& sink,
                  ChunkResult& result);
 
