@@ -63,15 +63,15 @@ struct BinlogReader::PreparedXa {
   std::size_t bytes = 0;
 };
 
-BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
-                           const LogPosition& from, std::span<const TablePlan> plans,
-                           const TypeSettings& types)
+BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const Offset& from,
+                           std::span<const TablePlan> plans, const TypeSettings& types)
     : connection_(endpoint, MysqlConnection::Role::source),
       server_id_(server_id),
       is_mariadb_(connection_.is_mariadb()),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       types_(types),
-      position_(from),
+      position_(LogPosition::parse(from.text)),
+      applied_(applied_position(from.text)),
       last_heard_(now()) {
   const AskServer ask = [this](std::string_view charset, std::string_view bytes,
                                std::string& utf8) {
@@ -106,7 +106,7 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
     }
     tables_.emplace(plan.source.name, std::move(table));
   }
-  request_log(from);
+  request_log(position_);
 }
 
 BinlogReader::~BinlogReader() { close(wake_fd_); }
@@ -166,9 +166,11 @@ void BinlogReader::poll(ChangeSink& sink) {
 }
 
 Offset BinlogReader::offset() const {
-  // An XA transaction that is prepared but not decided must be read again after a restart.
-  const LogPosition& safe = prepared_.empty() ? position_ : prepared_.front()->before;
-  return {safe.text(), pending_time_};
+  // An XA transaction that is prepared but not decided must be read again after a restart, the
+  // transactions since then must not be applied again.
+  const LogPosition& from = prepared_.empty() ? position_ : prepared_.front()->before;
+  const LogPosition& applied = applied_ && !reached(position_, *applied_) ? *applied_ : position_;
+  return {offset_text(from, applied), pending_time_};
 }
 
 void BinlogReader::on_rotate(std::string_view file, std::uint64_t position) {
@@ -314,12 +316,12 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
 }
 
 void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
+  if (is_applied()) changes.clear();
   for (SchemaChange& change : changes) {
     if (change.kind == SchemaChange::Kind::truncate_table ||
         change.kind == SchemaChange::Kind::drop_rows) {
       const auto table = tables_.find(change.table);
-      if (table != tables_.end() && table->second->since && came_with_copy(*table->second))
-        continue;
+      if (table != tables_.end() && came_with_copy(*table->second)) continue;
     }
     change.time = time;
     sink_->schema(change);
@@ -328,12 +330,12 @@ void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> change
   if (!in_transaction_) end_transaction(time);
 }
 
-BinlogReader::SelectedTable* BinlogReader::selected(const TableMap& map) {
+const BinlogReader::KnownMap& BinlogReader::known(const TableMap& map) const {
   const auto entry = by_id_.find(map.id);
   if (entry == by_id_.end() || entry->second.first.get() != &map) {
     throw bug("rows of a table map that was not announced");
   }
-  return entry->second.second;
+  return entry->second;
 }
 
 void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map) {
@@ -344,25 +346,23 @@ void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const Tab
 
 void BinlogReader::deliver_prepared(const PreparedXa& xa) {
   for (const auto& rows : xa.events) {
-    use_map(*rows->table, rows->map);
-    deliver(rows->event, *rows->table);
+    if (is_applied() || came_with_copy(*rows->table)) continue;
+    deliver(rows->event, *rows->table, rows->map);
   }
 }
 
 void BinlogReader::on_table_map(const EventHeader&, const std::shared_ptr<const TableMap>& map) {
   auto& entry = by_id_[map->id];
-  if (entry.first == map) {
-    if (entry.second != nullptr) use_map(*entry.second, map);
-    return;
-  }
+  if (entry.first == map) return;
   const auto found = tables_.find(TableName{map->schema, map->table});
   entry = {map, found == tables_.end() ? nullptr : found->second.get()};
-  if (entry.second != nullptr) use_map(*entry.second, map);
 }
 
 void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const TableMap& map) {
-  SelectedTable* table = selected(map);
+  const KnownMap& entry = known(map);
+  SelectedTable* table = entry.second;
   if (table == nullptr) return;
+  if (!in_xa_ && (is_applied() || came_with_copy(*table))) return;
   const auto stop = [&](const char* id, const std::string& why, const std::string& fix) {
     throw Error(ExitCode::refused, id,
                 fmt::format("cannot apply a change of {} after offset {}",
@@ -383,7 +383,7 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
     }
   }
   if (!in_xa_) {
-    deliver(event, *table);
+    deliver(event, *table, entry.first);
     return;
   }
   if (collecting_ == nullptr) {
@@ -403,7 +403,7 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
   rows->event.rows = rows->rows;
   rows->event.before_columns = keep(event.before_columns, rows->before_columns);
   rows->event.after_columns = keep(event.after_columns, rows->after_columns);
-  rows->map = table->map;
+  rows->map = entry.first;
   rows->table = table;
   collecting_->bytes += event.rows.size();
   collecting_->events.push_back(std::move(rows));
@@ -419,31 +419,42 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
   }
 }
 
-bool BinlogReader::came_with_copy(SelectedTable& table) {
-  const LogPosition& since = *table.since;
+bool BinlogReader::is_at_or_before(const LogPosition& place) const {
   LogPosition begin;
   begin.file = position_.file;
   begin.position = gtid_end_ != 0 ? gtid_end_ : position_.position;
-  const bool before = !reached(begin, since);
-  // Each is right as long as the log is the one that the copy was made with; together they notice.
-  if (since.by_gtid() && pending_gtid_.flavor != Gtid::Flavor::none &&
-      since.gtids.contains(pending_gtid_) != before) {
+  const bool before = !reached(begin, place);
+  // Each is right as long as the log is the one that the place was taken from; together they
+  // notice.
+  if (place.by_gtid() && pending_gtid_.flavor != Gtid::Flavor::none &&
+      place.gtids.contains(pending_gtid_) != before) {
     throw Error(
-        ExitCode::refused, "mysql.snapshot-order",
-        fmt::format("cannot tell whether the copy of {} holds the transaction {}",
-                    table.plan->source.name.text(), pending_gtid_.text()),
-        fmt::format(
-            "it begins at {}, the copy was made at {}, and GTIDs and positions do not agree "
-            "which is first",
-            begin.text(), since.text()),
+        ExitCode::refused, "mysql.log-order",
+        fmt::format("cannot tell whether the target holds the transaction {}",
+                    pending_gtid_.text()),
+        fmt::format("it begins at {}, the target is at {}, and GTIDs and positions do not agree "
+                    "which is first",
+                    begin.text(), place.text()),
         "start the task anew from a fresh copy; the log was rebuilt, or its GTIDs do not count up");
   }
-  if (!before) table.since.reset();
   return before;
 }
 
-void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table) {
-  if (table.since && came_with_copy(table)) return;
+bool BinlogReader::is_applied() {
+  if (!applied_) return false;
+  if (!is_at_or_before(*applied_)) applied_.reset();
+  return applied_.has_value();
+}
+
+bool BinlogReader::came_with_copy(SelectedTable& table) {
+  if (!table.since) return false;
+  if (!is_at_or_before(*table.since)) table.since.reset();
+  return table.since.has_value();
+}
+
+void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table,
+                           const std::shared_ptr<const TableMap>& map) {
+  use_map(table, map);
   begin_if_needed();
   if (arena_.used() > kArenaLimit) arena_.clear();
   const char* at = event.rows.data();

@@ -24,7 +24,7 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
  public:
   /// Connects and asks for the log from `from` on. `server_id` is how the server knows us; no other
   /// replica may use it.
-  BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const LogPosition& from,
+  BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const Offset& from,
                std::span<const TablePlan> plans, const TypeSettings& types);
   ~BinlogReader() override;
 
@@ -57,8 +57,16 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
 
   void request_log(const LogPosition& from);
   [[noreturn]] void explain_server_error(const Error& error) const;
-  SelectedTable* selected(const TableMap& map);
-  void deliver(const RowsEvent& event, SelectedTable& table);
+  /// The map as it was announced, and the selected table it is of.
+  using KnownMap = std::pair<std::shared_ptr<const TableMap>, SelectedTable*>;
+  const KnownMap& known(const TableMap& map) const;
+  void deliver(const RowsEvent& event, SelectedTable& table,
+               const std::shared_ptr<const TableMap>& map);
+  /// Whether the transaction in hand is at or before `place`, which lies between two.
+  bool is_at_or_before(const LogPosition& place) const;
+  /// Whether it was applied before this reader was opened: it is read again only for the sake of an
+  /// XA transaction that was prepared before it.
+  bool is_applied();
   /// Whether the transaction in hand is at or before the place that the table was copied at.
   bool came_with_copy(SelectedTable& table);
   void begin_if_needed();
@@ -84,8 +92,9 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   TypeSettings types_;
   Arena arena_;
 
-  LogPosition position_;         ///< after the last transaction end
-  std::uint64_t event_end_ = 0;  ///< end of the event in hand, from its outer header
+  LogPosition position_;                ///< after the last transaction end
+  std::optional<LogPosition> applied_;  ///< see is_applied(); empty once the log is past it
+  std::uint64_t event_end_ = 0;         ///< end of the event in hand, from its outer header
   std::uint64_t gtid_end_ = 0;  ///< end of the transaction's GTID event; 0 if there was none
   Gtid pending_gtid_;
   Time pending_time_{};
