@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -33,11 +34,27 @@ bool all_present(const std::uint8_t* bitmap, std::uint32_t columns) {
 
 Time seconds(std::uint32_t timestamp) { return Time(std::chrono::seconds(timestamp)); }
 
+/// How far a time zone is from UTC, if its name says so: "+05:45", "UTC".
+std::optional<std::chrono::seconds> utc_offset(std::string_view zone) {
+  if (equals_ignoring_case(zone, "UTC")) return std::chrono::seconds(0);
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return {};
+  int hours = 0;
+  int minutes = 0;
+  const char* const at = zone.data();
+  if (std::from_chars(at + 1, at + 3, hours).ptr != at + 3 ||
+      std::from_chars(at + 4, at + 6, minutes).ptr != at + 6) {
+    return {};
+  }
+  const std::chrono::seconds offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
+  return zone[0] == '-' ? -offset : offset;
+}
+
 }  // namespace
 
 /// A selected table while its rows are read: the plan, and how the current definition is decoded.
 struct BinlogReader::SelectedTable {
   const TablePlan* plan = nullptr;
+  std::shared_ptr<const Table> definition;  ///< after the last change; null if it cannot be told
   std::vector<bool> wanted;
   std::vector<std::shared_ptr<const Charset>> charsets;
   std::shared_ptr<const TableMap> map;
@@ -90,6 +107,7 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, co
     auto table = std::make_unique<SelectedTable>();
     table->plan = &plan;
     if (!plan.since.empty()) table->since = LogPosition::parse(plan.since.text);
+    table->definition = std::make_shared<const Table>(plan.source);
     const std::size_t count = plan.source.columns.size();
     table->wanted.assign(count, false);
     table->charsets.resize(count);
@@ -105,6 +123,17 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, co
       table->charsets[column.source] = it->second;
     }
     tables_.emplace(plan.source.name, std::move(table));
+  }
+  alter_context_.is_mariadb = is_mariadb_;
+  alter_context_.server_version = connection_.server_version_number();
+  alter_context_.types = types_;
+  collations_ = read_collations(connection_);
+  alter_context_.collations = collations_;
+  if (is_mariadb_) {
+    const auto old_mode = connection_.scalar("SELECT @@old_mode");
+    const bool always = alter_context_.server_version < 100601;
+    alter_context_.utf8_is_utf8mb3 =
+        always || old_mode.value_or("").find("UTF8_IS_UTF8MB3") != std::string::npos;
   }
   request_log(position_);
 }
@@ -224,7 +253,7 @@ void BinlogReader::begin_if_needed() {
 void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) {
   const Time time = commit_time(header);
   pending_time_ = time;
-  Statement statement = classify(event.sql, event.schema);
+  Statement statement = classify(event.sql, event.schema, event.sql_mode);
   const auto stop = [&](const char* id, const std::string& what, const std::string& why,
                         const std::string& fix) {
     throw Error(ExitCode::refused, id, fmt::format("{} after offset {}", what, position_.text()),
@@ -294,6 +323,8 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
            "report it with the statement; until then the task cannot pass this place");
       return;
     case Statement::Kind::definition:
+      drop_applied(statement.changes);
+      read_definitions(header, event, statement.changes);
       apply_definitions(time, std::move(statement.changes));
       return;
     case Statement::Kind::drop_database: {
@@ -306,6 +337,7 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
         change.sql = event.sql;
         drops.push_back(std::move(change));
       }
+      drop_applied(drops);
       apply_definitions(time, std::move(drops));
       return;
     }
@@ -315,14 +347,60 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
   }
 }
 
-void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
+void BinlogReader::drop_applied(std::vector<SchemaChange>& changes) {
   if (is_applied()) changes.clear();
+  std::erase_if(changes, [this](const SchemaChange& change) {
+    const auto table = tables_.find(change.table);
+    return table != tables_.end() && came_with_copy(*table->second);
+  });
+}
+
+void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent& event,
+                                    std::vector<SchemaChange>& changes) {
+  constexpr std::uint64_t kFirstWithTimestampFlag = 101000;  // MariaDB
   for (SchemaChange& change : changes) {
-    if (change.kind == SchemaChange::Kind::truncate_table ||
-        change.kind == SchemaChange::Kind::drop_rows) {
-      const auto table = tables_.find(change.table);
-      if (table != tables_.end() && came_with_copy(*table->second)) continue;
+    using Kind = SchemaChange::Kind;
+    const bool alters = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
+                        change.kind == Kind::alter_column || change.kind == Kind::other;
+    const auto selected = tables_.find(change.table);
+    if (!alters || selected == tables_.end()) continue;
+    SelectedTable& table = *selected->second;
+    if (table.definition == nullptr) {
+      change.unreadable = "an earlier change of this table could not be read";
+      continue;
     }
+    AlterContext context = alter_context_;
+    context.schema = event.schema;
+    context.sql_mode = event.sql_mode;
+    context.client_collation = event.client_collation;
+    context.connection_collation = event.connection_collation;
+    context.explicit_timestamps = event.explicit_timestamps;
+    if (!event.explicit_timestamps && is_mariadb_ &&
+        context.server_version >= kFirstWithTimestampFlag) {
+      context.explicit_timestamps = false;
+    }
+    context.utc_offset = utc_offset(event.time_zone);
+    context.utf8mb4_collation = event.utf8mb4_collation;
+    for (std::size_t i = 0; i + 4 <= event.charset_collations.size(); i += 4) {
+      std::uint16_t own = 0;
+      std::uint16_t other = 0;
+      std::memcpy(&own, event.charset_collations.data() + i, sizeof own);
+      std::memcpy(&other, event.charset_collations.data() + i + 2, sizeof other);
+      context.charset_collations.emplace_back(own, other);
+    }
+    context.time = seconds(header.timestamp) + std::chrono::microseconds(event.micros.value_or(0));
+    context.time_micros = event.micros.has_value();
+    Altered altered = alter_table(*table.definition, event.sql, context);
+    if (altered.unchanged) continue;
+    change.definition = altered.table;
+    change.origins = std::move(altered.origins);
+    change.unreadable = std::move(altered.unreadable);
+    table.definition = std::move(altered.table);
+  }
+}
+
+void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
+  for (SchemaChange& change : changes) {
     change.time = time;
     sink_->schema(change);
   }

@@ -11,6 +11,7 @@
 
 #include "client/mysql.h"
 #include "model/change_batch.h"
+#include "source/mysql/alter.h"
 #include "source/mysql/binlog_event.h"
 #include "source/mysql/charset.h"
 #include "source/mysql/offset.h"
@@ -76,6 +77,11 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   void pass_gtid();
   void use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map);
   void deliver_prepared(const PreparedXa& xa);
+  /// What statements make of the definitions of selected tables.
+  void read_definitions(const EventHeader& header, const QueryEvent& event,
+                        std::vector<SchemaChange>& changes);
+  /// Takes out what is in the target already.
+  void drop_applied(std::vector<SchemaChange>& changes);
   void apply_definitions(Time time, std::vector<SchemaChange> changes);
   Time commit_time(const EventHeader& header) const;
 
@@ -90,6 +96,8 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   std::unordered_map<std::uint64_t, std::pair<std::shared_ptr<const TableMap>, SelectedTable*>>
       by_id_;
   TypeSettings types_;
+  std::vector<Collation> collations_;
+  AlterContext alter_context_;  ///< what it says of the server
   Arena arena_;
 
   LogPosition position_;                ///< after the last transaction end
