@@ -41,6 +41,7 @@ struct Facts {
     std::string schema;
     std::string engine;
     std::string select_denied;  ///< "" if every planned column may be read
+    bool moved_on = false;      ///< ... because the table or a column is no longer there
     bool keyless = false;       ///< to be copied from one exact snapshot
     std::string lock_denied;    ///< why that snapshot is denied; "" if it is not, or not wanted
     std::vector<std::string> cascades;       ///< foreign keys that change rows without logging them
