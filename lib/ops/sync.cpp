@@ -14,6 +14,8 @@ namespace weir::ops {
 namespace {
 
 constexpr std::size_t kRateSamples = 10;
+/// A process that a signal ended has this and the signal's number as its exit code.
+constexpr int kSignalled = 128;
 
 bool looks_like_path(const std::string& argument) {
   return argument.find('/') != std::string::npos || argument.ends_with(".toml");
@@ -118,8 +120,8 @@ Engine::Observer observe(const std::string& task, StateStore& store) {
   observer.worker_ended = [&task, &store](int exit_code,
                                           std::optional<std::chrono::milliseconds> delay) {
     if (!delay) return;
-    const std::string what = exit_code > 128
-                                 ? fmt::format("was killed by signal {}", exit_code - 128)
+    const std::string what = exit_code > kSignalled
+                                 ? fmt::format("was killed by signal {}", exit_code - kSignalled)
                                  : fmt::format("ended with {}", exit_code);
     store.add_event(task, {now(), "warning", "worker.ended", "", "the worker " + what});
     store.set_state(task, TaskState::starting,
@@ -150,6 +152,16 @@ void record_end(const std::string& task, StateStore& store, int exit_code) {
     state = TaskState::stopped;
   } else if (code == ExitCode::refused) {
     state = TaskState::refused;
+  }
+  const auto row = store.task(task);
+  if (exit_code > kSignalled && state == TaskState::failed && row && row->error_id.empty()) {
+    store.set_error(task, exit_code, "task.worker-killed",
+                    fmt::format("the worker was killed by signal {}, once more than "
+                                "failover.limit allows",
+                                exit_code - kSignalled),
+                    fmt::format("find out who killed it (the kernel, when memory runs out); then "
+                                "weir sync start {}",
+                                task));
   }
   store.set_state(task, state, "");
   store.add_event(task, {now(), state == TaskState::stopped ? "info" : "error", "task.ended", "",

@@ -30,7 +30,7 @@ match = "shop.*"
 drop_column = "apply"
 alter_column = "apply"
 [failover]
-limit = 0
+limit = 100
 )";
 
 constexpr const char* kTable =
