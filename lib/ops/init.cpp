@@ -259,8 +259,9 @@ class Writer {
     const TableName& first = survey_.left_out.begin()->first;
     out_ += "\n" + comment(
                        "A table that is left out above can have a rule of its own. One without a "
-                       "key needs the columns that identify a row:");
-    out_ += fmt::format("#[[table]]\n#match = {}\n#key = [\"id\"]\n",
+                       "key needs the columns that identify a row, or \"all-columns\", which costs "
+                       "more; see weir.toml(5):");
+    out_ += fmt::format("#[[table]]\n#match = {}\n#key = [\"id\"]  # or key = \"all-columns\"\n",
                         toml_text(glob_of(first.schema) + "." + glob_of(first.table)));
   }
 

@@ -33,6 +33,7 @@ expect_in out "password = { file = \"$work/pw\" }"
 expect_in out 'match = "we[.]ir[*]d.*"'
 expect_in out '  "shop.log",  # shop.log has no usable key'
 expect_in out '# No rule takes keyless.only: keyless.only has no usable key'
+expect_in out '#key = ["id"]  # or key = "all-columns"'
 expect_in out 'control_schema = "weir_control"'
 expect_in out '# shop: 2 tables, about '
 expect_in out 'have a zero date as their default: shop.item.day.'
@@ -43,6 +44,17 @@ expect_in out 'RULE  SOURCE'
 expect_in out 'shop.a"b'
 expect_in out $'no rule takes:\n  keyless.only\n  shop.log\n'
 expect_in out 'task crm, 5 tables: the mapping is sound'
+
+# A table without a key, as the file offers it.
+sed 's/^#\(\[\[table\]\]\)$/\1/; s/^#\(match = "keyless.*\)/\1/; s/^#key = \["id"\]  # or //' \
+  "$work/all.toml" >"$work/whole.toml"
+try weir preflight "$work/whole.toml" --mapping-only
+expect_status 0
+expect_in out 'keyless.only '
+expect_in out '(all columns)'
+try weir preflight "$work/whole.toml" --mapping-only --json
+expect_equal "$(jq -c '.mapping[] | select(.source == "keyless.only") | .key, .key_all_columns' \
+  <<<"$out" | xargs)" '[] true'
 
 # Every key of weir.toml(5) stands in the file, set or as a comment.
 for key in $(sed -n 's/\\//g; s/^\*\([a-z_0-9]*\)\* = .*/\1/p' "$root/man/weir.toml.5.scd" | sort -u); do

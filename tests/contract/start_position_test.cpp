@@ -224,6 +224,33 @@ void check_mariadb(const TempMariaDb::Options& options) {
   CHECK(server.query("SHOW BINARY LOGS").size() > 2);
 }
 
+/// Snapshots of the table under load: each shows exactly the transactions at or before its place.
+/// `now` tells a place that is not the snapshot's, and must be seen to be wrong.
+void check_exact(const MySqlServer& server, const std::string& account, int reads,
+                 const Counter& count, const std::function<LogPosition()>& now,
+                 const Counter& count_now) {
+  weir::MysqlConnection connection(endpoint(server, account), weir::MysqlConnection::Role::source);
+  Writers writers(server);
+  int lacking = 0;
+  int ahead = 0;
+  int control = 0;
+  for (int i = 0; i < reads; ++i) {
+    const LogPosition place =
+        weir::mysql::begin_exact_snapshot(connection, endpoint(server, account), {"probe", "c"});
+    control += count_now(now()) != count(place) ? 1 : 0;
+    const std::uint64_t seen = number(connection.scalar("SELECT sum(n) FROM probe.c").value_or(""));
+    lacking += seen < count(place) ? 1 : 0;
+    ahead += seen > count(place) ? 1 : 0;
+  }
+  connection.execute("ROLLBACK");
+  CHECK(writers.stop() == "");
+  INFO(reads << " snapshots, " << lacking << " lack transactions, " << ahead << " are ahead");
+  CHECK(lacking == 0);
+  CHECK(ahead == 0);
+  // Else nothing was written meanwhile.
+  CHECK(control > 0);
+}
+
 /// Times that a server has executed FLUSH TABLES WITH READ LOCK or another FLUSH.
 std::uint64_t flushes(MySqlServer& server) {
   return number(server.query("SHOW GLOBAL STATUS LIKE 'Com_flush'").at(0).at(1));
@@ -238,9 +265,8 @@ TEST_CASE("MariaDB's start position bounds what later reads see", "[contract][se
 
 TEST_CASE("MariaDB 11.8's start position bounds what later reads see",
           "[contract][server][bootstrap]") {
-  check_mariadb({.release = TempMariaDb::Release::v11_8,
-                 .durable = true,
-                 .args = {"--max-binlog-size=64K"}});
+  check_mariadb(
+      {.release = TempMariaDb::Release::v11_8, .durable = true, .args = {"--max-binlog-size=64K"}});
 }
 
 TEST_CASE("MySQL's executed GTID set bounds what later reads see",
@@ -343,4 +369,46 @@ TEST_CASE("an account that may take no safe start position is told so",
   weir::MysqlConnection locker(endpoint(server, "plain"), weir::MysqlConnection::Role::source);
   CHECK(weir::mysql::start_method_missing(locker).empty());
   CHECK_FALSE(weir::mysql::take_start_position(locker).file.empty());
+}
+
+TEST_CASE("MariaDB's exact snapshot shows all up to its place and nothing more",
+          "[contract][server][nokey]") {
+  TempMariaDb server({.durable = true, .args = {"--max-binlog-size=16K"}});
+  make_rows(server);
+  weir::MysqlConnection connection(endpoint(server, "root"), weir::MysqlConnection::Role::source);
+  const Counter count = count_gtids(weir::mysql::take_start_position(connection));
+  MySqlSession other = server.session();
+  const auto now = [&] {
+    LogPosition out;
+    out.gtids = GtidSet::parse(other.value("SELECT @@gtid_binlog_pos"));
+    return out;
+  };
+  check_exact(server, "root", 2000, count, now, count);
+  CHECK(server.query("SHOW BINARY LOGS").size() > 10);
+}
+
+TEST_CASE("MySQL's exact snapshot shows all up to its place and nothing more",
+          "[contract][server][bootstrap][nokey]") {
+  const bool gtid = GENERATE(true, false);
+  TempMySql server({.gtid = gtid, .durable = true});
+  make_rows(server);
+  server.sql(
+      "CREATE USER locker@localhost IDENTIFIED BY '';"
+      "GRANT LOCK TABLES, REPLICATION CLIENT, SELECT ON *.* TO locker@localhost");
+  MySqlSession other = server.session();
+  const Counter bytes = count_bytes(other);
+  Counter count = bytes;
+  if (gtid) {
+    weir::MysqlConnection connection(endpoint(server, "root"), weir::MysqlConnection::Role::source);
+    const std::uint64_t before =
+        transactions(weir::mysql::take_start_position(connection).gtids) - visible(other);
+    count = [before, bytes](const LogPosition& place) {
+      const std::uint64_t by_gtid = transactions(place.gtids) - before;
+      if (by_gtid != bytes(place)) throw std::runtime_error("set and file are two places");
+      return by_gtid;
+    };
+  }
+  // Few, because each waits for a moment without writers, which never comes, and then makes one.
+  check_exact(
+      server, "locker", 10, count, [&] { return log_end(other); }, bytes);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stage/batch.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -178,4 +180,119 @@ TEST_CASE("deletes can be ignored, and added columns are filled", "[batch]") {
   CHECK(PackedRow::take(at).text() == "daily:shop.item");
   CHECK(PackedRow::take(at).text() == "1970-01-01 00:00:00.000000");
   CHECK(PackedRow::take(at).is_null());
+}
+
+namespace {
+
+/// Without a key: id, name and what `deletes` adds.
+TablePlan make_whole_plan(DeletePolicy deletes) {
+  TablePlan plan = make_plan();
+  plan.key.clear();
+  plan.deletes = deletes;
+  if (deletes.kind == DeletePolicy::Kind::soft) {
+    PlannedColumn planned;
+    planned.name = deletes.column;
+    planned.constant = "{deleted}";
+    plan.columns.push_back(planned);
+  }
+  return plan;
+}
+
+std::string whole_text(const TablePlan& plan, const PackedRow& row) {
+  std::string out;
+  const char* at = row.data;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    const Cell cell = PackedRow::take(at);
+    if (i > 0) out += ' ';
+    out += cell.is_null() ? "-" : cell.text();
+  }
+  return out;
+}
+
+/// "+1 one +1 one -2 two": what a batch does to a table without a key, sorted.
+std::vector<std::string> whole_outcome(const TablePlan& plan, BatchBuilder& builder) {
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+  std::vector<std::string> out;
+  for (const TableChanges& table : sealed.batch.tables) {
+    for (const PackedRow& row : table.removes) out.push_back("-" + whole_text(plan, row));
+    for (const PackedRow& row : table.upserts) out.push_back("+" + whole_text(plan, row));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+using Lines = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("without a key a batch keeps how often each whole row comes and goes", "[batch][nokey]") {
+  const TablePlan plan = make_whole_plan({});
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  SECTION("equal rows are kept apart by number only") {
+    for (int i = 0; i < 3; ++i) changes.insert("1", nullptr);
+    changes.remove("1", nullptr);
+    changes.insert("1", "");
+    CHECK(whole_outcome(plan, builder) == Lines{"+1 ", "+1 -", "+1 -"});
+  }
+  SECTION("what comes and goes leaves nothing, in either order") {
+    changes.insert("1", "a");
+    changes.remove("1", "a");
+    changes.remove("2", "b");
+    changes.insert("2", "b");
+    changes.update("3", "c", "3", "c");
+    CHECK(whole_outcome(plan, builder).empty());
+  }
+  SECTION("a chain of updates is one") {
+    changes.update("1", "a", "1", "b");
+    changes.update("1", "b", "2", "b");
+    changes.update("2", "b", "2", nullptr);
+    CHECK(whole_outcome(plan, builder) == Lines{"+2 -", "-1 a"});
+  }
+  SECTION("removes repeat") {
+    for (int i = 0; i < 4; ++i) changes.remove("1", "a");
+    changes.insert("1", "a");
+    CHECK(whole_outcome(plan, builder) == Lines{"-1 a", "-1 a", "-1 a"});
+  }
+  SECTION("what the log leaves out of an update is as it was") {
+    const Cell before[] = {Cell(std::string_view("1")), Cell(std::string_view("long"))};
+    const Cell after[] = {Cell(std::string_view("2")), Cell::absent()};
+    builder.add({RowChange::Op::update, 3, before, after});
+    CHECK(whole_outcome(plan, builder) == Lines{"+2 long", "-1 long"});
+  }
+  // Nothing stays behind for the next batch.
+  builder.begin(Time(std::chrono::seconds(6)));
+  changes.insert("9", "z");
+  CHECK(whole_outcome(plan, builder) == Lines{"+9 z"});
+}
+
+TEST_CASE("without a key ignored deletes keep their row, and updates still replace theirs",
+          "[batch][nokey]") {
+  const TablePlan plan = make_whole_plan({DeletePolicy::Kind::ignore, ""});
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  changes.insert("1", "a");
+  changes.remove("1", "a");
+  changes.update("2", "b", "2", "c");
+  CHECK(whole_outcome(plan, builder) == Lines{"+1 a", "+2 c", "-2 b"});
+}
+
+TEST_CASE("without a key soft deletes mark, and updates still replace", "[batch][nokey]") {
+  const TablePlan plan = make_whole_plan({DeletePolicy::Kind::soft, "gone"});
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  changes.remove("1", "a");
+  changes.remove("1", "a");
+  changes.update("1", "a", "2", "b");
+  CHECK(whole_outcome(plan, builder) == Lines{"+2 b -", "-1 a -", "-1 a 1970-01-01 00:00:05.000000",
+                                              "-1 a 1970-01-01 00:00:05.000000"});
+  // A row that came makes up for one that was replaced before one that was deleted.
+  changes.remove("1", "a");
+  changes.update("1", "a", "2", "b");
+  changes.insert("1", "a");
+  CHECK(whole_outcome(plan, builder) == Lines{"+2 b -", "-1 a 1970-01-01 00:00:05.000000"});
 }

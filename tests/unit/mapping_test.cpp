@@ -379,8 +379,8 @@ TEST_CASE("a schema that is wrong is told once", "[mapping]") {
 }
 
 TEST_CASE("mapping.control-schema keeps the task's own tables apart", "[mapping]") {
-  const Finding finding = finding_of(
-      rule("*"), {table("weir", "item", {"id"}), table("weir", "weir_task", {"id"})});
+  const Finding finding =
+      finding_of(rule("*"), {table("weir", "item", {"id"}), table("weir", "weir_task", {"id"})});
   CHECK(finding.id == "mapping.control-schema");
   CHECK(finding.table == "weir.weir_task");
 }
@@ -451,7 +451,25 @@ TEST_CASE("mapping.no-key says how to go on", "[mapping]") {
   const Finding finding = finding_of(rule("s.*"), {without_key(table("s", "log", {"at"}))});
   CHECK(finding.id == "mapping.no-key");
   CHECK(finding.table == "s.log");
-  CHECK_THAT(finding.fix, Contains("key = [") && Contains("exclude = [\"s.log\"]"));
+  CHECK_THAT(finding.fix, Contains("key = [") && Contains("exclude = [\"s.log\"]") &&
+                              Contains("key = \"all-columns\""));
+}
+
+TEST_CASE("all columns tell rows apart only where a table has no key", "[mapping][nokey]") {
+  const std::string all = "key = \"all-columns\"\n";
+  const MappingResult result = map(
+      rule("s.*", all), {table("s", "a", {"id", "x"}), without_key(table("s", "b", {"x", "y"}))});
+  CHECK(result.findings.empty());
+  REQUIRE(result.plans.size() == 2);
+  CHECK(key_names(result.plans[0]) == Names{"id"});
+  CHECK(result.plans[1].key.empty());
+  CHECK_FALSE(result.plans[1].key_is_primary);
+
+  const std::string less = all + "columns = { drop = [\"x\"] }\n";
+  CHECK(map(rule("s.*", less), {without_key(table("s", "b", {"x", "y"}))}).findings.empty());
+  const Finding finding = finding_of(rule("s.*", less + "add_columns = { z = \"1\" }\n"),
+                                     {without_key(table("s", "b", {"x"}))});
+  CHECK(finding.id == "mapping.no-columns");
 }
 
 TEST_CASE("mapping.key-dropped is told for own and given keys", "[mapping]") {

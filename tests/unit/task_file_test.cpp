@@ -245,6 +245,18 @@ TEST_CASE("every key that is not required has the default that the table of keys
   CHECK(bare.failover.window == told.failover.window);
 }
 
+TEST_CASE("a rule's key is columns, or the text that stands for all of them",
+          "[task_file][nokey]") {
+  const auto rule = [](const std::string& line) {
+    return parse_task(minimal(line), "t.toml").tables[0];
+  };
+  CHECK(rule("key = \"all-columns\"\n").key_all_columns);
+  CHECK(rule("key = \"all-columns\"\n").key.empty());
+  CHECK_FALSE(rule("key = [\"all-columns\"]\n").key_all_columns);
+  CHECK(rule("key = [\"all-columns\"]\n").key == std::vector<std::string>{"all-columns"});
+  CHECK_FALSE(rule("").key_all_columns);
+}
+
 TEST_CASE("the table of keys is whole: its examples are a file, its rows are described",
           "[task_file]") {
   const Task task =
@@ -361,6 +373,9 @@ TEST_CASE("a wrong type or a value out of range is told with what is allowed", "
            {"deletes = \"hard\"\n", "\"hard\"", "\"soft:COLUMN\""},
            {"deletes = 1\n", "the integer 1", "\"soft:COLUMN\""},
            {"key = \"id\"\n", "\"id\"", "an array of column names"},
+           {"key = \"all-colums\"\n", "\"all-colums\"", "did you mean \"all-columns\"?"},
+           {"key = \"\"\n", "\"\"", "or \"all-columns\""},
+           {"key = true\n", "true", "or \"all-columns\""},
            {"key = [1]\n", "the integer 1", "an array of column names"},
            {"key = [\"\"]\n", "\"\"", "an array of column names"},
            {"key = []\n", "0 elements", "1 to 64"},
