@@ -61,7 +61,8 @@ class Loader {
   virtual void begin(const TablePlan& plan, Row added) = 0;
   /// One row: the source columns of the plan, in order.
   virtual void row(Row cells) = 0;
-  /// Makes the rows and the mark visible together; durable at the latest when finish() returns.
+  /// Makes the rows and the mark visible together, and with them the mark's snapshot, if it has one,
+  /// as the table's `since`; durable at the latest when finish() returns.
   virtual void commit(const RangeProgress& mark) = 0;
   /// Throws the chunk away. Never throws.
   virtual void abandon() noexcept = 0;

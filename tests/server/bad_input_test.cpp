@@ -309,6 +309,31 @@ TEST_CASE("rules that cannot be followed", "[server][bad-input]") {
   check_refused(task, target, "task.ddl-unsupported");
 }
 
+TEST_CASE("a value that a narrower type would cut is refused in either stage",
+          "[server][bad-input]") {
+  TempMariaDb source;
+  TempPostgres target;
+  make_shop(source);
+  source.sql("ALTER TABLE shop.item ADD flags BIT(8)");
+  TaskRun task(source, target,
+               {.rest = "[[table]]\nmatch = \"shop.item\"\ncolumns = { type = { name = "
+                        "\"varchar(6)\", flags = \"bit varying(8)\" } }\n[failover]\nlimit = 0\n"});
+  REQUIRE(task.start().code == 0);
+  source.sql("INSERT INTO shop.item VALUES (3, 'sixsix', b'101'), (4, 'sevenss', b'1')");
+  const json status = await_end(task);
+  INFO(status.dump(2));
+  CHECK(status.at("error").at("id") == "postgres.row-refused");
+  CHECK(target.value("SELECT count(*) FROM shop.item") == "2");
+  source.sql("UPDATE shop.item SET name = 'seven' WHERE id = 4");
+  task.rewrite(
+      "[[table]]\nmatch = \"shop.item\"\ncolumns = { type = { name = \"varchar(7)\", "
+      "flags = \"bit varying(8)\" } }\n");
+  target.sql("ALTER TABLE shop.item ALTER name TYPE varchar(7)");
+  REQUIRE(task.start().code == 0);
+  CHECK(target.query("SELECT name, flags FROM shop.item WHERE id > 2 ORDER BY id") ==
+        Rows{{"sixsix", "00000101"}, {"seven", "00000001"}});
+}
+
 TEST_CASE("target tables that the rows do not fit", "[server][bad-input]") {
   TempMariaDb source;
   TempPostgres target;

@@ -23,11 +23,20 @@ std::string array_of(std::size_t parameter, Encoding encoding) {
   return fmt::format("${}::{}[]", parameter, travels_as_bytes(encoding) ? "bytea" : "text");
 }
 
-/// "u.a3::numeric(20,4)", or bare where the array already has the type.
+/// "u.a3::numeric(20,4)", or bare where the array already has the type: to be compared.
 std::string element_as(std::size_t number, const PlannedColumn& column) {
   if (column.target_type == "text" || column.target_type == "bytea")
     return fmt::format("u.a{}", number);
   return fmt::format("u.a{}::{}", number, column.target_type);
+}
+
+/// The same, to be stored. A cast to a length cuts what is too long without a word; an assignment
+/// refuses it, as COPY does. So a value goes as far as the type without a length, and is assigned.
+std::string element_for(std::size_t number, const PlannedColumn& column) {
+  const auto is = [&column](std::string_view name) { return column.target_type.starts_with(name); };
+  if (is("varchar") || is("char") || is("bpchar")) return fmt::format("u.a{}", number);
+  if (is("bit") || is("varbit")) return fmt::format("u.a{}::varbit", number);
+  return element_as(number, column);
 }
 
 std::string upsert_sql(const TablePlan& plan, const std::vector<Encoding>& encodings) {
@@ -40,7 +49,7 @@ std::string upsert_sql(const TablePlan& plan, const std::vector<Encoding>& encod
     const std::string name = pg_identifier(plan.columns[i].name);
     const char* comma = i == 0 ? "" : ", ";
     columns += comma + name;
-    values += comma + element_as(i + 1, plan.columns[i]);
+    values += comma + element_for(i + 1, plan.columns[i]);
     arrays += comma + array_of(i + 1, encodings[i]);
     names += fmt::format("{}a{}", comma, i + 1);
     if (std::find(plan.key.begin(), plan.key.end(), i) == plan.key.end()) {
@@ -86,7 +95,7 @@ std::string whole_insert_sql(const TablePlan& plan, const std::vector<Encoding>&
   for (std::size_t i = 0; i < plan.columns.size(); ++i) {
     const char* comma = i == 0 ? "" : ", ";
     columns += comma + pg_identifier(plan.columns[i].name);
-    values += comma + element_as(i + 1, plan.columns[i]);
+    values += comma + element_for(i + 1, plan.columns[i]);
     arrays += comma + array_of(i + 1, encodings[i]);
     names += fmt::format("{}a{}", comma, i + 1);
   }
