@@ -262,8 +262,8 @@ struct Alteration {
   std::vector<ColumnChange> changes;
   std::vector<NewKey> keys;
   std::vector<Named> dropped_constraints;
-  std::vector<std::string> json_constraints;  ///< names of table checks json_valid(name)
-  std::vector<std::string> not_null;          ///< columns of a period
+
+  std::vector<std::string> not_null;  ///< columns of a period
   std::optional<TableName> new_name;
   std::optional<std::string> comment;
   std::optional<std::string> engine;
@@ -412,7 +412,7 @@ class AlterParser {
   void rename();
   bool key_clause();
   void add_column(std::optional<std::string> change, bool exists_condition);
-  void check_constraint(const std::string& constraint);
+
   std::vector<KeyPart> key_parts();
   void index_statement();
   bool table_option();
@@ -664,7 +664,8 @@ bool AlterParser::key_clause() {
     if (!at_any({"PRIMARY", "UNIQUE", "FOREIGN", "CHECK"})) constraint = name();
   }
   if (accept("CHECK")) {
-    check_constraint(constraint);
+    // A check of the table says nothing about a column's type, not even json_valid().
+    skip_clause();
     return true;
   }
   if (accept("PRIMARY")) {
@@ -733,13 +734,6 @@ bool AlterParser::is_json_check(std::string_view column) {
     if (!at_symbol(')', i + 3 + k)) return false;
   }
   return true;
-}
-
-void AlterParser::check_constraint(const std::string& constraint) {
-  if (context_.is_mariadb && !constraint.empty() && is_json_check(constraint)) {
-    out_.json_constraints.push_back(constraint);
-  }
-  skip_clause();
 }
 
 void AlterParser::add_column(std::optional<std::string> change, bool exists_condition) {
@@ -1080,6 +1074,20 @@ std::optional<Literal> AlterParser::literal() {
       advance();
       return Literal{Literal::Kind::bytes, std::move(*bytes), false};
     }
+    if (word[0] == '_' && !at_symbol('(', 1)) {
+      // The bytes that follow are text in the set that the word names.
+      const bool is_utf8 = to_lower(word).starts_with("_utf8");
+      const std::size_t begin = at_;
+      advance();
+      std::optional<Literal> out = literal();
+      if (!out || out->kind == Literal::Kind::number) {
+        at_ = begin;
+        return {};
+      }
+      out->kind = Literal::Kind::string;
+      if (!is_utf8) out->foreign = true;
+      return out;
+    }
     if (token(1).kind != Kind::string) return {};
     if (token(1).begin == token().end && at_any({"X", "B"})) {
       auto bytes = at("X") ? hex_bytes(token(1).text) : bit_bytes(token(1).text);
@@ -1091,11 +1099,6 @@ std::optional<Literal> AlterParser::literal() {
     if (at_any({"DATE", "TIME", "TIMESTAMP"}) || (at("N") && token(1).begin == token().end)) {
       advance();
       return strings(false);
-    }
-    if (word[0] == '_') {
-      const bool is_utf8 = to_lower(word).starts_with("_utf8");
-      advance();
-      if (token().kind == Kind::string) return strings(!is_utf8);
     }
     return {};
   }
@@ -1147,7 +1150,7 @@ class Alterer {
   void place_columns();
   void convert_charset(WorkColumn& column) const;
   void change_column(const ColumnChange& change);
-  void apply_constraints();
+  void drop_constraints();
   void keep_indexes();
   void add_keys();
   std::string free_name(std::string_view wanted) const;
@@ -1507,8 +1510,10 @@ Column Alterer::define(ColumnDef def) const {
       def.data_type = "longtext";
       def.json_check = true;
     }
-    if (column.charset == "binary" && type != "enum" && type != "set") {
-      def.data_type = binary_type(def.data_type);
+    const bool has_labels = type == "enum" || type == "set";
+    if (column.charset == "binary" && !has_labels) def.data_type = binary_type(def.data_type);
+    // MariaDB shows it for labels.
+    if (column.charset == "binary" && (!has_labels || !context_.is_mariadb)) {
       column.charset.clear();
       column.collation.clear();
     }
@@ -1639,8 +1644,8 @@ void Alterer::convert_charset(WorkColumn& work) const {
   }
   column.charset = charset_;
   column.collation = collation_;
-  if (charset_ == "binary" && def.labels.empty()) {
-    def.data_type = binary_type(def.data_type);
+  if (charset_ == "binary" && (def.labels.empty() || !context_.is_mariadb)) {
+    if (def.labels.empty()) def.data_type = binary_type(def.data_type);
     column.charset.clear();
     column.collation.clear();
     def.json_check = false;
@@ -1787,31 +1792,15 @@ void Alterer::place_columns() {
   }
 }
 
-/// MariaDB: a check of the table's own that has the name of the column that it checks looks like
-/// the column's.
-void Alterer::apply_constraints() {
-  const auto become = [](Column& column) {
-    if (column.type.native != "longtext" || column.type.kind != TypeKind::text) return;
-    column.type.kind = TypeKind::json;
-  };
-  for (const std::string& name : what_.json_constraints) {
-    if (WorkColumn* work = find_column(name)) become(work->column);
-  }
+/// A constraint that is no unique index says nothing that a definition holds.
+void Alterer::drop_constraints() {
   for (const Named& drop : what_.dropped_constraints) {
     const auto index =
         find_named(before_.indexes, drop.from,
                    [](const Index& each) -> const std::string& { return each.name; });
-    const bool is_key = same(drop.from, kPrimary) ||
-                        (index != before_.indexes.end() && index->kind == Index::Kind::unique);
-    if (is_key) {
-      what_.dropped_indexes.push_back(drop);
-      continue;
-    }
-    const WorkColumn* column = find_column(drop.from);
-    if (context_.is_mariadb && column != nullptr && column->column.type.kind == TypeKind::json) {
-      refuse("weir cannot tell whether constraint {} is what makes the column of that name JSON",
-             drop.from);
-    }
+    const bool is_unique = (before_.key_is_primary && same(drop.from, kPrimary)) ||
+                           (index != before_.indexes.end() && index->kind == Index::Kind::unique);
+    if (is_unique) what_.dropped_indexes.push_back(drop);
   }
 }
 
@@ -2012,7 +2001,7 @@ void Alterer::finish(Table& table, std::vector<ColumnOrigin>& origins) const {
 Altered Alterer::apply() {
   table_options();
   place_columns();
-  apply_constraints();
+  drop_constraints();
   keep_indexes();
   add_keys();
 

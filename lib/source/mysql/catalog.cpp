@@ -119,16 +119,24 @@ class SchemaReader {
     }
   }
 
-  /// MariaDB's JSON is LONGTEXT with a check of the column's own, which has the column's name.
-  /// Nothing else tells it from plain text.
+  /// MariaDB's JSON is LONGTEXT with a check of the column's own; nothing else tells it from plain
+  /// text. A check of the table's own is none of that: it stays where the column becomes plain.
   void read_json_checks() {
+    constexpr std::uint64_t kFirstWithLevel = 100510;
+    const bool has_level = connection_.server_version_number() >= kFirstWithLevel;
     for (const auto& row : connection_.query(fmt::format(
              "SELECT table_name, constraint_name, check_clause FROM "
              "information_schema.check_constraints WHERE constraint_schema = {} AND check_clause "
-             "LIKE 'json_valid(%'",
-             schema_))) {
-      const std::string column = text_of(row[1]);
-      if (text_of(row[2]) == fmt::format("json_valid({})", mysql_identifier(column))) {
+             "LIKE 'json_valid(%'{}",
+             schema_, has_level ? " AND level = 'Column'" : ""))) {
+      const std::string clause = text_of(row[2]);
+      const std::size_t begin = clause.find('`');
+      const std::size_t end = clause.rfind('`');
+      if (begin == std::string::npos || end <= begin) continue;
+      const std::string column = clause.substr(begin + 1, end - begin - 1);
+      // Where levels are not told, the names of columns' checks are those of the columns.
+      const bool is_own = has_level || text_of(row[1]) == column;
+      if (is_own && clause == fmt::format("json_valid(`{}`)", column)) {
         json_columns_.emplace(text_of(row[0]), column);
       }
     }

@@ -360,13 +360,21 @@ void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent&
   constexpr std::uint64_t kFirstWithTimestampFlag = 101000;  // MariaDB
   for (SchemaChange& change : changes) {
     using Kind = SchemaChange::Kind;
+    const bool replaces = change.kind == Kind::create_table || change.kind == Kind::drop_table ||
+                          change.kind == Kind::rename_table;
+    if (replaces) {
+      // Another table may bear the name from here on.
+      for (const TableName& name : {change.table, change.new_name}) {
+        if (const auto at = tables_.find(name); at != tables_.end()) at->second->definition.reset();
+      }
+    }
     const bool alters = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
                         change.kind == Kind::alter_column || change.kind == Kind::other;
     const auto selected = tables_.find(change.table);
     if (!alters || selected == tables_.end()) continue;
     SelectedTable& table = *selected->second;
     if (table.definition == nullptr) {
-      change.unreadable = "an earlier change of this table could not be read";
+      change.unreadable = "the table was replaced before, or a change of it could not be read";
       continue;
     }
     AlterContext context = alter_context_;
