@@ -18,7 +18,6 @@ namespace weir {
 namespace {
 
 constexpr unsigned kConnectTimeout = 10;  // seconds
-constexpr unsigned kReadTimeout = 600;    // a chunk's first row may take long on a busy server
 constexpr unsigned long kMaxPacket = 1UL << 30;
 
 ExitCode unreachable_code(MysqlConnection::Role role) {
@@ -48,14 +47,15 @@ bool is_denied(unsigned number) {
 
 }  // namespace
 
-MysqlConnection::MysqlConnection(const Endpoint& endpoint, Role role)
+MysqlConnection::MysqlConnection(const Endpoint& endpoint, Role role, std::chrono::seconds patience)
     : handle_(mysql_init(nullptr), &mysql_close), role_(role), where_(describe_place(endpoint)) {
   MYSQL* m = handle_.get();
   const unsigned long max_packet = kMaxPacket;
   const unsigned no_local_files = 0;
+  const auto read_timeout = static_cast<unsigned>(patience.count());
   mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &kConnectTimeout);
-  mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &kReadTimeout);
-  mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &kReadTimeout);
+  mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &read_timeout);
+  mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &read_timeout);
   mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &max_packet);
   mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &no_local_files);
   mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -29,8 +30,10 @@ class MysqlConnection {
   enum class Role : std::uint8_t { source, target };
 
   /// Connects and authenticates within 10 s. The session speaks utf8mb4 and UTC with an empty
-  /// sql_mode, so that no server setting changes what a value looks like.
-  MysqlConnection(const Endpoint& endpoint, Role role);
+  /// sql_mode, so that no server setting changes what a value looks like. An answer may take up to
+  /// `patience`: a chunk's first row needs long on a busy server.
+  MysqlConnection(const Endpoint& endpoint, Role role,
+                  std::chrono::seconds patience = std::chrono::minutes(10));
   ~MysqlConnection();
   MysqlConnection(MysqlConnection&&) noexcept;
 
