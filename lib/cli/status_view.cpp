@@ -90,11 +90,17 @@ Json status_json(const ops::Status& status) {
   out["rows_written_per_s"] = status.rows_written_rate;
   out["bytes_written_per_s"] = status.bytes_written_rate;
   out["rows_read"] = figure(sample.rows_read);
+  out["bytes_read"] = figure(sample.bytes_read);
   out["rows_written"] = figure(sample.rows_written);
+  out["bytes_written"] = figure(sample.bytes_written);
   out["transactions"] = figure(sample.transactions);
   out["batches"] = figure(sample.batches);
   out["reader_wait_s"] = figure(sample.reader_wait_s);
   out["writer_wait_s"] = figure(sample.writer_wait_s);
+  out["apply_s"] = figure(sample.apply_s);
+  out["commit_s"] = figure(sample.commit_s);
+  out["last_batch_rows"] = figure(sample.last_batch_rows);
+  out["queue_bytes"] = figure(sample.queue_bytes);
   out["memory_bytes"] = figure(sample.memory_bytes);
   out["failovers"] = status.failovers;
   if (task.error_id.empty()) {
