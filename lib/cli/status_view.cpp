@@ -2,6 +2,7 @@
 #include "cli/status_view.h"
 
 #include <algorithm>
+#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,9 @@ std::string duration(double seconds) {
 }
 
 Json time_or_null(Time time) { return time == Time{} ? Json(nullptr) : Json(to_rfc3339(time)); }
+Json seconds_or_null(std::optional<double> seconds) {
+  return seconds ? Json(*seconds) : Json(nullptr);
+}
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 struct Totals {
@@ -84,6 +88,8 @@ Json status_json(const ops::Status& status) {
   out["read_lag_s"] = figure(sample.read_lag_s);
   out["apply_lag_s"] = figure(sample.apply_lag_s);
   out["heard_age_s"] = figure(sample.heard_age_s);
+  out["heartbeat_age_s"] = seconds_or_null(sample.heartbeat_age_s);
+  out["heartbeat_delay_s"] = seconds_or_null(sample.heartbeat_delay_s);
   out["idle"] = figure(sample.idle);
   out["sampled"] = status.sample ? time_or_null(sample.at) : Json(nullptr);
   out["rows_read_per_s"] = status.rows_read_rate;
@@ -148,6 +154,11 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
     const Sample& sample = *status.sample;
     line("lag", fmt::format("read {}, apply {}{}", duration(sample.read_lag_s),
                             duration(sample.apply_lag_s), sample.idle ? ", idle" : ""));
+    if (sample.heartbeat_age_s) {
+      line("heartbeat",
+           fmt::format("{} old on the target, was {} on its way", duration(*sample.heartbeat_age_s),
+                       duration(sample.heartbeat_delay_s.value_or(0))));
+    }
     line("rates", fmt::format("{} rows/s read, {} rows/s written, {}/s",
                               format_count(static_cast<std::uint64_t>(status.rows_read_rate)),
                               format_count(static_cast<std::uint64_t>(status.rows_written_rate)),

@@ -47,9 +47,11 @@ std::vector<Matcher> matchers_of(const Task& task) {
   return matchers;
 }
 
-/// The first rule that takes the table; `groups` are its regex groups.
-std::optional<std::uint32_t> first_rule(const std::vector<Matcher>& matchers, const TableName& name,
-                                        std::vector<std::string>& groups) {
+/// The first rule that takes the table; `groups` are its regex groups. None takes the table of
+/// heartbeats, which is weir's own.
+std::optional<std::uint32_t> first_rule(const Task& task, const std::vector<Matcher>& matchers,
+                                        const TableName& name, std::vector<std::string>& groups) {
+  if (name == task.source.heartbeat_table) return std::nullopt;
   for (std::size_t i = 0; i < matchers.size(); ++i) {
     if (matchers[i].takes(name, groups)) return static_cast<std::uint32_t>(i);
   }
@@ -92,7 +94,7 @@ class Mapping {
     std::vector<std::vector<std::string>> groups(tables_.size());
     std::vector<std::optional<std::uint32_t>> rules(tables_.size());
     for (std::size_t i = 0; i < tables_.size(); ++i) {
-      rules[i] = first_rule(matchers_, tables_[i].name, groups[i]);
+      rules[i] = first_rule(task_, matchers_, tables_[i].name, groups[i]);
       if (rules[i]) {
         taken_[*rules[i]].tables.push_back(&tables_[i]);
       } else {
@@ -166,7 +168,7 @@ class Mapping {
     for (const Table& table : tables_) {
       if (!matchers_[number].takes(table.name, groups)) continue;
       if (example.empty()) example = table.name.text();
-      if (const auto rule = first_rule(matchers_, table.name, groups)) earlier.insert(*rule);
+      if (const auto rule = first_rule(task_, matchers_, table.name, groups)) earlier.insert(*rule);
     }
     const std::string text = rule_text(number);
     if (earlier.empty()) {
@@ -460,7 +462,8 @@ std::vector<SelectedTable> select_tables(const Task& task, std::span<const Table
   std::vector<SelectedTable> selected;
   std::vector<std::string> groups;
   for (const TableName& name : tables) {
-    if (const auto rule = first_rule(matchers, name, groups)) selected.push_back({name, *rule});
+    if (const auto rule = first_rule(task, matchers, name, groups))
+      selected.push_back({name, *rule});
   }
   return selected;
 }

@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::size_t kLongestFile = std::size_t{4} << 20;
 constexpr std::size_t kLongestName = 48;
+constexpr std::chrono::milliseconds kShortestBeat{100};
 
 using Form = SectionRow::Form;
 
@@ -83,6 +84,15 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"source", "server_id", KeyType::integer, false, "0", "4711", "", 0, 4294967295,
      "replica id shown to a MySQL server, unique among its replicas; 0 takes one from the task's "
      "name"},
+    {"source", "heartbeat", KeyType::duration, false, "\"0s\"", "\"10s\"", "", 0, 3'600'000,
+     "how often the task writes a row of its own into heartbeat_table on the source, to measure "
+     "the "
+     "way to the target end to end; at least 100ms, and \"0s\" never writes"},
+    {"source", "heartbeat_table", KeyType::table_name, false, "\"weir.weir_heartbeat\"",
+     "\"weir.weir_heartbeat\"", "", 0, 0,
+     "the table that heartbeats are written to, one row for each task; it is made if it is not "
+     "there "
+     "and the account may, and no rule takes it"},
 
     {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0, "the kind of server"},
     {"target", "host", KeyType::host, false, "", "\"dw.internal\"", "", 0, 0,
@@ -623,6 +633,24 @@ void read_password(const Context& context, Section& endpoint, std::string_view s
   }
 }
 
+void read_heartbeat(Section& section, Endpoint& out) {
+  section.duration("heartbeat", out.heartbeat);
+  if (out.heartbeat.count() > 0 && out.heartbeat < kShortestBeat) {
+    section.problems().add(section.find("heartbeat")->place,
+                           "heartbeat is shorter than a tenth of a second",
+                           "a duration from 100ms to 1h, or \"0s\" for none");
+  }
+  std::string table;
+  section.text("heartbeat_table", table, [](const std::string& text) {
+    const std::size_t dot = text.find('.');
+    return dot != std::string::npos && dot > 0 && dot + 1 < text.size() &&
+           text.find('.', dot + 1) == std::string::npos;
+  });
+  if (const std::size_t dot = table.find('.'); dot != std::string::npos) {
+    out.heartbeat_table = {table.substr(0, dot), table.substr(dot + 1)};
+  }
+}
+
 void read_endpoint(const Context& context, Section section, Endpoint& out) {
   const std::string_view name = section.title().substr(1, section.title().size() - 2);
   out.place = section.place();
@@ -643,7 +671,10 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
   read_password(context, section, name, out.password);
   section.choice("tls", out.tls);
   read_path(context, section, "tls_ca", out.tls_ca);
-  if (name == "source") section.integer("server_id", out.server_id);
+  if (name == "source") {
+    section.integer("server_id", out.server_id);
+    read_heartbeat(section, out);
+  }
   if (name == "target") section.text("control_schema", out.control_schema);
 
   const bool host = !section.lacks("host");
@@ -1016,6 +1047,8 @@ std::string allowed_values(const KeyRow& row) {
       return "a table of column names, each with a template";
     case KeyType::table_template:
       return "a template with exactly one dot, schema before it and table after it";
+    case KeyType::table_name:
+      return "a table as \"SCHEMA.TABLE\"";
     case KeyType::regex:
       return "an ECMAScript regex";
     case KeyType::secret:

@@ -40,6 +40,7 @@ enum class KeyType : std::uint8_t {
   text_map,
   column_templates,
   table_template,
+  table_name,
   regex,
   secret,
   section,  ///< keys of its own: the SectionRow "table.columns" for `columns` in "table"

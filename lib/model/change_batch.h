@@ -95,6 +95,7 @@ struct ChangeBatch {
   std::uint64_t transactions = 0;
   std::uint64_t row_events = 0;  ///< before compaction
   std::uint64_t bytes = 0;       ///< arena bytes
+  Time heartbeat{};              ///< newest beat at or before `offset` (ChangeSink); epoch if none
 };
 
 }  // namespace weir

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "model/table.h"
 
 namespace weir {
 
@@ -35,6 +36,10 @@ struct Endpoint {
   std::string control_schema = "weir";
   /// Source only: the replica id weir shows to a MySQL server; 0 = derived from the task's name.
   std::uint32_t server_id = 0;
+  /// Source only: how often the task writes its row into the heartbeat table; 0 = never.
+  std::chrono::milliseconds heartbeat{0};
+  /// Source only: no rule takes this table, whether the task has a heartbeat or another one does.
+  TableName heartbeat_table{"weir", "weir_heartbeat"};
   FilePlace place;
 };
 

@@ -361,7 +361,8 @@ InitFile make_task_file(const InitRequest& request, Source& source, const Target
   InitFile out;
   Survey survey;
   survey.version = out.source_version = source.version();
-  const std::vector<TableName> all = source.tables();
+  std::vector<TableName> all = source.tables();
+  std::erase(all, Endpoint().heartbeat_table);  // no rule takes it
   if (all.empty()) throw no_table("the source account sees no table");
   for (const std::string& glob : request.databases) {
     if (wanted(all, {&glob, 1}).empty()) {

@@ -69,6 +69,10 @@ class ChangeSink {
   /// A transaction ended, with or without changes to selected tables. ChangeReader::offset() is
   /// after it.
   virtual void commit(Time commit_time) = 0;
+  /// The transaction whose commit() follows holds the task's own beat, which was written at
+  /// `written`. ChangeReader::offset() is after it already. For the reader to call, if the task has
+  /// a heartbeat; the row itself is never handed on. Who does not measure need not listen.
+  virtual void heartbeat(Time /*written*/) {}
 };
 
 /// Reads a source's change log from one offset on. One thread per reader; wake() from any.
@@ -103,6 +107,22 @@ class ChangeReader {
   /// Log bytes read, and when the server was last heard of (a heartbeat counts).
   virtual std::uint64_t bytes_read() const = 0;
   virtual Time last_heard() const = 0;
+};
+
+/// Writes the task's beats: one row for each task in Endpoint::heartbeat_table, which holds the
+/// task's name and the time of the beat as text (to_rfc3339() with microseconds, by weir's own
+/// clock, so that no other clock is needed to measure). The change log brings them back through
+/// ChangeSink::heartbeat().
+///
+/// Over a connection of its own, which beat() opens when it needs one. One thread.
+class Heartbeat {
+ public:
+  virtual ~Heartbeat() = default;
+
+  /// Commits `written` into the task's row, and makes the table if there is none and the account
+  /// may. Comes back within some 20 s, whatever the server does. After an Error the next call
+  /// begins with a new connection.
+  virtual void beat(Time written) = 0;
 };
 
 /// One source server. The connection behind these calls is used by one thread at a time; readers
@@ -146,6 +166,11 @@ class Source {
   /// transactions after it, and so do the changes of the table itself.
   virtual std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                                      std::span<const TablePlan> plans) = 0;
+  /// Asks the server nothing yet. Null if this kind has no heartbeat: the task is told so, and goes
+  /// on. A kind that has one checks in preflight() that it can be written, with findings that warn
+  /// and never refuse, and where it selects what is logged (a publication), prepare() selects the
+  /// heartbeat table too.
+  virtual std::unique_ptr<Heartbeat> open_heartbeat() { return nullptr; }
 };
 
 }  // namespace weir

@@ -20,6 +20,7 @@
 #include "mapping/alter.h"
 #include "mapping/rules.h"
 #include "stage/batch.h"
+#include "stage/heartbeat.h"
 #include "target/plan.h"
 
 namespace weir {
@@ -49,6 +50,7 @@ class IncrementalStage final : public ChangeSink {
   void row(const RowChange& change) override;
   void schema(const SchemaChange& change) override;
   void commit(Time commit_time) override;
+  void heartbeat(Time written) override;
 
  private:
   using Sealed = BatchBuilder::Sealed;
@@ -59,8 +61,8 @@ class IncrementalStage final : public ChangeSink {
   void clear_error();
   bool applier_is_idle();
   /// Whether something is gathered, or the end of a large transaction is: its last row may have
-  /// filled the batch before.
-  bool has_work() const { return !builder_.empty() || half_handed_; }
+  /// filled the batch before. A beat is something: it measures the way that rows take.
+  bool has_work() const { return !builder_.empty() || half_handed_ || beat_ != Time{}; }
   void hand_over(bool ends_transaction);
   /// Hands over what is gathered if nobody would gain by waiting: the source is quiet, or a commit
   /// has waited for flush_interval.
@@ -98,6 +100,7 @@ class IncrementalStage final : public ChangeSink {
   BatchBuilder builder_;
   bool in_transaction_ = false;
   bool half_handed_ = false;  ///< the target holds a transaction open whose end is still to come
+  Time beat_{};               ///< newest beat that was read and not handed over; epoch if none
   Offset handed_;             ///< the last offset that was handed over
   Clock::time_point handed_at_{};
   Clock::time_point opened_at_ = Clock::now();
@@ -244,6 +247,11 @@ void IncrementalStage::commit(Time commit_time) {
   }
 }
 
+void IncrementalStage::heartbeat(Time written) {
+  if (!has_work()) gathering_since_ = Clock::now();
+  beat_ = written;
+}
+
 bool IncrementalStage::applier_is_idle() {
   const std::lock_guard lock(mutex_);
   return !busy_ && waiting_ == nullptr;
@@ -271,6 +279,7 @@ void IncrementalStage::hand_over(bool ends_transaction) {
   spare_.pop_back();
   builder_.take(*sealed, ends_transaction);
   half_handed_ = !ends_transaction;
+  sealed->batch.heartbeat = ends_transaction ? std::exchange(beat_, {}) : Time{};
   if (ends_transaction) {
     handed_ = reader_->offset();
     handed_at_ = Clock::now();
@@ -352,6 +361,7 @@ void IncrementalStage::applied(const Sealed& sealed) {
     rows_changed_ = true;
   }
   if (!batch.ends_transaction) return;
+  if (batch.heartbeat != Time{}) record_beat(meter, batch.heartbeat, now());
   reader_->confirm(batch.offset);
   keep_offset(batch.offset, false);
   finish_unique_if_caught_up(batch.offset);

@@ -39,6 +39,10 @@ Sample Meter::sample(Time at) const {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   out.memory_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  if (const Time beat = newest_beat; beat != Time{}) {
+    out.heartbeat_age_s = seconds_since(beat, at);
+    out.heartbeat_delay_s = static_cast<double>(beat_delay_us.load()) / 1e6;
+  }
   out.idle = reader_idle && pending == Time{};
   return out;
 }

@@ -28,7 +28,9 @@ struct Meter {
   std::atomic<Time> last_read_commit{Time{}};  ///< commit time of the transaction read last
   std::atomic<Time> oldest_pending{Time{}};    ///< of the oldest one not yet applied; epoch if none
   std::atomic<Time> last_heard{Time{}};
-  std::atomic<bool> reader_idle{false};  ///< the log is read to its end
+  std::atomic<Time> newest_beat{Time{}};  ///< when it was written; on the target, epoch if none
+  std::atomic<std::uint64_t> beat_delay_us{0};  ///< from its write to the target's commit
+  std::atomic<bool> reader_idle{false};         ///< the log is read to its end
 
   /// One sample as of `at`.
   Sample sample(Time at) const;

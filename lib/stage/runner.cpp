@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "model/definition.h"
 #include "stage/full.h"
+#include "stage/heartbeat.h"
 #include "stage/incremental.h"
 #include "stage/schema.h"
 #include "target/plan.h"
@@ -203,6 +204,7 @@ std::vector<TablePlan> plan_anew(const StageContext& context, std::span<const Ta
 void run_task(const StageContext& context, std::vector<TablePlan> plans) {
   const std::string& task = context.task.name;
   register_tables(context, plans);
+  recall_beat(context);
   const Sampler sampler(context);
 
   std::unique_ptr<Applier> applier = context.target.open_applier(task, plans);
@@ -210,6 +212,7 @@ void run_task(const StageContext& context, std::vector<TablePlan> plans) {
   context.store.set_stage(task, Stage::schema,
                           "");  // first, so that nobody takes the last run's stage for this one
   context.store.set_state(task, TaskState::running, "");
+  const HeartbeatWriter heartbeat(context, !recovered.tables.empty());
 
   run_schema_stage(context, plans);
   if (context.stop.requested()) return;

@@ -133,8 +133,15 @@ CREATE TABLE sample (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kSchema2 = R"sql(
+-- Both NULL without a heartbeat, and before the first.
+ALTER TABLE sample ADD COLUMN heartbeat_age_s REAL;    -- since the newest one on the target was written
+ALTER TABLE sample ADD COLUMN heartbeat_delay_s REAL;  -- from its write to the target's commit
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 1> kMigrations = {kSchema1};
+constexpr std::array<const char*, 2> kMigrations = {kSchema1, kSchema2};
+constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -529,13 +536,13 @@ class SqliteState final : public StateStore {
 
   void add_sample(const std::string& task, const Sample& sample) override {
     const auto insert = [&](SqliteDatabase& db) {
-      db.prepare(
-            "INSERT OR REPLACE INTO sample (task, at, stage, rows_read, bytes_read, rows_written,"
-            " bytes_written, transactions, batches, reader_wait_s, writer_wait_s, apply_s,"
-            " commit_s, read_lag_s, apply_lag_s, heard_age_s, last_batch_rows, queue_bytes,"
-            " memory_bytes, idle)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-          .bind(task)
+      SqliteStatement put = db.prepare(
+          "INSERT OR REPLACE INTO sample (task, at, stage, rows_read, bytes_read, rows_written,"
+          " bytes_written, transactions, batches, reader_wait_s, writer_wait_s, apply_s,"
+          " commit_s, read_lag_s, apply_lag_s, heard_age_s, last_batch_rows, queue_bytes,"
+          " memory_bytes, idle, heartbeat_age_s, heartbeat_delay_s)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      put.bind(task)
           .bind(text_of(sample.at))
           .bind(to_string(sample.stage))
           .bind(sample.rows_read)
@@ -554,8 +561,16 @@ class SqliteState final : public StateStore {
           .bind(sample.last_batch_rows)
           .bind(sample.queue_bytes)
           .bind(sample.memory_bytes)
-          .bind(sample.idle)
-          .run();
+          .bind(sample.idle);
+      for (const std::optional<double>& seconds :
+           {sample.heartbeat_age_s, sample.heartbeat_delay_s}) {
+        if (seconds) {
+          put.bind(*seconds);
+        } else {
+          put.bind(nullptr);
+        }
+      }
+      put.run();
       thin_samples(db, task, sample.at);
     };
     write_task(task, insert, Durability::after_crash);
@@ -564,11 +579,14 @@ class SqliteState final : public StateStore {
   std::vector<Sample> samples(const std::string& task, std::size_t limit) override {
     return read([&](SqliteDatabase& db) {
       std::vector<Sample> out;
-      SqliteStatement row = db.prepare(
+      // A file that is only read is as the weir that writes it made it.
+      const bool has_beats = db.integer("PRAGMA user_version") >= kHeartbeatVersion;
+      SqliteStatement row = db.prepare(fmt::format(
           "SELECT at, stage, rows_read, bytes_read, rows_written, bytes_written, transactions,"
           " batches, reader_wait_s, writer_wait_s, apply_s, commit_s, read_lag_s, apply_lag_s,"
-          " heard_age_s, last_batch_rows, queue_bytes, memory_bytes, idle"
-          " FROM sample WHERE task = ? ORDER BY at DESC LIMIT ?");
+          " heard_age_s, last_batch_rows, queue_bytes, memory_bytes, idle, {}"
+          " FROM sample WHERE task = ? ORDER BY at DESC LIMIT ?",
+          has_beats ? "heartbeat_age_s, heartbeat_delay_s" : "NULL, NULL"));
       row.bind(task).bind(row_limit(limit));
       while (row.step()) {
         Sample& sample = out.emplace_back();
@@ -592,6 +610,11 @@ class SqliteState final : public StateStore {
         sample.queue_bytes = count_at(row, c++);
         sample.memory_bytes = count_at(row, c++);
         sample.idle = row.integer(c++) != 0;
+        for (std::optional<double>* seconds :
+             {&sample.heartbeat_age_s, &sample.heartbeat_delay_s}) {
+          if (!row.is_null(c)) *seconds = row.real(c);
+          ++c;
+        }
       }
       std::reverse(out.begin(), out.end());
       return out;

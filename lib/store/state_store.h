@@ -86,6 +86,10 @@ struct Sample {
   std::uint64_t queue_bytes = 0;
   std::uint64_t memory_bytes = 0;  ///< peak resident set
   bool idle = false;               ///< nothing to do, as opposed to stuck
+  /// Since the newest heartbeat row that the target has was written on the source, and how long
+  /// that one was on its way; empty without a heartbeat, and before the first.
+  std::optional<double> heartbeat_age_s = {};
+  std::optional<double> heartbeat_delay_s = {};
 };
 
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).

@@ -183,6 +183,22 @@ TEST_CASE("tables are selected by name alone, first match wins", "[mapping]") {
   CHECK(select_tables(task, {}).empty());
 }
 
+TEST_CASE("no rule takes the table of heartbeats", "[mapping]") {
+  Task task = task_of(rule("*.*"));
+  const std::vector<TableName> tables{{"shop", "a"}, {"shop", "beat"}, {"weir", "weir_heartbeat"}};
+  CHECK(select_tables(task, tables) ==
+        std::vector<SelectedTable>{{{"shop", "a"}, 0}, {{"shop", "beat"}, 0}});
+  task.source.heartbeat_table = {"shop", "beat"};
+  CHECK(select_tables(task, tables) ==
+        std::vector<SelectedTable>{{{"shop", "a"}, 0}, {{"weir", "weir_heartbeat"}, 0}});
+
+  const std::vector<Table> described{table("shop", "a", {"id"}), table("shop", "beat", {"id"})};
+  const MappingResult result = map_tables(task, described, like_postgres());
+  REQUIRE(result.plans.size() == 1);
+  CHECK(result.plans[0].source.name == TableName{"shop", "a"});
+  CHECK(result.unmatched == std::vector<TableName>{{"shop", "beat"}});
+}
+
 TEST_CASE("a target comes from its template", "[mapping]") {
   const Table item = table("shop_7", "item.old", {"id"});
   const auto target = [&item](const std::string& text) { return plan_of(text, item).target; };

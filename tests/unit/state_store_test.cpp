@@ -342,7 +342,9 @@ TEST_CASE("a sample comes back whole", "[state]") {
                   14,
                   15,
                   16,
-                  true};
+                  true,
+                  17.5,
+                  18.5};
   store->add_sample("t", in);
   const auto samples = store->samples("t", 10);
   REQUIRE(samples.size() == 1);
@@ -356,6 +358,36 @@ TEST_CASE("a sample comes back whole", "[state]") {
                  out.apply_lag_s,
                  out.heard_age_s) == std::make_tuple(7.5, 8.5, 9.5, 10.5, 11.5, 12.5, 13.5));
   CHECK(out.idle);
+  CHECK(out.heartbeat_age_s == 17.5);
+  CHECK(out.heartbeat_delay_s == 18.5);
+  store->add_sample("t", sample_at(at(kNoon + 60)));
+  CHECK_FALSE(store->samples("t", 1)[0].heartbeat_age_s);
+  CHECK_FALSE(store->samples("t", 1)[0].heartbeat_delay_s);
+}
+
+TEST_CASE("a state file of the first layout is read as it is, and brought up to date by a writer",
+          "[state]") {
+  TempDir dir;
+  open_state(dir.path(), false)->put_task("t", "/t");
+  open_state(dir.path(), false)->add_sample("t", sample_at(at(kNoon)));
+  {
+    SqliteDatabase db(dir / "weir.db", {});
+    db.execute(
+        "ALTER TABLE sample DROP COLUMN heartbeat_age_s;"
+        "ALTER TABLE sample DROP COLUMN heartbeat_delay_s; PRAGMA user_version = 1");
+  }
+  const auto samples = open_state(dir.path(), true)->samples("t", 10);
+  REQUIRE(samples.size() == 1);
+  CHECK(samples[0].at == at(kNoon));
+  CHECK_FALSE(samples[0].heartbeat_age_s);
+  CHECK(SqliteDatabase(dir / "weir.db", {}).integer("PRAGMA user_version") == 1);
+
+  const auto store = open_state(dir.path(), false);
+  CHECK(store->samples("t", 10).size() == 1);
+  Sample in = sample_at(at(kNoon + 60));
+  in.heartbeat_age_s = 3.5;
+  store->add_sample("t", in);
+  CHECK(store->samples("t", 1)[0].heartbeat_age_s == 3.5);
 }
 
 TEST_CASE("old samples become one a minute and then go", "[state]") {

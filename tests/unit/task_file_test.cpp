@@ -230,6 +230,8 @@ TEST_CASE("every key that is not required has the default that the table of keys
   CHECK(bare.full.rate_rows == told.full.rate_rows);
   CHECK(bare.full.rate_bytes == told.full.rate_bytes);
   CHECK(bare.incremental.flush_interval == told.incremental.flush_interval);
+  CHECK(bare.source.heartbeat == told.source.heartbeat);
+  CHECK(bare.source.heartbeat_table == told.source.heartbeat_table);
   CHECK(bare.ddl.create_table == told.ddl.create_table);
   CHECK(bare.ddl.drop_table == told.ddl.drop_table);
   CHECK(bare.ddl.rename_table == told.ddl.rename_table);
@@ -396,6 +398,34 @@ TEST_CASE("a wrong type or a value out of range is told with what is allowed", "
     const std::string text = problem(minimal(row.lines));
     CHECK_THAT(text, Contains(row.found));
     CHECK_THAT(text.substr(text.find("; expected")), Contains(row.expected));
+  }
+}
+
+TEST_CASE("a heartbeat is off, or not too often, and its table has two names", "[task_file]") {
+  const auto source = [](const std::string& lines) {
+    return parse_task(
+               "name = \"t\"\n[source]\nkind = \"mysql\"\nhost = \"a\"\nuser = \"u\"\n" + lines +
+                   "[target]\nkind = \"postgres\"\nhost = \"b\"\nuser = \"u\"\ndatabase = \"d\"\n"
+                   "[[table]]\nmatch = \"*\"\n",
+               "t.toml")
+        .source;
+  };
+  CHECK(source("").heartbeat == 0ms);
+  CHECK(source("heartbeat = \"0s\"\n").heartbeat == 0ms);
+  CHECK(source("heartbeat = \"100ms\"\n").heartbeat == 100ms);
+  CHECK(source("heartbeat = \"10s\"\n").heartbeat == 10s);
+  CHECK(source("heartbeat_table = \"a.b\"\n").heartbeat_table == TableName{"a", "b"});
+  for (const char* wrong : {"heartbeat = \"99ms\"\n", "heartbeat = \"2h\"\n", "heartbeat = 10\n",
+                            "heartbeat_table = \"b\"\n", "heartbeat_table = \"a.b.c\"\n",
+                            "heartbeat_table = \".b\"\n", "heartbeat_table = \"a.\"\n"}) {
+    INFO(wrong);
+    try {
+      source(wrong);
+      FAIL_CHECK("it was taken");
+    } catch (const Error& error) {
+      CHECK(error.id() == "task-file.invalid");
+      CHECK_THAT(error.why(), Contains("heartbeat"));
+    }
   }
 }
 

@@ -242,6 +242,7 @@ void BinlogReader::end_transaction(Time time) {
   standalone_ = false;
   in_xa_ = false;
   delivered_ = false;
+  if (const auto beat = std::exchange(beat_, {})) sink_->heartbeat(*beat);
   sink_->commit(time);
 }
 
@@ -447,7 +448,12 @@ void BinlogReader::on_table_map(const EventHeader&, const std::shared_ptr<const 
 void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const TableMap& map) {
   const KnownMap& entry = known(map);
   SelectedTable* table = entry.second;
-  if (table == nullptr) return;
+  if (table == nullptr) {
+    if (beats_ && beats_->is_table(map)) {
+      if (const auto beat = beats_->find(event, map)) beat_ = beat;
+    }
+    return;
+  }
   if (!in_xa_ && (is_applied() || came_with_copy(*table))) return;
   const auto stop = [&](const char* id, const std::string& why, const std::string& fix) {
     throw Error(ExitCode::refused, id,

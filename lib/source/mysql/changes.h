@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "client/mysql.h"
@@ -14,6 +16,7 @@
 #include "source/mysql/alter.h"
 #include "source/mysql/binlog_event.h"
 #include "source/mysql/charset.h"
+#include "source/mysql/heartbeat.h"
 #include "source/mysql/offset.h"
 #include "source/mysql/row_decoder.h"
 #include "source/source.h"
@@ -28,6 +31,9 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const Offset& from,
                std::span<const TablePlan> plans, const TypeSettings& types);
   ~BinlogReader() override;
+
+  /// Tells the sink of beats from here on.
+  void watch(BeatFinder beats) { beats_ = std::move(beats); }
 
   Wait wait(std::chrono::milliseconds limit) override;
   void poll(ChangeSink& sink) override;
@@ -114,6 +120,9 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   std::string xa_id_;
   std::unique_ptr<PreparedXa> collecting_;
   std::vector<std::unique_ptr<PreparedXa>> prepared_;  ///< oldest first
+
+  std::optional<BeatFinder> beats_;
+  std::optional<Time> beat_;  ///< in the transaction in hand
 
   bool at_end_ = false;
   std::uint64_t bytes_read_ = 0;

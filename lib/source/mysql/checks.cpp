@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "source/mysql/heartbeat.h"
 #include "source/mysql/start.h"
 #include "source/mysql/types.h"
 
@@ -24,7 +25,8 @@ struct Hit {
   std::string evidence;
   std::string table;
   bool unknown = false;
-  std::string grant;  ///< of an unknown fact: what would show it
+  std::string grant;     ///< of an unknown fact: what would show it
+  std::string fix = {};  ///< in place of the rule's, where it depends on the fact
 };
 using Hits = std::vector<Hit>;
 
@@ -49,6 +51,23 @@ Hits on_tables(const Facts& facts, Judge&& judge) {
 
 bool contains(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+using HeartbeatState = Facts::HeartbeatFacts::State;
+
+Hits on_heartbeat(const Facts& facts, HeartbeatState state, bool with_statements) {
+  if (!facts.heartbeat || facts.heartbeat->state != state) return {};
+  return {{facts.heartbeat->evidence, "", false, "",
+           with_statements ? facts.heartbeat->statements : std::string()}};
+}
+
+/// Why changes to tables of `schema` are not logged; "" if they are.
+std::string not_logged(const Facts& facts, const std::string& schema) {
+  if (contains(*facts.unlogged_schemas, schema)) return "binlog_ignore_db has " + schema;
+  if (!facts.logged_schemas->empty() && !contains(*facts.logged_schemas, schema)) {
+    return "binlog_do_db lacks " + schema;
+  }
+  return "";
 }
 
 struct Rule {
@@ -152,13 +171,7 @@ const auto kRules = std::to_array<Rule>({
                       "GRANT BINLOG MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the "
                       "account"}};
        }
-       return on_tables(f, [&](const Facts::TableFacts& t) {
-         if (contains(*f.unlogged_schemas, t.schema)) return "binlog_ignore_db has " + t.schema;
-         if (!f.logged_schemas->empty() && !contains(*f.logged_schemas, t.schema)) {
-           return "binlog_do_db lacks " + t.schema;
-         }
-         return std::string();
-       });
+       return on_tables(f, [&](const Facts::TableFacts& t) { return not_logged(f, t.schema); });
      }},
     {{"mysql.select-denied", Severity::critical, "the rows of the table cannot be copied",
       "GRANT SELECT on the table to the account"},
@@ -223,6 +236,39 @@ const auto kRules = std::to_array<Rule>({
                     ? std::string()
                     : fmt::format("kept for {}", format_duration(std::chrono::seconds(v)));
        });
+     }},
+    {{"mysql.heartbeat-denied", Severity::warning,
+      "without the heartbeat the way to the target is not measured; the task runs all the same",
+      "GRANT SELECT, INSERT, UPDATE on the heartbeat table to the account"},
+     "the account may not write to the heartbeat table",
+     [](const Facts& f) { return on_heartbeat(f, HeartbeatState::denied, true); }},
+    {{"mysql.heartbeat-missing", Severity::warning,
+      "without the heartbeat the way to the target is not measured; the task runs all the same",
+      "create the heartbeat table, and GRANT SELECT, INSERT, UPDATE on it to the account"},
+     "there is no heartbeat table, and the account may not make it",
+     [](const Facts& f) { return on_heartbeat(f, HeartbeatState::missing, true); }},
+    {{"mysql.heartbeat-refused", Severity::warning,
+      "without the heartbeat the way to the target is not measured; the task runs all the same",
+      "drop a table with other columns, and weir makes it anew; on a server that may not be "
+      "written to, leave heartbeat out of the task file"},
+     "the server does not take a heartbeat",
+     [](const Facts& f) { return on_heartbeat(f, HeartbeatState::refused, false); }},
+    {{"mysql.heartbeat-not-logged", Severity::warning,
+      "a heartbeat that is not in the log never comes to the target, and its age only grows",
+      "name another heartbeat_table in the task file"},
+     "the schema of the heartbeat table is left out of the binlog",
+     [](const Facts& f) {
+       if (!f.heartbeat || !f.logged_schemas || !f.unlogged_schemas) return Hits{};
+       const std::string evidence = not_logged(f, f.heartbeat->schema);
+       return evidence.empty() ? Hits{} : Hits{{evidence, "", false, ""}};
+     }},
+    {{"mysql.heartbeat-replica", Severity::warning,
+      "heartbeats are transactions of this replica's own, which its source does not have and which "
+      "stand in the way when another server takes its place",
+      "leave heartbeat out of the task file, or let the task follow the replica's source"},
+     "a heartbeat would be written to a replica",
+     [](const Facts& f) {
+       return f.heartbeat && f.is_replica == true ? Hits{{"", "", false, ""}} : Hits{};
      }},
 });
 
@@ -302,6 +348,46 @@ void gather_tables(MysqlConnection& connection, const Task& task, std::span<cons
   }
 }
 
+Facts::HeartbeatFacts gather_heartbeat(MysqlConnection& connection, const Task& task) {
+  using State = HeartbeatState;
+  constexpr unsigned kNoSuchTable = 1146;
+  constexpr unsigned kNoSuchSchema = 1049;
+  const TableName& table = task.source.heartbeat_table;
+  const HeartbeatSql sql = heartbeat_sql(connection, table, task.name, now());
+  Facts::HeartbeatFacts facts;
+  facts.schema = table.schema;
+  facts.statements = sql.create_schema + "; " + sql.create_table + "; " + sql.grant;
+  const auto refused = [&](const std::string& statement) {
+    try {
+      connection.query(statement);
+      return false;
+    } catch (const Error& error) {
+      if (error.id() == "mysql.lost") throw;
+      facts.evidence = error.why();
+      facts.state = error.id() == "mysql.denied" ? State::denied : State::refused;
+      return true;
+    }
+  };
+  // EXPLAIN needs what the statement needs, and changes nothing. So does PREPARE.
+  if (!refused("EXPLAIN " + sql.beat)) return facts;
+  const unsigned number = connection.error_number();
+  if (number == kNoSuchTable || number == kNoSuchSchema) {
+    if (!refused("PREPARE weir_heartbeat FROM " + connection.quote(sql.create_table))) {
+      connection.execute("DEALLOCATE PREPARE weir_heartbeat");
+      return {State::writable, "", facts.schema, facts.statements};
+    }
+    facts.state = State::missing;
+  } else if (facts.state == State::denied) {
+    // An account without any privilege on a table does not see whether it is there.
+    const auto rows = connection.query(
+        fmt::format("SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND "
+                    "table_name = {}",
+                    connection.quote(table.schema), connection.quote(table.table)));
+    if (!rows.empty()) facts.statements = sql.grant;
+  }
+  return facts;
+}
+
 }  // namespace
 
 Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans) {
@@ -350,6 +436,7 @@ Facts gather(MysqlConnection& connection, const Task& task, std::span<const Tabl
     facts.replication_denied = probe_log(task);
   }
   gather_tables(connection, task, plans, facts);
+  if (task.source.heartbeat.count() > 0) facts.heartbeat = gather_heartbeat(connection, task);
   return facts;
 }
 
@@ -362,7 +449,7 @@ std::vector<Finding> judge(const Facts& facts) {
       finding.severity = hit.unknown ? Severity::unknown : rule.row.severity;
       finding.what = hit.unknown ? fmt::format("cannot tell whether {}", rule.what) : rule.what;
       finding.why = rule.row.why;
-      finding.fix = hit.unknown ? hit.grant : rule.row.fix;
+      finding.fix = hit.unknown ? hit.grant : hit.fix.empty() ? rule.row.fix : hit.fix;
       finding.evidence = std::move(hit.evidence);
       finding.table = std::move(hit.table);
       findings.push_back(std::move(finding));

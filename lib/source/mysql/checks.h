@@ -48,6 +48,16 @@ struct Facts {
     std::vector<std::string> unsure_labels;  ///< columns whose labels information_schema may garble
   };
   std::vector<TableFacts> tables;
+
+  /// The heartbeat table, if the task has a heartbeat.
+  struct HeartbeatFacts {
+    enum class State : std::uint8_t { writable, denied, missing, refused };
+    State state = State::writable;
+    std::string evidence;  ///< why it cannot be written to; "" if it can be, once it is made
+    std::string schema;
+    std::string statements;  ///< that make it and let the account write to it
+  };
+  std::optional<HeartbeatFacts> heartbeat;
 };
 
 Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans);

@@ -9,6 +9,7 @@
 #include "source/mysql/catalog.h"
 #include "source/mysql/changes.h"
 #include "source/mysql/checks.h"
+#include "source/mysql/heartbeat.h"
 #include "source/mysql/offset.h"
 #include "source/mysql/rows.h"
 #include "source/mysql/start.h"
@@ -135,8 +136,16 @@ std::unique_ptr<RowReader> MysqlSource::open_rows() {
 
 std::unique_ptr<ChangeReader> MysqlSource::open_changes(const Offset& from,
                                                         std::span<const TablePlan> plans) {
-  return std::make_unique<BinlogReader>(task_.source, replica_id(task_),
-                                        from, plans, task_.types);
+  auto reader =
+      std::make_unique<BinlogReader>(task_.source, replica_id(task_), from, plans, task_.types);
+  if (task_.source.heartbeat.count() > 0) {
+    reader->watch(BeatFinder(task_.source.heartbeat_table, task_.name));
+  }
+  return reader;
+}
+
+std::unique_ptr<Heartbeat> MysqlSource::open_heartbeat() {
+  return std::make_unique<MysqlHeartbeat>(task_);
 }
 
 }  // namespace weir::mysql

@@ -24,6 +24,7 @@ class MysqlSource final : public Source {
   std::unique_ptr<RowReader> open_rows() override;
   std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                              std::span<const TablePlan> plans) override;
+  std::unique_ptr<Heartbeat> open_heartbeat() override;
 
  private:
   Task task_;
