@@ -554,6 +554,21 @@ TEST_CASE("row events of both versions", "[mysql][binlog]") {
         "binlog.malformed");
 }
 
+TEST_CASE("rows without a column are refused, for they would have no end", "[mysql][binlog]") {
+  const std::string map = event(19, map_body(5, "t", 3));
+  Reader reader(mysql_format());
+  CHECK(reader.feed(map) == "map 5 db.t 3");
+  // The highest bit of the bitmap is no column's.
+  const std::string none = std::string("\3") + '\x80';
+  CHECK(reader.feed(event(23, rows_v1(5, 0, none))) ==
+        "insert t columns 3 before -1 after 128 rows  next 1000");
+  CHECK(reader.refused(event(23, rows_v1(5, 0, none + "row"))) == "binlog.malformed");
+  CHECK(reader.refused(event(25, rows_v1(5, 0, none + "row"))) == "binlog.malformed");
+  CHECK(reader.refused(event(24, rows_v1(5, 0, none + '\0' + "row"))) == "binlog.malformed");
+  CHECK(reader.feed(event(24, rows_v1(5, 0, std::string("\3\1") + '\0' + "row"))) ==
+        "update t columns 3 before 1 after 0 rows 726f77 next 1000");
+}
+
 TEST_CASE("a table map is good for its statement", "[mysql][binlog]") {
   Reader reader(mysql_format());
   const std::string map = event(19, map_body(5, "t", 3));

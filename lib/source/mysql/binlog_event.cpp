@@ -851,6 +851,19 @@ void BinlogDecoder::State::table_map(const EventHeader& header, std::string_view
   handler.on_table_map(header, found->second.map);
 }
 
+namespace {
+
+/// Whether a bitmap of `columns` bits has one that is set. Null has none.
+bool names_column(const std::uint8_t* bitmap, std::uint64_t columns) {
+  if (bitmap == nullptr) return false;
+  for (std::uint64_t i = 0; i < columns; ++i) {
+    if ((bitmap[i / 8] >> (i % 8) & 1) != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void BinlogDecoder::State::rows(const EventHeader& header, std::string_view body,
                                 const EventType& type, BinlogHandler& handler) {
   constexpr std::uint16_t kEndsStatement = 1;
@@ -897,6 +910,10 @@ void BinlogDecoder::State::rows(const EventHeader& header, std::string_view body
   out.partial_json = type.type == kPartialUpdate;
   out.rows = cursor.rest();
   if (type.handling == Handling::rows_compressed) out.rows = inflater.inflate(header, out.rows);
+  if (!out.rows.empty() && !names_column(out.before_columns, columns) &&
+      !names_column(out.after_columns, columns)) {
+    malformed_event(header, "it has rows, and no column that they could hold");
+  }
   if (out.ends_statement) ++statement;
   handler.on_rows(header, out, map);
 }
