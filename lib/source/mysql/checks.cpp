@@ -350,7 +350,6 @@ void gather_tables(MysqlConnection& connection, const Task& task, std::span<cons
 
 Facts::HeartbeatFacts gather_heartbeat(MysqlConnection& connection, const Task& task) {
   using State = HeartbeatState;
-  constexpr unsigned kNoSuchTable = 1146;
   constexpr unsigned kNoSuchSchema = 1049;
   const TableName& table = task.source.heartbeat_table;
   const HeartbeatSql sql = heartbeat_sql(connection, table, task.name, now());
