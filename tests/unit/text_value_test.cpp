@@ -140,6 +140,13 @@ TEST_CASE("binary decimals of every width", "[mysql][text]") {
   // Two digits cannot hold 127.
   CHECK(text(std::string("\x80\x00\x00\x01\x7f", 5), 10, 2) == "damaged");
   CHECK(decimal_to_text("", 2, 3, out.data()) == nullptr);
+  // As many digits as a damaged log can claim.
+  std::array<char, kMostDecimalDigits + 3> widest;
+  const std::string most(64, '\x80');
+  char* const end = decimal_to_text(std::string(36, '\0').c_str(), 81, 9, widest.data());
+  CHECK((end == nullptr || end <= widest.data() + widest.size()));
+  CHECK(decimal_to_text(most.data(), 82, 30, widest.data()) == nullptr);
+  CHECK(decimal_to_text(most.data(), 144, 0, widest.data()) == nullptr);
 }
 
 TEST_CASE("an empty text is a value even in a new arena", "[mysql][text]") {

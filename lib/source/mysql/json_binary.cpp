@@ -231,10 +231,10 @@ void put_opaque(std::string_view bytes, std::string& out) {
     case kDecimal: {
       const unsigned precision = read<std::uint8_t>(data, 0);
       const unsigned scale = read<std::uint8_t>(data, 1);
-      // Counted in the server's words of nine digits, a decimal of 65 digits can have some more.
-      constexpr unsigned kMaxPrecision = 81;
-      std::array<char, kMaxPrecision + 3> text;
-      if (precision > kMaxPrecision || scale > precision) throw malformed("a decimal is too wide");
+      std::array<char, kMostDecimalDigits + 3> text;
+      if (precision > kMostDecimalDigits || scale > precision) {
+        throw malformed("a decimal is too wide");
+      }
       const std::string_view digits = part(data, 2, decimal_size(precision, scale));
       char* const end = decimal_to_text(digits.data(), precision, scale, text.data());
       if (end == nullptr) throw malformed("a decimal holds no digits");

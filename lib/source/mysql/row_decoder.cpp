@@ -681,7 +681,7 @@ Cell RowDecoder::read(const Column& column, const Detail& detail, std::string_vi
     case Form::float64:
       return to_number(read_little<double>(at), arena);
     case Form::decimal: {
-      std::array<char, 80> text;
+      std::array<char, kMostDecimalDigits + 3> text;
       const char* end = decimal_to_text(at, column.digits, column.scale, text.data());
       if (end == nullptr) throw damaged("it holds no decimal number");
       return to_cell({text.data(), static_cast<std::size_t>(end - text.data())}, arena);

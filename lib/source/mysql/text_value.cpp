@@ -240,7 +240,8 @@ std::size_t decimal_size(unsigned precision, unsigned scale) {
 char* decimal_to_text(const char* binary, unsigned precision, unsigned scale, char* out) {
   const std::size_t size = decimal_size(precision, scale);
   std::array<char, 64> bytes;  // more than any decimal takes
-  if (scale > precision || size == 0 || size > bytes.size()) return nullptr;
+  // A damaged log may claim any number of digits, and `out` has room for those of a server.
+  if (precision > kMostDecimalDigits || scale > precision || size == 0) return nullptr;
   const bool negative = (static_cast<std::uint8_t>(binary[0]) & 0x80) == 0;
   for (std::size_t i = 0; i < size; ++i) {
     bytes[i] = static_cast<char>(static_cast<std::uint8_t>(binary[i]) ^ (negative ? 0xff : 0));

@@ -46,9 +46,13 @@ Cell to_number(double value, Arena& arena);
 /// A copy of `text` in `arena`.
 Cell to_cell(std::string_view text, Arena& arena);
 
+/// The most digits that a binary DECIMAL has. A column has 65 at most; counted in the server's
+/// words of nine digits, one in a JSON document can have some more.
+constexpr unsigned kMostDecimalDigits = 81;
+
 /// MySQL's binary DECIMAL: how many bytes it takes, and its exact digits as text. `out` has room
-/// for precision + 3 characters; returns the end of the text. A binary that is no decimal gives
-/// null.
+/// for precision + 3 characters; returns the end of the text. A binary that is no decimal, or
+/// claims more digits than there can be, gives null.
 std::size_t decimal_size(unsigned precision, unsigned scale);
 char* decimal_to_text(const char* binary, unsigned precision, unsigned scale, char* out);
 
