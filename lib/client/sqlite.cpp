@@ -74,6 +74,18 @@ SqliteStatement& SqliteStatement::bind(std::nullptr_t) {
   return *this;
 }
 
+SqliteStatement& SqliteStatement::bind_view(std::string_view text) {
+  require(sqlite3_bind_text64(handle_.get(), ++bound_, text.data() == nullptr ? "" : text.data(),
+                              text.size(), SQLITE_STATIC, SQLITE_UTF8));
+  return *this;
+}
+
+SqliteStatement& SqliteStatement::bind_blob_view(std::string_view bytes) {
+  require(sqlite3_bind_blob64(handle_.get(), ++bound_, bytes.data() == nullptr ? "" : bytes.data(),
+                              bytes.size(), SQLITE_STATIC));
+  return *this;
+}
+
 bool SqliteStatement::step() {
   const int result = sqlite3_step(handle_.get());
   if (result == SQLITE_ROW) return true;
@@ -82,10 +94,10 @@ bool SqliteStatement::step() {
 }
 
 void SqliteStatement::run() {
-  while (step()) {
+  while (sqlite3_step(handle_.get()) == SQLITE_ROW) {
   }
-  sqlite3_reset(handle_.get());
   bound_ = 0;
+  require(sqlite3_reset(handle_.get()));  // answers as the last step did
 }
 
 bool SqliteStatement::is_null(int column) const {
@@ -110,10 +122,16 @@ std::string_view SqliteStatement::text(int column) const {
 void SqliteDatabase::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
 SqliteDatabase::SqliteDatabase(const std::string& path, const Options& options)
-    : path_(path), area_(options.area) {
+    : path_(path),
+      area_(options.area),
+      busy_timeout_(options.busy_timeout),
+      busy_(options.busy) {
   std::string uri = "file:" + uri_path(path);
   int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY;
   switch (options.access) {
+    case Access::create:
+      flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+      break;
     case Access::write:
       flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
       break;
@@ -138,10 +156,15 @@ void SqliteDatabase::require(int result) const {
   const std::string why = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(result);
   const int primary = result & 0xff;
   if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
-    throw Error(ExitCode::state_conflict, area_ + ".busy", path_ + " is locked by another process",
+    throw Error(busy_, area_ + ".busy", path_ + " is locked by another process",
                 why, "find the process that holds it (fuser " + path_ + ") and try again");
   }
-  throw Error(ExitCode::failed, area_ + ".io", "cannot read or write " + path_, why,
+  if (primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG) {
+    throw Error(ExitCode::refused, area_ + ".row", path_ + " takes no such row", why,
+                "change the table in the file, or drop or retype the column in the table rule");
+  }
+  const char* id = primary == SQLITE_FULL ? ".disk-full" : ".io";
+  throw Error(ExitCode::failed, area_ + id, "cannot read or write " + path_, why,
               advice(result, path_));
 }
 
@@ -164,6 +187,41 @@ std::int64_t SqliteDatabase::integer(std::string_view sql) const {
 std::int64_t SqliteDatabase::changes() const { return sqlite3_changes64(handle_.get()); }
 
 bool SqliteDatabase::in_transaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
+
+void SqliteDatabase::own_checkpoints() {
+  sqlite3_wal_hook(
+      handle_.get(),
+      [](void* pages, sqlite3*, const char*, int count) {
+        *static_cast<int*>(pages) = count;
+        return SQLITE_OK;
+      },
+      &log_pages_);
+}
+
+void SqliteDatabase::checkpoint(std::chrono::milliseconds wait) {
+  const bool waits = wait.count() > 0;
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(wait.count()));
+  const int result = sqlite3_wal_checkpoint_v2(
+      handle_.get(), nullptr, waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+      nullptr, nullptr);
+  sqlite3_busy_timeout(handle_.get(), static_cast<int>(busy_timeout_.count()));
+  // A reader, or another who does the same, is no reason to stop.
+  if ((result & 0xff) != SQLITE_BUSY && (result & 0xff) != SQLITE_LOCKED) require(result);
+}
+
+std::string sqlite_identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+  return out + '"';
+}
+
+std::string sqlite_literal(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out.append(c == '\'' ? 2 : 1, c);
+  return out + '\'';
+}
+
+std::string sqlite_version() { return sqlite3_libversion(); }
 
 SqliteTransaction::SqliteTransaction(SqliteDatabase& database) : database_(database) {
   database_.execute("BEGIN IMMEDIATE");

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/exit_code.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -24,10 +26,13 @@ class SqliteStatement {
   SqliteStatement& bind(double value);
   SqliteStatement& bind(std::string_view text);
   SqliteStatement& bind(std::nullptr_t);
+  /// Bound without a copy: the bytes must stay where they are until run() returns.
+  SqliteStatement& bind_view(std::string_view text);
+  SqliteStatement& bind_blob_view(std::string_view bytes);
 
   /// Moves to the next row; false after the last one.
   bool step();
-  /// Runs to the end and is ready to be bound again.
+  /// Runs to the end and is ready to be bound again, also if it throws.
   void run();
 
   bool is_null(int column) const;
@@ -52,11 +57,13 @@ class SqliteStatement {
 
 /// One connection to an SQLite file. Not for use from two threads at once, and not across fork().
 ///
-/// Errors: state_conflict with id AREA.busy where a lock stays taken for the busy timeout, else
-/// failed with id AREA.io.
+/// Errors: Options::busy with id AREA.busy where a lock stays taken for the busy timeout; refused
+/// with id AREA.row where a row breaks a rule of its table or is too large; failed with id
+/// AREA.disk-full, else AREA.io.
 class SqliteDatabase {
  public:
   enum class Access : std::uint8_t {
+    create,  ///< makes the file if it is missing
     write,   ///< the file must exist
     read,    ///< neither creates nor changes any file, not even the shared memory of a WAL
     frozen,  ///< likewise, and takes no locks: only while nobody else has the file open
@@ -65,6 +72,7 @@ class SqliteDatabase {
     Access access = Access::write;
     std::chrono::milliseconds busy_timeout{5000};
     std::string area = "sqlite";  ///< first part of error ids
+    ExitCode busy = ExitCode::state_conflict;
   };
 
   SqliteDatabase(const std::string& path, const Options& options);
@@ -78,6 +86,14 @@ class SqliteDatabase {
   std::int64_t changes() const;  ///< rows that the last statement changed
   bool in_transaction() const;
 
+  /// From here on the write-ahead log is emptied by checkpoint() alone.
+  void own_checkpoints();
+  /// Pages in the write-ahead log after the last commit; call own_checkpoints() first.
+  std::int64_t log_pages() const { return log_pages_; }
+  /// Moves what it can from the log into the file. With a `wait`, first waits so long for readers
+  /// that are in the way, and no other may write meanwhile; then the log begins anew.
+  void checkpoint(std::chrono::milliseconds wait);
+
   const std::string& path() const { return path_; }
 
  private:
@@ -89,8 +105,17 @@ class SqliteDatabase {
 
   std::string path_;
   std::string area_;
+  std::chrono::milliseconds busy_timeout_;
+  ExitCode busy_;
+  int log_pages_ = 0;
   std::unique_ptr<sqlite3, Close> handle_;
 };
+
+/// "name" as an SQL identifier, and a text as an SQL literal.
+std::string sqlite_identifier(std::string_view name);
+std::string sqlite_literal(std::string_view text);
+/// The library's version: "3.40.1".
+std::string sqlite_version();
 
 /// A write transaction (BEGIN IMMEDIATE) that is rolled back unless committed.
 class SqliteTransaction {

@@ -237,7 +237,9 @@ class Mapping {
     plan.id = static_cast<std::uint32_t>(result_.plans.size());
     plan.source = table;
     plan.target.schema =
-        expand_part(std::string_view(rule.target).substr(0, divider), table, groups);
+        target_.schema.empty()
+            ? expand_part(std::string_view(rule.target).substr(0, divider), table, groups)
+            : target_.schema;
     plan.target.table =
         expand_part(std::string_view(rule.target).substr(divider + 1), table, groups);
     plan.deletes = rule.deletes;
@@ -412,9 +414,10 @@ class Mapping {
       if (!seen.insert(plan.target.schema).second) continue;
       check_name("schema", plan.target.schema, plan, "give its tables another `target`");
     }
+    const std::string& own = target_.schema.empty() ? task_.target.control_schema : target_.schema;
     // A role may own one schema only, so that the task's own tables share it with those it fills.
     for (const TablePlan& plan : result_.plans) {
-      if (fold(plan.target.schema) != fold(task_.target.control_schema) ||
+      if (fold(plan.target.schema) != fold(own) ||
           !fold(plan.target.table).starts_with(kOwnPrefix)) {
         continue;
       }
@@ -422,7 +425,9 @@ class Mapping {
           fmt::format("{} would go to the table {}", plan.source.name.text(), plan.target.text()),
           "names with weir_ in that schema are for the task's own tables: offset, progress, "
           "identity",
-          "give it another `target`, or set control_schema in [target]", rule_text(plan.rule));
+          target_.schema.empty() ? "give it another `target`, or set control_schema in [target]"
+                                 : "give it another `target`",
+          rule_text(plan.rule));
     }
   }
 

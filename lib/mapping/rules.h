@@ -23,6 +23,9 @@ struct NameRules {
   std::function<std::string(std::string_view)> refuse;
   /// Two names with the same fold are one name to the target.
   std::function<std::string(std::string_view)> fold;
+  /// The one schema that the target has, which then takes the place of any other; "" if it has
+  /// several. weir's own tables are in it too.
+  std::string schema;
 };
 
 /// A table that a rule takes.

@@ -35,7 +35,8 @@ using Form = SectionRow::Form;
 constexpr auto kSections = std::to_array<SectionRow>({
     {"", "the file's top level", Form::top, true, "what the task is called"},
     {"source", "[source]", Form::table, true, "the server whose changes are followed"},
-    {"target", "[target]", Form::table, true, "the server that is kept in sync"},
+    {"target", "[target]", Form::table, true,
+     "the server that is kept in sync, or the file: kind sqlite takes kind and path alone"},
     {"password", "password", Form::inline_table, false,
      "where a password is read from; exactly one of its keys is given"},
     {"table", "[[table]]", Form::array, true,
@@ -95,6 +96,10 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "and the account may, and no rule takes it"},
 
     {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0, "the kind of server"},
+    {"target", "path", KeyType::path, false, "", "\"shop.db\"", "", 0, 0,
+     "the file of a kind that is one; created if it is missing. SQLite has no schemas: only the "
+     "table's part of a rule's `target` counts, and tables of several source schemas that would "
+     "get one name are refused"},
     {"target", "host", KeyType::host, false, "", "\"dw.internal\"", "", 0, 0,
      "host name or address; host or socket is needed"},
     {"target", "port", KeyType::integer, false, "", "5432", "", 1, 65535,
@@ -214,6 +219,26 @@ const KeyRow& key_row(std::string_view section, std::string_view name) {
   });
   if (found == kKeys.end()) throw bug(fmt::format("no key \"{}\" in \"{}\"", name, section));
   return *found;
+}
+
+/// A kind of source or target that is a file, not a server, and the keys that it takes: all of them
+/// needed. Any other kind takes all keys but `path`.
+struct FileKind {
+  std::string_view section;
+  std::string_view kind;
+  std::array<std::string_view, 2> keys;
+};
+
+constexpr auto kFileKinds = std::to_array<FileKind>({{"target", "sqlite", {"kind", "path"}}});
+
+const FileKind* file_kind(std::string_view section, const toml::table& table) {
+  const toml::node* kind = table.get("kind");
+  if (kind == nullptr || !kind->is_string()) return nullptr;
+  const auto found =
+      std::find_if(kFileKinds.begin(), kFileKinds.end(), [&](const FileKind& row) {
+        return row.section == section && row.kind == kind->as_string()->get();
+      });
+  return found == kFileKinds.end() ? nullptr : &*found;
 }
 
 std::vector<std::string_view> choices_of(const KeyRow& row) {
@@ -337,7 +362,7 @@ struct Found {
 class Section {
  public:
   Section(Problems& problems, const toml::table& table, const SectionRow& row)
-      : problems_(problems), table_(table), row_(row) {
+      : problems_(problems), table_(table), row_(row), file_(file_kind(row.name, table)) {
     std::vector<std::string_view> names;
     std::vector<std::string> shown;
     for (const KeyRow& key : kKeys) {
@@ -352,7 +377,10 @@ class Section {
     }
     for (const std::string_view name : names) shown.emplace_back(name);
     for (const auto& [key, node] : table) {
-      if (std::find(names.begin(), names.end(), key.str()) != names.end()) continue;
+      if (std::find(names.begin(), names.end(), key.str()) != names.end()) {
+        if (!takes(key.str())) refuse_for_kind(key);
+        continue;
+      }
       const std::string_view near = suggest(key.str(), names);
       problems_.add(place_of(key.source()),
                     fmt::format("unknown key {} in {}", in_quotes(key.str()), row.title),
@@ -360,11 +388,15 @@ class Section {
       misspelt_.push_back(near);
     }
     for (const KeyRow& key : kKeys) {
-      if (key.section != row.name || !key.required || !lacks(key.name)) continue;
+      const bool needed = file_ == nullptr ? key.required : takes(key.name);
+      if (key.section != row.name || !needed || !lacks(key.name)) continue;
       problems_.add(place(), fmt::format("{} has no key \"{}\"", row.title, key.name),
                     fmt::format("{}, as in {} = {}", allowed_values(key), key.name, key.example));
     }
   }
+
+  /// Whether this is the file of a kind that is no server.
+  bool is_file() const { return file_ != nullptr; }
 
   Problems& problems() { return problems_; }
   std::string_view title() const { return row_.title; }
@@ -494,9 +526,30 @@ class Section {
   }
 
  private:
+  /// Whether the section's kind knows the key.
+  bool takes(std::string_view name) const {
+    if (file_ == nullptr) return name != "path" || (row_.name != "source" && row_.name != "target");
+    return std::find(file_->keys.begin(), file_->keys.end(), name) != file_->keys.end();
+  }
+
+  void refuse_for_kind(const toml::key& key) {
+    if (file_ == nullptr) {
+      problems_.add(place_of(key.source()),
+                    fmt::format("{} is a server and has the key \"path\"", row_.title),
+                    "a kind that is a file, as in kind = \"sqlite\"; or host or socket");
+      return;
+    }
+    std::vector<std::string> shown(file_->keys.begin(), file_->keys.end());
+    problems_.add(place_of(key.source()),
+                  fmt::format("kind = \"{}\" is a file and takes no key \"{}\"", file_->kind,
+                              key.str()),
+                  join(shown, " and ") + " alone");
+  }
+
   Problems& problems_;
   const toml::table& table_;
   const SectionRow& row_;
+  const FileKind* file_;
   std::vector<std::string_view> misspelt_;
 };
 
@@ -655,6 +708,7 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
   const std::string_view name = section.title().substr(1, section.title().size() - 2);
   out.place = section.place();
   section.text("kind", out.kind, is_kind);
+  if (section.is_file()) return read_path(context, section, "path", out.path);
   if (const auto key = section.find("host")) {
     // It may be a URL with a password in it, so a wrong one is not shown.
     const auto* value = key->node.as_string();

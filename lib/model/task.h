@@ -29,6 +29,7 @@ struct Endpoint {
   std::string socket;      ///< MySQL: socket file; PostgreSQL: folder of the socket
   std::string user;
   std::string database;
+  std::string path;  ///< of a kind that is a file; it has none of the others
   SecretRef password;
   Tls tls = Tls::off;
   std::string tls_ca;

@@ -308,6 +308,8 @@ NameRules name_rules(const Target& target) {
   NameRules rules;
   rules.max_bytes = target.max_name_bytes();
   rules.refuse = [&target](std::string_view name) { return target.refuse_name(name); };
+  rules.fold = [&target](std::string_view name) { return target.fold_name(name); };
+  rules.schema = target.only_schema();
   return rules;
 }
 

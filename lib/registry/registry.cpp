@@ -15,6 +15,7 @@
 #include "source/mysql/log_view.h"
 #include "source/mysql/source.h"
 #include "target/postgres/target.h"
+#include "target/sqlite/target.h"
 
 namespace weir {
 namespace {
@@ -33,6 +34,10 @@ constexpr auto kTargets = std::to_array<TargetKind>({
     {"postgres", "PostgreSQL 12 and later",
      [](const Task& task) -> std::unique_ptr<Target> {
        return std::make_unique<postgres::PostgresTarget>(task);
+     }},
+    {"sqlite", "an SQLite file",
+     [](const Task& task) -> std::unique_ptr<Target> {
+       return std::make_unique<sqlite::SqliteTarget>(task);
      }},
 });
 

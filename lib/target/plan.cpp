@@ -8,6 +8,8 @@ MappingResult plan_tables(const Task& task, std::span<const Table> definitions,
   NameRules rules;
   rules.max_bytes = target.max_name_bytes();
   rules.refuse = [&target](std::string_view name) { return target.refuse_name(name); };
+  rules.fold = [&target](std::string_view name) { return target.fold_name(name); };
+  rules.schema = target.only_schema();
   MappingResult result = map_tables(task, definitions, rules);
   for (TablePlan& plan : result.plans) target.plan_types(task, plan);
   return result;

@@ -121,6 +121,10 @@ class Target {
   /// Longest name of a table or column, in bytes, and why a name is not allowed ("" if it is).
   virtual std::size_t max_name_bytes() const = 0;
   virtual std::string refuse_name(std::string_view name) const = 0;
+  /// Two names with the same fold are one name to it.
+  virtual std::string fold_name(std::string_view name) const { return std::string(name); }
+  /// The one schema that it has, in place of any that a rule names; "" if it has schemas.
+  virtual std::string only_schema() const { return ""; }
 
   /// Fills in PlannedColumn::target_type where the task file does not say it. Pure.
   virtual void plan_types(const Task& task, TablePlan& plan) const = 0;

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/process.h"
+#include "client/sqlite.h"
+#include "model/table_plan.h"
+#include "target/target.h"
+
+namespace weir::sqlite {
+
+/// weir's own tables, in the file that it fills: weir_task, weir_table and weir_range. What is in
+/// them wins over the local state file. Everything here is part of the caller's transaction.
+void create_control(SqliteDatabase& database);
+std::optional<Recovered> recover(SqliteDatabase& database, const std::string& task);
+
+/// Throws Error(state_conflict, "sqlite.task-gone") if the file no longer knows the task.
+void store_offset(SqliteDatabase& database, const std::string& task, const Offset& offset);
+void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
+                const RangeProgress& mark);
+/// Whether weir created the table, and with that its key and its indexes.
+bool created_here(SqliteDatabase& database, const std::string& task, const TablePlan& plan);
+
+/// Keeps every other worker of the task away from the file, for as long as it lives: a lock on
+/// FILE.TASK.lock, which the kernel takes back when the process ends, however it ends. The file
+/// stays.
+class TaskLock {
+ public:
+  /// Waits up to 30 s for a worker that is about to end. Throws Error(state_conflict,
+  /// "sqlite.task-held").
+  TaskLock(const std::string& path, const std::string& task);
+
+ private:
+  UniqueFd file_;
+};
+
+}  // namespace weir::sqlite

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/sqlite/target.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/definition.h"
+#include "target/sqlite/applier.h"
+#include "target/sqlite/checks.h"
+#include "target/sqlite/control.h"
+#include "target/sqlite/loader.h"
+#include "target/sqlite/schema.h"
+
+namespace weir::sqlite {
+namespace {
+
+/// What all loaders of a task may gather in memory together, and the most that one gains from.
+constexpr std::size_t kLoadersMemory = std::size_t{64} << 20;
+constexpr std::size_t kLoaderMemory = std::size_t{16} << 20;
+
+}  // namespace
+
+SqliteTarget::SqliteTarget(const Task& task)
+    : writer_(std::make_shared<Writer>(task.target.path)),
+      loader_memory_(std::min(
+          kLoadersMemory / std::max<std::size_t>(task.full.connections, 1), kLoaderMemory)) {}
+
+std::string SqliteTarget::version() { return "SQLite " + sqlite_version(); }
+
+std::string SqliteTarget::refuse_name(std::string_view name) const {
+  if (name.find('\0') != std::string_view::npos) return "a name cannot hold a NUL character";
+  return "";
+}
+
+std::string SqliteTarget::fold_name(std::string_view name) const { return to_lower(name); }
+
+void SqliteTarget::plan_types(const Task& task, TablePlan& plan) const {
+  for (PlannedColumn& column : plan.columns) {
+    if (column.target_type.empty()) column.target_type = target_type(column.type);
+    const bool is_date = column.type.kind == TypeKind::date ||
+                         column.type.kind == TypeKind::datetime ||
+                         column.type.kind == TypeKind::timestamp;
+    // A NOT NULL date may still be a zero date, which the policy turns into NULL.
+    if (is_date && task.types.zero_dates.kind == ZeroDatePolicy::Kind::null) column.nullable = true;
+  }
+  for (const std::uint32_t part : plan.key) plan.columns[part].nullable = false;
+}
+
+std::vector<Finding> SqliteTarget::preflight(const Task& task, std::span<const TablePlan> plans,
+                                             const std::optional<Recovered>& recovered) {
+  return judge(gather(task, plans, recovered));
+}
+
+std::optional<Recovered> SqliteTarget::recover(const std::string& task) {
+  // A file that is not there, or is none of SQLite's, is what preflight() tells best.
+  if (look_at_file(writer_->path()) != FileState::database) return {};
+  return sqlite::recover(*writer_->turn(), task);
+}
+
+void SqliteTarget::start(const std::string& task, const Identity& source, const Offset& start) {
+  const Writer::Turn turn = writer_->turn_to_begin();
+  SqliteTransaction transaction(*turn);
+  create_control(*turn);
+  turn->prepare(
+          "INSERT INTO weir_task (task, format, source_identity, start_offset, log_offset) VALUES "
+          "(?, 1, ?, ?, ?)")
+      .bind(task)
+      .bind(source.text)
+      .bind(start.text)
+      .bind(start.text)
+      .run();
+  writer_->commit(turn, transaction);
+}
+
+void SqliteTarget::ensure_table(const std::string& task, const TablePlan& plan) {
+  const Writer::Turn turn = writer_->turn();
+  writer_->set_durable(turn, true);
+  SqliteStatement known = turn->prepare(
+      "SELECT 1 FROM weir_table WHERE task = ? AND source_schema = ? AND source_table = ?");
+  known.bind(task).bind(plan.source.name.schema).bind(plan.source.name.table);
+  if (known.step()) return;
+  try {
+    SqliteTransaction transaction(*turn);
+    bool exists = describe(*turn, plan.target.table).has_value();
+    if (exists && plan.existing == ExistingPolicy::replace) {
+      turn->execute(("DROP TABLE " + table_sql(plan)).c_str());
+      exists = false;
+    }
+    if (exists && plan.existing == ExistingPolicy::truncate) {
+      turn->execute(("DELETE FROM " + table_sql(plan)).c_str());
+    }
+    if (!exists) {
+      turn->execute(create_sql(planned_table(plan), plan.target.table).c_str());
+    }
+    turn->prepare(
+            "INSERT INTO weir_table (task, source_schema, source_table, target_schema, "
+            "target_table, created, definition, since_offset) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(task)
+        .bind(plan.source.name.schema)
+        .bind(plan.source.name.table)
+        .bind(plan.target.schema)
+        .bind(plan.target.table)
+        .bind(!exists)
+        .bind(encode_definition(plan.source))
+        .bind(plan.since.text)
+        .run();
+    writer_->commit(turn, transaction);
+  } catch (const Error& error) {
+    throw error.within(plan.target.text());
+  }
+}
+
+void SqliteTarget::store_ranges(const std::string& task, const TablePlan& plan,
+                                std::span<const KeyRange> ranges) {
+  const Writer::Turn turn = writer_->turn();
+  SqliteTransaction transaction(*turn);
+  SqliteStatement insert =
+      turn->prepare("INSERT INTO weir_range VALUES (?, ?, ?, ?, ?, ?, ?, '', 0, 0, 0)");
+  for (const KeyRange& range : ranges) {
+    insert.bind(task)
+        .bind(plan.source.name.schema)
+        .bind(plan.source.name.table)
+        .bind(range.number)
+        .bind(encode_key(range.after))
+        .bind(encode_key(range.upto))
+        .bind(range.whole)
+        .run();
+  }
+  writer_->commit(turn, transaction);
+}
+
+void SqliteTarget::full_loaded(const std::string& task, const Offset& full_end) {
+  const Writer::Turn turn = writer_->turn();
+  writer_->set_durable(turn, true);
+  SqliteTransaction transaction(*turn);
+  turn->prepare("UPDATE weir_task SET full_end_offset = ? WHERE task = ?")
+      .bind(full_end.text)
+      .bind(task)
+      .run();
+  writer_->commit(turn, transaction);
+}
+
+std::string SqliteTarget::forget_statement(const std::string& task) const {
+  return fmt::format("DELETE FROM weir_task WHERE task = '{}'", task);
+}
+
+std::unique_ptr<Loader> SqliteTarget::open_loader(const std::string& task) {
+  return std::make_unique<InsertLoader>(writer_, task, loader_memory_);
+}
+
+std::unique_ptr<Applier> SqliteTarget::open_applier(const std::string& task,
+                                                    std::span<const TablePlan> plans) {
+  return std::make_unique<RowApplier>(writer_, task, plans);
+}
+
+}  // namespace weir::sqlite
