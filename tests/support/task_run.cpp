@@ -73,13 +73,23 @@ std::string TaskRun::Result::text() const {
 
 TaskRun::TaskRun(const MySqlServer& source, const TempPostgres& target, const Options& options)
     : name_(options.name) {
-  write_secret(dir_, "source.pw", source.password());
   write_secret(dir_, "target.pw", target.password());
+  begin(source,
+        section("target", "postgres", target, target_password_file(),
+                "database = " + toml_text(target.database()) + '\n' + options.target_rest),
+        options);
+}
+
+TaskRun::TaskRun(const MySqlServer& source, const std::string& target, const Options& options)
+    : name_(options.name) {
+  begin(source, target + options.target_rest, options);
+}
+
+void TaskRun::begin(const MySqlServer& source, const std::string& target, const Options& options) {
+  write_secret(dir_, "source.pw", source.password());
   head_ = "name = " + toml_text(name_) + "\n\n" +
           section("source", "mysql", source, source_password_file(), options.source_rest) + '\n' +
-          section("target", "postgres", target, target_password_file(),
-                  "database = " + toml_text(target.database()) + '\n' + options.target_rest) +
-          '\n';
+          target + '\n';
   rewrite(options.rest);
 }
 

@@ -43,6 +43,8 @@ class TaskRun {
   TaskRun(const MySqlServer& source, const TempPostgres& target, const Options& options);
   TaskRun(const MySqlServer& source, const TempPostgres& target)
       : TaskRun(source, target, Options{}) {}
+  /// `target` is the whole section, for kinds that are no PostgreSQL.
+  TaskRun(const MySqlServer& source, const std::string& target, const Options& options);
   ~TaskRun();
   TaskRun(const TaskRun&) = delete;
   TaskRun& operator=(const TaskRun&) = delete;
@@ -81,6 +83,7 @@ class TaskRun {
   static constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(2);
 
  private:
+  void begin(const MySqlServer& source, const std::string& target, const Options& options);
   pid_t process(std::string_view verb) const;
   pid_t kill(std::string_view verb, int signal) const;
 
