@@ -122,10 +122,7 @@ std::string_view SqliteStatement::text(int column) const {
 void SqliteDatabase::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
 SqliteDatabase::SqliteDatabase(const std::string& path, const Options& options)
-    : path_(path),
-      area_(options.area),
-      busy_timeout_(options.busy_timeout),
-      busy_(options.busy) {
+    : path_(path), area_(options.area), busy_timeout_(options.busy_timeout), busy_(options.busy) {
   std::string uri = "file:" + uri_path(path);
   int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY;
   switch (options.access) {
@@ -156,8 +153,8 @@ void SqliteDatabase::require(int result) const {
   const std::string why = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(result);
   const int primary = result & 0xff;
   if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
-    throw Error(busy_, area_ + ".busy", path_ + " is locked by another process",
-                why, "find the process that holds it (fuser " + path_ + ") and try again");
+    throw Error(busy_, area_ + ".busy", path_ + " is locked by another process", why,
+                "find the process that holds it (fuser " + path_ + ") and try again");
   }
   if (primary == SQLITE_CONSTRAINT || primary == SQLITE_TOOBIG) {
     throw Error(ExitCode::refused, area_ + ".row", path_ + " takes no such row", why,

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include <arpa/inet.h>
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -287,8 +289,7 @@ void check_every_key(MySqlServer& server) {
                            table.name, table.columns[0].definition));
     for (std::size_t row = 0; row < kBefore; ++row) insert(table, row);
   }
-  TaskRun task(server, file.section(),
-               {.name = "keys", .rest = rules("[full]\nchunk_rows = 2\n")});
+  TaskRun task(server, file.section(), {.name = "keys", .rest = rules("[full]\nchunk_rows = 2\n")});
   const TaskRun::Result started = task.start();
   INFO(started.text());
   REQUIRE(started.code == 0);
@@ -351,9 +352,8 @@ std::string shop_differences(MySqlSession& source, SqliteSession& target) {
       return texts;
     };
     const std::string from = std::string(" FROM ") + compared.table;
-    const auto here =
-        sorted(source.query(std::string("SELECT ") + compared.source + " FROM shop." +
-                            compared.table));
+    const auto here = sorted(
+        source.query(std::string("SELECT ") + compared.source + " FROM shop." + compared.table));
     const auto there = sorted(target.query(std::string("SELECT ") + compared.target + from));
     if (here == there) continue;
     std::vector<std::string> left;
@@ -363,8 +363,8 @@ std::string shop_differences(MySqlSession& source, SqliteSession& target) {
     std::set_difference(there.begin(), there.end(), here.begin(), here.end(),
                         std::back_inserter(right));
     out += fmt::format("{}: {} rows here, {} there; only here: {}; only there: {}\n",
-                       compared.table, here.size(), there.size(),
-                       left.empty() ? "" : cut(left[0]), right.empty() ? "" : cut(right[0]));
+                       compared.table, here.size(), there.size(), left.empty() ? "" : cut(left[0]),
+                       right.empty() ? "" : cut(right[0]));
   }
   return out;
 }
@@ -403,8 +403,9 @@ class Onlooker {
  private:
   void look(SqliteSession& session) {
     const auto row = session
-                         .query("SELECT (SELECT sum(n) FROM plus), (SELECT sum(n) FROM minus), "
-                                "(SELECT sum(n) FROM plus) + (SELECT sum(n) FROM minus)")
+                         .query(
+                             "SELECT (SELECT sum(n) FROM plus), (SELECT sum(n) FROM minus), "
+                             "(SELECT sum(n) FROM plus) + (SELECT sum(n) FROM minus)")
                          .at(0);
     states_.insert(row.at(0));
     if (row.at(2) != "0" && error_.empty()) {
@@ -534,4 +535,232 @@ TEST_CASE("a worker killed twenty times leaves an SQLite file whole", "[sqlite][
     REQUIRE(task.await([&] { return file_mark(file) == later; }));
     CHECK(shop_differences(here, there) == "");
   }
+}
+
+namespace {
+
+void make_shop(TempMariaDb& source) {
+  source.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, name VARCHAR(20), n "
+      "BIGINT "
+      "UNSIGNED, price DECIMAL(20,2)); INSERT INTO shop.item VALUES (1, 'a', 1, 1.5), (2, 'b', 2, "
+      "2.5); CREATE DATABASE crm; CREATE TABLE crm.ITEM (id INT PRIMARY KEY)");
+}
+
+/// What a start that is refused must leave alone.
+std::set<std::string> everything_in(const std::string& folder) {
+  std::set<std::string> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    out.insert(entry.path().string() +
+               (entry.is_regular_file() ? read_file(entry.path()) : std::string()));
+  }
+  return out;
+}
+
+void check_refused(const TaskRun& task, const SqliteFile& file, const std::string& id) {
+  INFO("expecting " << id);
+  const std::set<std::string> before = everything_in(file.folder());
+  const TaskRun::Result started = task.run({"sync", "start", task.file(), "--json"});
+  INFO(started.text());
+  CHECK(started.code == 4);
+  CHECK_THAT(started.err, Catch::Contains("\"" + id + "\""));
+  CHECK(task.supervisor() == -1);
+  const TaskRun::Result checked = task.run({"preflight", task.file(), "--json"});
+  INFO(checked.text());
+  CHECK(checked.code == 4);
+  std::size_t found = 0;
+  const json document = checked.json();
+  for (const json& finding : document.at("findings")) {
+    if (finding.at("severity") != "critical" || finding.at("id") != id) continue;
+    ++found;
+    for (const char* part : {"what", "why", "fix"}) {
+      CHECK_FALSE(finding.at(part).get<std::string>().empty());
+    }
+  }
+  CHECK(found > 0);
+  CHECK(everything_in(file.folder()) == before);
+}
+
+}  // namespace
+
+TEST_CASE("an SQLite target refuses what it cannot do", "[sqlite][server]") {
+  TempMariaDb source;
+  make_shop(source);
+  const SqliteFile file;
+  const std::string rule = "[[table]]\nmatch = \"shop.*\"\n";
+  const auto task_with = [&](const std::string& rest, const std::string& path) {
+    return std::make_unique<TaskRun>(source,
+                                     "[target]\nkind = \"sqlite\"\npath = \"" + path + "\"\n",
+                                     TaskRun::Options{.rest = rest});
+  };
+  const auto refused = [&](const std::string& id, const std::string& rest) {
+    check_refused(*task_with(rest, file.path()), file, id);
+  };
+  const auto make = [&](const std::string& sql) {
+    std::ofstream(file.path()).close();
+    SqliteSession(file.path()).sql(sql);
+  };
+  const auto remake = [&](const std::string& sql) {
+    std::filesystem::remove(file.path());
+    make(sql);
+  };
+
+  // Names fold, and schemas are none.
+  refused("mapping.collision", "[[table]]\nmatch = \"*.*\"\n");
+  refused("mapping.control-schema", rule + "target = \"x.WEIR_Task\"\n");
+  refused("sqlite.name-reserved", rule + "target = \"x.sqlite_{table}\"\n");
+  refused("mapping.column-collision", rule + "columns = { rename = { name = \"ID\" } }\n");
+  refused("sqlite.type-unknown", rule + "columns = { type = { name = \"varchar(20)\" } }\n");
+  refused("sqlite.type-other", rule + "columns = { type = { name = \"BLOB\" } }\n");
+
+  check_refused(*task_with(rule, file.folder() + "/none/x.db"), file, "sqlite.folder-missing");
+  check_refused(*task_with(rule, file.folder()), file, "sqlite.unreadable");
+  std::ofstream(file.path()) << "id,name\n1,a\n";
+  refused("sqlite.not-a-database", rule);
+  remake(
+      "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n, price TEXT); INSERT INTO item "
+      "VALUES (9, 'z', 9, '9')");
+  refused("sqlite.table-not-empty", rule);
+  remake("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n)");
+  refused("sqlite.column-missing", rule);
+  remake("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n INTEGER, price TEXT)");
+  refused("sqlite.type-narrow", rule);
+  remake("CREATE TABLE item (id INTEGER PRIMARY KEY, name NUMERIC, n, price TEXT)");
+  refused("sqlite.type-other", rule);
+  remake("CREATE TABLE item (id INTEGER, name TEXT, n, price TEXT)");
+  refused("sqlite.key-missing", rule);
+  remake("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n, price TEXT, m NOT NULL)");
+  refused("sqlite.column-unfilled", rule);
+  remake("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT AS (id), n, price TEXT)");
+  refused("sqlite.column-generated", rule);
+  remake("CREATE VIEW item AS SELECT 1 AS id");
+  refused("sqlite.not-a-table", rule);
+
+  // Somebody else writes, and does not end.
+  remake("CREATE TABLE other (id)");
+  {
+    SqliteSession other = file.session();
+    other.sql("BEGIN IMMEDIATE");
+    refused("sqlite.locked", rule);
+  }
+
+  // What is there may be taken over.
+  const std::string there =
+      "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, n, price TEXT, mine TEXT); INSERT "
+      "INTO "
+      "item VALUES (9, 'z', 9, '9', 'm')";
+  for (const auto& [policy, rows] :
+       {std::pair("append", "3"), std::pair("truncate", "2"), std::pair("replace", "2")}) {
+    INFO(policy);
+    const SqliteFile fresh;
+    std::ofstream(fresh.path()).close();
+    SqliteSession(fresh.path()).sql(there);
+    TaskRun task(source, fresh.section(), {.rest = rule + "existing = \"" + policy + "\"\n"});
+    const TaskRun::Result started = task.start();
+    INFO(started.text());
+    REQUIRE(started.code == 0);
+    CHECK(fresh.session().value("SELECT count(*) FROM item") == rows);
+    CHECK(fresh.session().value("SELECT count(*) FROM pragma_table_info('item') WHERE name = "
+                                "'mine'") == (std::string(policy) == "replace" ? "0" : "1"));
+    CHECK(task.stop().code == 0);
+  }
+}
+
+TEST_CASE("a full disk stops an SQLite target by name and loses nothing", "[sqlite][server]") {
+  const SqliteFile file;
+  const std::string folder = file.folder() + "/small";
+  std::filesystem::create_directory(folder);
+  if (mount("none", folder.c_str(), "tmpfs", 0, "size=6m") != 0) {
+    WARN("needs the right to mount a file system");
+    return;
+  }
+  struct Unmount {
+    std::string folder;
+    ~Unmount() { umount2(folder.c_str(), MNT_DETACH); }
+  };
+  const Unmount unmount{folder};
+  TempMariaDb source;
+  source.sql(
+      "CREATE DATABASE shop; USE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, v "
+      "VARCHAR(1000)); INSERT "
+      "INTO shop.item SELECT seq, REPEAT('x', 500) FROM seq_1_to_1000");
+  const std::string path = folder + "/shop.db";
+  TaskRun task(source, "[target]\nkind = \"sqlite\"\npath = \"" + path + "\"\n",
+               {.rest = "[[table]]\nmatch = \"shop.*\"\n[failover]\nlimit = 1000\n"});
+  const TaskRun::Result started = task.start();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  for (int i = 1; i <= 8; ++i) {
+    source.sql(
+        fmt::format("INSERT INTO shop.item SELECT {} + seq, REPEAT('y', 900) FROM "
+                    "seq_1_to_1000",
+                    i * 10000));
+  }
+  REQUIRE(task.await([&] {
+    return task.status().at("error").dump().find("sqlite.disk-full") != std::string::npos;
+  }));
+  // The file is whole, at the end of a transaction.
+  CHECK(std::stol(SqliteSession(path).value("SELECT count(*) FROM item")) % 1000 == 0);
+  REQUIRE(mount("none", folder.c_str(), "tmpfs", MS_REMOUNT, "size=64m") == 0);
+  REQUIRE(
+      task.await([&] { return SqliteSession(path).value("SELECT count(*) FROM item") == "9000"; }));
+  CHECK(SqliteSession(path).value("SELECT sum(length(v)) FROM item") ==
+        source.value("SELECT SUM(LENGTH(v)) FROM shop.item"));
+  CHECK(task.stop().code == 0);
+}
+
+TEST_CASE("readers of an SQLite target neither block the task nor let its log grow",
+          "[sqlite][server]") {
+  TempMariaDb source;
+  source.sql(
+      "CREATE DATABASE shop; USE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, v "
+      "VARBINARY(2000)); "
+      "CREATE "
+      "TABLE shop.mark (id INT PRIMARY KEY, n BIGINT); INSERT INTO shop.mark VALUES (1, 0); INSERT "
+      "INTO shop.item SELECT seq, RANDOM_BYTES(1000) FROM seq_1_to_20000");
+  const SqliteFile file;
+  TaskRun task(source, file.section(), {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
+  const TaskRun::Result started = task.start();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+
+  // Readers that follow one another without a gap: one of two always has the file open.
+  std::atomic<bool> stop{false};
+  std::atomic<int> reads{0};
+  std::string error;
+  const auto read = [&] {
+    try {
+      SqliteSession session = file.session();
+      while (!stop) {
+        session.sql("BEGIN");
+        session.query("SELECT sum(length(v)) FROM item");
+        session.query("SELECT max(length(hex(v))) FROM item");
+        session.sql("COMMIT");
+        ++reads;
+      }
+    } catch (const std::exception& e) {
+      error = e.what();
+    }
+  };
+  std::thread one(read);
+  std::thread two(read);
+  std::uintmax_t largest = 0;
+  bool in_time = true;
+  for (int i = 1; i <= 25 && in_time; ++i) {
+    source.sql("UPDATE shop.item SET v = RANDOM_BYTES(1000)");
+    MySqlSession session = source.session();
+    const std::string mark = set_mark(session);
+    in_time = task.await([&] { return file_mark(file) == mark; }, std::chrono::seconds(30));
+    largest = std::max(largest, std::filesystem::file_size(file.path() + "-wal"));
+  }
+  stop = true;
+  one.join();
+  two.join();
+  CHECK(in_time);
+  CHECK(error.empty());
+  CHECK(reads > 10);
+  // 25 times 20 MB went through it.
+  WARN("the log grew to " << largest / 1048576 << " MiB; " << reads << " reads");
+  CHECK(largest < std::uintmax_t{220} << 20);
+  CHECK(task.stop().code == 0);
 }

@@ -120,7 +120,7 @@ std::string written(Value&& value) {
   std::map<std::string, std::string> bodies;
   for (const KeyRow& row : task_file_keys()) {
     // One of two; each inline table is shown by its example.
-    if (row.name == "socket" || row.section == "password" || row.section == "match" ||
+    if (row.name == "socket" || (row.section == "target" && row.name == "path") || row.section == "password" || row.section == "match" ||
         row.section == "table.columns") {
       continue;
     }
@@ -782,4 +782,28 @@ TEST_CASE("a task file is read from disk, and told by the path given", "[task_fi
   const std::string bad = write("bad.toml", "name = 1\n");
   CHECK_THROWS_WITH(read_task(bad), Contains(bad + ":1:8: name is the integer 1"));
   std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a target that is a file has a path and nothing else", "[task_file]") {
+  const std::string head =
+      "name = \"shop\"\n[source]\nkind = \"mysql\"\nhost = \"db\"\nuser = \"weir\"\n[target]\n";
+  const std::string rule = "[[table]]\nmatch = \"shop.*\"\n";
+  const Task task =
+      parse_task(head + "kind = \"sqlite\"\npath = \"out/shop.db\"\n" + rule, "/etc/weir/t.toml");
+  CHECK(task.target.path == "/etc/weir/out/shop.db");
+  CHECK(task.target.user.empty());
+
+  CHECK_THAT(problem(head + "kind = \"sqlite\"\n" + rule),
+             Catch::Contains("[target] has no key \"path\""));
+  for (const char* key : {"host = \"dw\"", "password = \"pw\"", "database = \"dw\""}) {
+    const std::string text =
+        problem(head + "kind = \"sqlite\"\npath = \"x\"\n" + key + "\n" + rule);
+    const std::string name(key, std::string_view(key).find(' '));
+    CHECK_THAT(text, Catch::Contains("is a file and takes no key \"" + name + "\""));
+    CHECK_THAT(text, Catch::Contains("kind and path alone"));
+    CHECK_THAT(text, !Catch::Contains("pw\""));
+  }
+  CHECK_THAT(problem(head + "kind = \"postgres\"\nhost = \"dw\"\nuser = \"weir\"\ndatabase = "
+                            "\"dw\"\npath = \"x\"\n" + rule),
+             Catch::Contains("[target] is a server and has the key \"path\""));
 }

@@ -235,9 +235,9 @@ class Altering {
     } else {
       const std::string name = sqlite_identifier(column.name);
       // Rows that are there would show a default, whatever the source gave them.
-      execute(altered(fmt::format("ADD COLUMN {} {}{}", name, column.target_type,
-                                  work.column.default_sql ? " DEFAULT " + *work.column.default_sql
-                                                          : "")));
+      execute(altered(
+          fmt::format("ADD COLUMN {} {}{}", name, column.target_type,
+                      work.column.default_sql ? " DEFAULT " + *work.column.default_sql : "")));
       if (step.fill || work.column.default_sql) {
         execute(fmt::format("UPDATE {} SET {} = {}", sqlite_identifier(name_), name, *work.fill));
       }
@@ -271,9 +271,10 @@ class Altering {
       const std::string name = sqlite_identifier(work.column.name);
       into += (into.empty() ? "" : ", ") + name;
       from += from.empty() ? "" : ", ";
-      from += work.is_new                         ? *work.fill
-              : work.retyped && work.before != nullptr ? converted(name, *work.before, *work.retyped)
-                                                       : name;
+      from += work.is_new ? *work.fill
+              : work.retyped && work.before != nullptr
+                  ? converted(name, *work.before, *work.retyped)
+                  : name;
     }
     if (alter_.key_changed) {
       made.key = key_names();

@@ -65,9 +65,9 @@ std::string remove_sql(const TablePlan& plan) {
 std::string_view rowid_name(const TablePlan& plan) {
   constexpr auto kNames = std::to_array<std::string_view>({"rowid", "_rowid_", "oid"});
   const auto free = std::find_if(kNames.begin(), kNames.end(), [&plan](std::string_view name) {
-    return std::none_of(
-        plan.columns.begin(), plan.columns.end(),
-        [name](const PlannedColumn& c) { return equals_ignoring_case(c.name, name); });
+    return std::none_of(plan.columns.begin(), plan.columns.end(), [name](const PlannedColumn& c) {
+      return equals_ignoring_case(c.name, name);
+    });
   });
   return free == kNames.end() ? std::string_view() : *free;
 }
@@ -195,8 +195,7 @@ void RowApplier::remove_whole(TableStatements& table, const PackedRow& row) {
               "the source table a key");
 }
 
-std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row,
-                               const PackedRow* key) {
+std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row, const PackedRow* key) {
   const TablePlan& plan = *table.plan;
   mask_.clear();
   cells_.clear();
@@ -214,11 +213,12 @@ std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row,
       sets += (sets.empty() ? "" : ", ") + sqlite_identifier(plan.columns[i].name) + " = ?";
     }
     // A row that has the new key already is another state of this one.
-    statement = table.patches
-                    .emplace(mask_, database().prepare(fmt::format(
-                                        "UPDATE OR REPLACE {} SET {} WHERE {}", table_sql(plan),
-                                        sets, key_condition(plan))))
-                    .first;
+    statement =
+        table.patches
+            .emplace(mask_,
+                     database().prepare(fmt::format("UPDATE OR REPLACE {} SET {} WHERE {}",
+                                                    table_sql(plan), sets, key_condition(plan))))
+            .first;
   }
   SqliteStatement& update = statement->second;
   for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -298,8 +298,9 @@ AlterResult RowApplier::alter(const TableAlter& alter, const Offset& offset) {
   tables_.clear();
   result.target_sql = alter_table(*own.turn, alter);
   own.turn
-      ->prepare("UPDATE weir_table SET definition = ? WHERE task = ? AND source_schema = ? AND "
-                "source_table = ?")
+      ->prepare(
+          "UPDATE weir_table SET definition = ? WHERE task = ? AND source_schema = ? AND "
+          "source_table = ?")
       .bind(encode_definition(alter.after.source))
       .bind(task_)
       .bind(alter.after.source.name.schema)

@@ -100,21 +100,19 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
     planned.insert(to_lower(column.name));
     const TableColumn* existing = table.table.find(column.name);
     if (existing == nullptr) {
-      out.push_back(finding("sqlite.column-missing",
-                            fmt::format("the target table lacks the column {}", column.name),
-                            "rows cannot be written without it",
-                            fmt::format("ALTER TABLE {} ADD COLUMN {} {}; or drop the column in "
-                                        "the table rule",
-                                        table_sql(plan), sqlite_identifier(column.name),
-                                        column.target_type),
-                            "", name));
+      out.push_back(finding(
+          "sqlite.column-missing", fmt::format("the target table lacks the column {}", column.name),
+          "rows cannot be written without it",
+          fmt::format("ALTER TABLE {} ADD COLUMN {} {}; or drop the column in "
+                      "the table rule",
+                      table_sql(plan), sqlite_identifier(column.name), column.target_type),
+          "", name));
       continue;
     }
     if (existing->generated) {
-      out.push_back(finding("sqlite.column-generated",
-                            fmt::format("the target column {} is generated", column.name),
-                            "SQLite takes no values for it", "drop the column in the table rule",
-                            "", name));
+      out.push_back(finding(
+          "sqlite.column-generated", fmt::format("the target column {} is generated", column.name),
+          "SQLite takes no values for it", "drop the column in the table rule", "", name));
     }
     // A type that the task file names is the operator's own decision.
     if (column.target_type != target_type(column.type)) continue;
@@ -133,8 +131,8 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
         fmt::format("source {}, target {}", column.type.native, shown), name));
   }
   for (const TableColumn& existing : table.table.columns) {
-    const bool filled = planned.contains(to_lower(existing.name)) || existing.default_sql ||
-                        existing.generated;
+    const bool filled =
+        planned.contains(to_lower(existing.name)) || existing.default_sql || existing.generated;
     if (filled || !existing.not_null) continue;
     out.push_back(finding(
         "sqlite.column-unfilled",
@@ -194,8 +192,7 @@ void judge_place(const Facts& facts, std::vector<Finding>& out) {
                           "create the folder, or correct target.path in the task file"));
     return;
   }
-  if (!facts.folder_writable ||
-      (facts.file == FileState::database && !facts.file_writable)) {
+  if (!facts.folder_writable || (facts.file == FileState::database && !facts.file_writable)) {
     out.push_back(finding(
         "sqlite.not-writable", facts.path + " cannot be written",
         "the account that runs weir needs to write the file and to create others beside it",

@@ -18,7 +18,6 @@ namespace weir::sqlite {
 namespace {
 
 constexpr int kFormat = 1;
-constexpr std::chrono::seconds kLockLimit{30};
 constexpr std::chrono::milliseconds kLockEvery{10};
 
 constexpr const char* kDefinition = R"(
@@ -83,10 +82,10 @@ std::optional<Recovered> recover(SqliteDatabase& database, const std::string& ta
   row.bind(task);
   if (!row.step()) return {};
   if (row.integer(0) > kFormat) {
-    throw Error(ExitCode::refused, "sqlite.control-newer",
-                fmt::format("the control tables in {} are of format {}", database.path(),
-                            row.integer(0)),
-                fmt::format("this weir knows formats up to {}", kFormat), "use the newer weir");
+    throw Error(
+        ExitCode::refused, "sqlite.control-newer",
+        fmt::format("the control tables in {} are of format {}", database.path(), row.integer(0)),
+        fmt::format("this weir knows formats up to {}", kFormat), "use the newer weir");
   }
   Recovered out;
   out.source.text = row.text(1);
@@ -173,7 +172,8 @@ bool created_here(SqliteDatabase& database, const std::string& task, const Table
   return row.step() && row.integer(0) != 0;
 }
 
-TaskLock::TaskLock(const std::string& path, const std::string& task) {
+TaskLock::TaskLock(const std::string& path, const std::string& task,
+                   std::chrono::milliseconds limit) {
   const std::string name = fmt::format("{}.{}.lock", path, task);
   file_.reset(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file_) {
@@ -181,7 +181,7 @@ TaskLock::TaskLock(const std::string& path, const std::string& task) {
                 std::strerror(errno),
                 "check the folder and its permissions, or correct target.path");
   }
-  const Clock::time_point deadline = Clock::now() + kLockLimit;
+  const Clock::time_point deadline = Clock::now() + limit;
   while (flock(file_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EINTR) continue;
     if (Clock::now() >= deadline) {

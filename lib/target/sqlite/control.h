@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,9 +30,9 @@ bool created_here(SqliteDatabase& database, const std::string& task, const Table
 /// stays.
 class TaskLock {
  public:
-  /// Waits up to 30 s for a worker that is about to end. Throws Error(state_conflict,
-  /// "sqlite.task-held").
-  TaskLock(const std::string& path, const std::string& task);
+  /// Waits for a worker that is about to end. Throws Error(state_conflict, "sqlite.task-held").
+  TaskLock(const std::string& path, const std::string& task,
+           std::chrono::milliseconds limit = std::chrono::seconds(30));
 
  private:
   UniqueFd file_;

@@ -40,8 +40,8 @@ char* pack(Cell cell, char* at) {
   return at + cell.size();
 }
 
-/// A chunk and its mark are lost together if the machine crashes, so its commit need not be durable;
-/// finish() is.
+/// A chunk and its mark are lost together if the machine crashes, so its commit need not be
+/// durable; finish() is.
 Writer::Turn turn_for_chunk(Writer& writer) {
   Writer::Turn turn = writer.turn();
   writer.set_durable(turn, false);
@@ -65,8 +65,8 @@ void InsertLoader::begin(const TablePlan& plan, Row added) {
   added_.resize(size);
   char* at = added_.data();
   for (const Cell& cell : added) at = pack(cell, at);
-  rows_at_once_ = std::clamp<std::size_t>(kParametersAtOnce / plan.columns.size(), 1,
-                                          kMaxRowsAtOnce);
+  rows_at_once_ =
+      std::clamp<std::size_t>(kParametersAtOnce / plan.columns.size(), 1, kMaxRowsAtOnce);
   used_ = 0;
   rows_ = 0;
   bytes_ = 0;
@@ -93,9 +93,7 @@ void InsertLoader::row(Row cells) {
 }
 
 InsertLoader::Open::Open(Writer& writer, const TablePlan& plan, std::size_t rows_at_once)
-    : turn(turn_for_chunk(writer)),
-      transaction(*turn),
-      one(turn->prepare(insert_sql(plan, 1))) {
+    : turn(turn_for_chunk(writer)), transaction(*turn), one(turn->prepare(insert_sql(plan, 1))) {
   if (rows_at_once > 1) many = turn->prepare(insert_sql(plan, rows_at_once));
 }
 
@@ -162,8 +160,8 @@ std::string InsertLoader::build(SqliteDatabase& database, const TablePlan& plan,
     }
     columns += (columns.empty() ? "" : ", ") + sqlite_identifier(planned->name);
   }
-  SqliteStatement taken = database.prepare(
-      "SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
+  SqliteStatement taken =
+      database.prepare("SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
   taken.bind(name);
   if (taken.step()) {
     const bool is_it =
@@ -172,9 +170,9 @@ std::string InsertLoader::build(SqliteDatabase& database, const TablePlan& plan,
   }
   // Not unique even if the source's is: SQLite checks each row by itself, and a batch passes
   // through states that the source never showed.
-  database.execute(fmt::format("CREATE INDEX {} ON {} ({})", sqlite_identifier(name),
-                               table_sql(plan), columns)
-                       .c_str());
+  database.execute(
+      fmt::format("CREATE INDEX {} ON {} ({})", sqlite_identifier(name), table_sql(plan), columns)
+          .c_str());
   return "";
 }
 

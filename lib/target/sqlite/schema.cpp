@@ -92,8 +92,8 @@ const TableColumn* ExistingTable::find(std::string_view name) const {
 }
 
 std::optional<ExistingTable> describe(const SqliteDatabase& database, const std::string& table) {
-  SqliteStatement list = database.prepare(
-      "SELECT type, strict, wr FROM pragma_table_list(?) WHERE schema = 'main'");
+  SqliteStatement list =
+      database.prepare("SELECT type, strict, wr FROM pragma_table_list(?) WHERE schema = 'main'");
   list.bind(table);
   if (!list.step()) return std::nullopt;
   ExistingTable out;
@@ -169,8 +169,8 @@ bool has_key(const SqliteDatabase& database, const TablePlan& plan) {
       "SELECT name FROM pragma_index_list(?) WHERE \"unique\" = 1 AND partial = 0");
   indexes.bind(plan.target.table);
   while (indexes.step()) {
-    SqliteStatement parts = database.prepare(
-        "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1");
+    SqliteStatement parts =
+        database.prepare("SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1");
     parts.bind(indexes.text(0));
     std::vector<std::string> found;
     bool exact = true;

@@ -25,8 +25,8 @@ constexpr std::size_t kLoaderMemory = std::size_t{16} << 20;
 
 SqliteTarget::SqliteTarget(const Task& task)
     : writer_(std::make_shared<Writer>(task.target.path)),
-      loader_memory_(std::min(
-          kLoadersMemory / std::max<std::size_t>(task.full.connections, 1), kLoaderMemory)) {}
+      loader_memory_(std::min(kLoadersMemory / std::max<std::size_t>(task.full.connections, 1),
+                              kLoaderMemory)) {}
 
 std::string SqliteTarget::version() { return "SQLite " + sqlite_version(); }
 

@@ -32,9 +32,8 @@ bool Writer::exists() const {
 void Writer::open(SqliteDatabase::Access access) {
   const bool is_new = !exists();
   if (is_new && access != SqliteDatabase::Access::create) {
-    throw Error(ExitCode::target_unreachable, "sqlite.file-missing",
-                "cannot open " + path_, std::strerror(errno),
-                "bring the file back to its place, or correct target.path");
+    throw Error(ExitCode::target_unreachable, "sqlite.file-missing", "cannot open " + path_,
+                std::strerror(errno), "bring the file back to its place, or correct target.path");
   }
   SqliteDatabase::Options options;
   options.access = access;
