@@ -2,11 +2,8 @@
 #include "target/sqlite/checks.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include <fmt/format.h>
@@ -23,7 +20,6 @@
 namespace weir::sqlite {
 namespace {
 
-constexpr std::string_view kHeader{"SQLite format 3\0", 16};
 constexpr std::chrono::seconds kBusy{5};
 /// These are not among the kernel's public numbers.
 constexpr long kCifs = 0xff534d42L;
@@ -240,22 +236,7 @@ void judge_place(const Facts& facts, std::vector<Finding>& out) {
 
 }  // namespace
 
-FileState look_at_file(const std::string& path) {
-  struct stat found {};
-  if (stat(path.c_str(), &found) != 0) {
-    return errno == ENOENT || errno == ENOTDIR ? FileState::missing : FileState::unreadable;
-  }
-  if (!S_ISREG(found.st_mode)) return FileState::unreadable;
-  std::ifstream file(path, std::ios::binary);
-  std::array<char, kHeader.size()> head{};
-  file.read(head.data(), head.size());
-  if (!file.is_open() || file.bad()) return FileState::unreadable;
-  if (file.gcount() == 0) return FileState::database;
-  const std::string_view text(head.data(), static_cast<std::size_t>(file.gcount()));
-  return text == kHeader ? FileState::database : FileState::other;
-}
-
-Facts gather(const Task& task, std::span<const TablePlan> plans,
+Facts gather(const Task& task, FileState file, std::span<const TablePlan> plans,
              const std::optional<Recovered>& recovered) {
   Facts facts;
   facts.path = task.target.path;
@@ -280,7 +261,7 @@ Facts gather(const Task& task, std::span<const TablePlan> plans,
   if (statvfs(facts.folder.c_str(), &space) == 0) {
     facts.free_bytes = std::uint64_t{space.f_bavail} * space.f_frsize;
   }
-  facts.file = look_at_file(facts.path);
+  facts.file = file;
   facts.file_writable = access(facts.path.c_str(), R_OK | W_OK) == 0;
   std::optional<SqliteDatabase> database;
   if (facts.file == FileState::database && facts.file_writable && facts.folder_writable) {

@@ -10,13 +10,10 @@
 #include "model/finding.h"
 #include "model/table_plan.h"
 #include "target/sqlite/schema.h"
+#include "target/sqlite/writer.h"
 #include "target/target.h"
 
 namespace weir::sqlite {
-
-/// What is at the path. An empty file is a database that nobody has written to yet.
-enum class FileState : std::uint8_t { missing, unreadable, database, other };
-FileState look_at_file(const std::string& path);
 
 /// What the file and its place say about themselves: read once, judged by pure rules.
 struct Facts {
@@ -43,7 +40,7 @@ struct Facts {
   std::vector<TableFacts> tables;
 };
 
-Facts gather(const Task& task, std::span<const TablePlan> plans,
+Facts gather(const Task& task, FileState file, std::span<const TablePlan> plans,
              const std::optional<Recovered>& recovered);
 
 std::vector<Finding> judge(const Facts& facts);

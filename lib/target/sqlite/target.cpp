@@ -51,12 +51,12 @@ void SqliteTarget::plan_types(const Task& task, TablePlan& plan) const {
 
 std::vector<Finding> SqliteTarget::preflight(const Task& task, std::span<const TablePlan> plans,
                                              const std::optional<Recovered>& recovered) {
-  return judge(gather(task, plans, recovered));
+  return judge(gather(task, writer_->look(), plans, recovered));
 }
 
 std::optional<Recovered> SqliteTarget::recover(const std::string& task) {
   // A file that is not there, or is none of SQLite's, is what preflight() tells best.
-  if (look_at_file(writer_->path()) != FileState::database) return {};
+  if (writer_->look() != FileState::database) return {};
   return sqlite::recover(*writer_->turn(), task);
 }
 

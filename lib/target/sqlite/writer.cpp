@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/sqlite/writer.h"
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -13,6 +16,7 @@
 namespace weir::sqlite {
 namespace {
 
+constexpr std::string_view kHeader{"SQLite format 3\0", 16};
 /// Another program may write to the file too, one transaction at a time.
 constexpr std::chrono::seconds kBusy{60};
 /// So much more in the log, and what no reader needs is moved to the file.
@@ -23,6 +27,24 @@ constexpr std::int64_t kLogLimit = std::int64_t{128} << 20;
 constexpr std::chrono::milliseconds kWaitForReaders{250};
 
 }  // namespace
+
+FileState Writer::look() {
+  free_.acquire();
+  const Turn turn(this);
+  struct stat found {};
+  if (stat(path_.c_str(), &found) != 0) {
+    return errno == ENOENT || errno == ENOTDIR ? FileState::missing : FileState::unreadable;
+  }
+  if (!S_ISREG(found.st_mode)) return FileState::unreadable;
+  if (database_) return FileState::database;
+  std::ifstream file(path_, std::ios::binary);
+  std::array<char, kHeader.size()> head{};
+  file.read(head.data(), head.size());
+  if (!file.is_open() || file.bad()) return FileState::unreadable;
+  if (file.gcount() == 0) return FileState::database;
+  const std::string_view text(head.data(), static_cast<std::size_t>(file.gcount()));
+  return text == kHeader ? FileState::database : FileState::other;
+}
 
 bool Writer::exists() const {
   struct stat found {};

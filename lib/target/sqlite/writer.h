@@ -14,6 +14,9 @@
 
 namespace weir::sqlite {
 
+/// What is at the path. An empty file is a database that nobody has written to yet.
+enum class FileState : std::uint8_t { missing, unreadable, database, other };
+
 /// The one connection of this process to the file. SQLite takes one writer at a time, so loaders,
 /// applier and target share it and its page cache, and take turns.
 ///
@@ -25,8 +28,9 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   const std::string& path() const { return path_; }
-  /// Whether there is a file.
-  bool exists() const;
+  /// Looks at the file by other means than SQLite's as long as it is not open: to close a file that
+  /// SQLite has open would take away its locks.
+  FileState look();
 
   /// The right to use the connection, until it is destroyed. May be handed to another thread.
   class Turn {
@@ -57,6 +61,7 @@ class Writer {
   void commit(const Turn& turn, SqliteTransaction& transaction);
 
  private:
+  bool exists() const;
   void open(SqliteDatabase::Access access);
   bool is_same_file() const;
 
