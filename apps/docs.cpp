@@ -21,8 +21,18 @@ std::string types() {
   return out;
 }
 
+std::string sqlite_types() {
+  std::string out;
+  for (const auto& fact : weir::registry::sqlite_types()) {
+    out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.neutral) + "*\n\t" +
+           scdoc_escaped(fact.target) + "\n";
+    for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
+  }
+  return out;
+}
+
 const weir::cli::DocBlocks& blocks() {
-  static const weir::cli::DocBlocks kBlocks{{"mysql-types", types}};
+  static const weir::cli::DocBlocks kBlocks{{"mysql-types", types}, {"sqlite-types", sqlite_types}};
   return kBlocks;
 }
 

@@ -6,6 +6,7 @@
 #include "model/type.h"
 #include "source/mysql/types.h"
 #include "target/postgres/types.h"
+#include "target/sqlite/types.h"
 
 namespace weir::registry {
 
@@ -21,6 +22,17 @@ std::vector<TypeFact> mysql_to_postgres_types() {
     for (const std::string_view note : {row.note, target.note}) {
       if (!note.empty()) fact.notes.emplace_back(note);
     }
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+std::vector<TypeFact> sqlite_types() {
+  std::vector<TypeFact> facts;
+  for (const sqlite::TypeRow& row : sqlite::type_rows()) {
+    const std::string name(to_string(row.kind));
+    TypeFact fact{name, {}, name, std::string(row.target), {}};
+    if (!row.note.empty()) fact.notes.emplace_back(row.note);
     facts.push_back(std::move(fact));
   }
   return facts;

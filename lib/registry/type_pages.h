@@ -18,4 +18,7 @@ struct TypeFact {
 /// Every column type of MySQL and MariaDB, with the type that PostgreSQL gets.
 std::vector<TypeFact> mysql_to_postgres_types();
 
+/// Every neutral type, with the type that SQLite gets; `native` is the neutral name.
+std::vector<TypeFact> sqlite_types();
+
 }  // namespace weir::registry

@@ -807,3 +807,9 @@ TEST_CASE("a target that is a file has a path and nothing else", "[task_file]") 
                             "\"dw\"\npath = \"x\"\n" + rule),
              Catch::Contains("[target] is a server and has the key \"path\""));
 }
+
+TEST_CASE("the example with a file as its target is read", "[task_file]") {
+  const Task task = read_task(WEIR_SOURCE_DIR "/examples/sqlite.toml");
+  CHECK(task.target.kind == "sqlite");
+  CHECK(task.target.path == WEIR_SOURCE_DIR "/examples/shop.db");
+}
