@@ -20,7 +20,7 @@ constexpr auto kStages =
 constexpr auto kSourceKinds = std::to_array<std::string_view>({"mysql"});
 constexpr auto kTlsModes =
     std::to_array<std::string_view>({"off", "require", "verify-ca", "verify-full"});
-constexpr auto kTargetKinds = std::to_array<std::string_view>({"postgres"});
+constexpr auto kTargetKinds = std::to_array<std::string_view>({"postgres", "mysql"});
 
 constexpr std::string_view kTaskMeaning =
     "the name of a registered task, or the path of a task file";

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/mysql.h"
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +16,8 @@
 #include <mysqld_error.h>
 #include <errmsg.h>
 // clang-format on
+
+#include "base/time.h"
 
 namespace weir {
 namespace {
@@ -45,21 +50,93 @@ bool is_denied(unsigned number) {
          number == ER_HOST_IS_BLOCKED;
 }
 
+/// What a number means for a task that writes. The first row that has it decides.
+struct NumberRow {
+  unsigned number;
+  const char* id;
+  const char* fix;
+};
+constexpr const char* kRowFix =
+    "compare the column's type on both sides (weir-types(7)), or mend the row on the source";
+constexpr const char* kConflictFix = "another session locked the same rows; weir tries again";
+constexpr const char* kDiskFix =
+    "free space on the server's disk; the task goes on where it was, nothing is lost";
+constexpr const char* kReadOnlyFix = "point the task at the primary: this server takes no writes";
+constexpr const char* kTooManyFix =
+    "raise max_connections on the target or lower full.connections in the task file";
+constexpr const char* kPacketFix = "raise max_allowed_packet on the target above the largest row";
+constexpr NumberRow kNumbers[] = {
+    {ER_DISK_FULL, "mysql.disk-full", kDiskFix},
+    {ER_RECORD_FILE_FULL, "mysql.disk-full", kDiskFix},
+    {ER_LOCK_WAIT_TIMEOUT, "mysql.conflict", kConflictFix},
+    {ER_LOCK_DEADLOCK, "mysql.conflict", kConflictFix},
+    {ER_OPTION_PREVENTS_STATEMENT, "mysql.read-only", kReadOnlyFix},
+    {ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, "mysql.read-only", kReadOnlyFix},
+    {1836 /* read-only mode */, "mysql.read-only", kReadOnlyFix},
+    {ER_CON_COUNT_ERROR, "mysql.too-many-connections", kTooManyFix},
+    {ER_TOO_MANY_USER_CONNECTIONS, "mysql.too-many-connections", kTooManyFix},
+    {ER_NET_PACKET_TOO_LARGE, "mysql.packet", kPacketFix},
+    {ER_BAD_NULL_ERROR, "mysql.row-refused", kRowFix},
+    {ER_DUP_ENTRY, "mysql.row-refused",
+     "look for the unique index on the target that the message names, and for rows that weir did "
+     "not write"},
+    {ER_NO_DEFAULT_FOR_FIELD, "mysql.row-refused", kRowFix},
+    {ER_WARN_DATA_OUT_OF_RANGE, "mysql.row-refused", kRowFix},
+    {WARN_DATA_TRUNCATED, "mysql.row-refused", kRowFix},
+    {ER_TRUNCATED_WRONG_VALUE, "mysql.row-refused", kRowFix},
+    {ER_INVALID_CHARACTER_STRING, "mysql.row-refused", kRowFix},
+    {ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, "mysql.row-refused", kRowFix},
+    {ER_ILLEGAL_VALUE_FOR_TYPE, "mysql.row-refused", kRowFix},
+    {ER_DATA_TOO_LONG, "mysql.row-refused", kRowFix},
+    {ER_CANT_CREATE_GEOMETRY_OBJECT, "mysql.row-refused", kRowFix},
+    {1526 /* no partition for it */, "mysql.row-refused", kRowFix},
+    {3140 /* not JSON */, "mysql.row-refused", kRowFix},
+    {3819 /* MySQL: a check */, "mysql.row-refused", kRowFix},
+    {4025 /* MariaDB: a check */, "mysql.row-refused", kRowFix},
+};
+
 }  // namespace
 
+struct MysqlConnection::LocalFile {
+  std::string_view left;
+  bool wanted = false;  ///< load() runs: the server may ask
+};
+
 MysqlConnection::MysqlConnection(const Endpoint& endpoint, Role role, std::chrono::seconds patience)
-    : handle_(mysql_init(nullptr), &mysql_close), role_(role), where_(describe_place(endpoint)) {
+    : handle_(mysql_init(nullptr), &mysql_close),
+      role_(role),
+      where_(describe_place(endpoint)),
+      file_(std::make_unique<LocalFile>()) {
   MYSQL* m = handle_.get();
   const unsigned long max_packet = kMaxPacket;
-  const unsigned no_local_files = 0;
+  const unsigned local_files = role == Role::target ? 1 : 0;
   const auto read_timeout = static_cast<unsigned>(patience.count());
   mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &kConnectTimeout);
   mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &read_timeout);
   mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &read_timeout);
   mysql_options(m, MYSQL_OPT_MAX_ALLOWED_PACKET, &max_packet);
-  mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &no_local_files);
+  mysql_options(m, MYSQL_OPT_LOCAL_INFILE, &local_files);
   mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_optionsv(m, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "weir");
+  // Whatever name the server asks for, it gets what load() was given and never a file.
+  mysql_set_local_infile_handler(
+      m,
+      [](void** own, const char*, void* given) {
+        *own = given;
+        return static_cast<LocalFile*>(given)->wanted ? 0 : 1;
+      },
+      [](void* own, char* out, unsigned size) {
+        std::string_view& left = static_cast<LocalFile*>(own)->left;
+        const std::size_t piece = left.copy(out, size);
+        left.remove_prefix(piece);
+        return static_cast<int>(piece);
+      },
+      [](void*) {},
+      [](void*, char* text, unsigned size) {
+        std::strncpy(text, "the server asked for a file, which it does not get", size);
+        return static_cast<int>(CR_UNKNOWN_ERROR);
+      },
+      file_.get());
   if (endpoint.tls != Tls::off) {
     const my_bool on = 1;
     mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &on);
@@ -71,8 +148,11 @@ MysqlConnection::MysqlConnection(const Endpoint& endpoint, Role role, std::chron
   const Secret password = resolve(endpoint.password);
   const char* host = endpoint.socket.empty() ? endpoint.host.c_str() : nullptr;
   const char* socket = endpoint.socket.empty() ? nullptr : endpoint.socket.c_str();
-  if (mysql_real_connect(m, host, endpoint.user.c_str(), password.reveal().c_str(), nullptr,
-                         endpoint.port, socket, CLIENT_MULTI_RESULTS) == nullptr) {
+  if (mysql_real_connect(
+          m, host, endpoint.user.c_str(), password.reveal().c_str(), nullptr, endpoint.port, socket,
+          role == Role::source ? CLIENT_MULTI_RESULTS
+                               : CLIENT_MULTI_RESULTS | CLIENT_MULTI_STATEMENTS |
+                                     CLIENT_FOUND_ROWS | CLIENT_LOCAL_FILES) == nullptr) {
     const unsigned number = mysql_errno(m);
     const std::string why = fmt::format("{} (error {})", mysql_error(m), number);
     if (is_denied(number)) {
@@ -118,6 +198,12 @@ void MysqlConnection::fail(std::string_view what) const {
       number == ER_SPECIFIC_ACCESS_DENIED_ERROR || number == ER_COLUMNACCESS_DENIED_ERROR) {
     throw Error(unreachable_code(role_), "mysql.denied", fmt::format("{} may not {}", where_, what),
                 why, "grant the account what is missing");
+  }
+  const auto row = std::find_if(std::begin(kNumbers), std::end(kNumbers),
+                                [number](const NumberRow& each) { return each.number == number; });
+  if (role_ == Role::target && row != std::end(kNumbers)) {
+    throw Error(ExitCode::failed, row->id, fmt::format("{} refused: {}", where_, what), why,
+                row->fix);
   }
   throw Error(ExitCode::failed, "mysql.query", fmt::format("{} refused: {}", where_, what), why,
               "read the server's message; if it names a table or column, check the task file");
@@ -196,6 +282,51 @@ bool MysqlConnection::Stream::next() {
   }
   sizes_ = mysql_fetch_lengths(result_);
   return true;
+}
+
+void MysqlConnection::run(std::string_view sql, std::string_view what,
+                          std::vector<Outcome>& outcomes) {
+  MYSQL* m = handle_.get();
+  outcomes.clear();
+  Clock::time_point before = Clock::now();
+  int failed = mysql_real_query(m, sql.data(), sql.size());
+  while (true) {
+    if (failed > 0) fail(what);
+    if (failed < 0) return;
+    if (MYSQL_RES* result = mysql_store_result(m)) {
+      mysql_free_result(result);
+    } else if (mysql_errno(m) != 0) {
+      fail(what);
+    }
+    const Clock::time_point now = Clock::now();
+    outcomes.push_back(
+        {mysql_affected_rows(m), std::chrono::duration<double>(now - before).count()});
+    before = now;
+    failed = mysql_next_result(m);
+  }
+}
+
+std::uint64_t MysqlConnection::load(std::string_view sql, std::string_view data) {
+  MYSQL* m = handle_.get();
+  file_->left = data;
+  file_->wanted = true;
+  const int failed = mysql_real_query(m, sql.data(), sql.size());
+  file_->wanted = false;
+  if (failed != 0) fail("load rows");
+  return mysql_affected_rows(m);
+}
+
+std::optional<MysqlConnection::Warning> MysqlConnection::first_warning() {
+  if (mysql_warning_count(handle_.get()) == 0) return {};
+  for (auto& row : query("SHOW WARNINGS")) {
+    if (row[0] == "Note") continue;
+    return Warning{static_cast<unsigned>(std::atoi(row[1]->c_str())), std::move(*row[2])};
+  }
+  return {};
+}
+
+std::uint64_t MysqlConnection::max_packet() {
+  return std::strtoull(scalar("SELECT @@max_allowed_packet").value_or("0").c_str(), nullptr, 10);
 }
 
 std::string MysqlConnection::quote(std::string_view text) const {

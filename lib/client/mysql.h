@@ -23,15 +23,18 @@ namespace weir {
 ///
 /// Errors: `mysql.unreachable` and `mysql.denied` while connecting, `mysql.lost` when the session
 /// broke, `mysql.query` for everything the server refused (its number is in the text). The first
-/// three carry the exit code of the server's role.
+/// three carry the exit code of the server's role. Of a target also `mysql.row-refused`,
+/// `mysql.conflict`, `mysql.read-only`, `mysql.disk-full`, `mysql.packet` and
+/// `mysql.too-many-connections`, where the number says so.
 class MysqlConnection {
  public:
   /// Which end of a task the server is, for exit codes and texts.
   enum class Role : std::uint8_t { source, target };
 
   /// Connects and authenticates within 10 s. The session speaks utf8mb4 and UTC with an empty
-  /// sql_mode, so that no server setting changes what a value looks like. An answer may take up to
-  /// `patience`: a chunk's first row needs long on a busy server.
+  /// sql_mode, so that no server setting changes what a value looks like. A target's takes several
+  /// statements in one message, and counts the rows that a statement matched. An answer may take up
+  /// to `patience`: a chunk's first row needs long on a busy server.
   MysqlConnection(const Endpoint& endpoint, Role role,
                   std::chrono::seconds patience = std::chrono::minutes(10));
   ~MysqlConnection();
@@ -76,6 +79,32 @@ class MysqlConnection {
   };
   Stream stream(std::string_view sql);
 
+  /// What became of one statement of run().
+  struct Outcome {
+    std::uint64_t rows = 0;  ///< matched or inserted
+    double seconds = 0;      ///< between its answer and the one before
+  };
+  /// Runs statements with `;` between them as one message and reads all answers into `outcomes`. If
+  /// one fails, those after it are not run, and `outcomes` has those before it. `what` stands for
+  /// the statements in an error, which must not show rows. A target's only.
+  void run(std::string_view sql, std::string_view what, std::vector<Outcome>& outcomes);
+
+  /// Runs a LOAD DATA LOCAL INFILE whose file is `data`, whatever name it gives. Returns the rows
+  /// stored. The server makes warnings of what would be errors otherwise: see warnings(). A
+  /// target's only.
+  std::uint64_t load(std::string_view sql, std::string_view data);
+
+  /// A warning or error that the last statement left behind, without the harmless notes.
+  struct Warning {
+    unsigned number = 0;
+    std::string text;
+  };
+  /// The first of them; empty if there is none.
+  std::optional<Warning> first_warning();
+
+  /// The longest message the server takes.
+  std::uint64_t max_packet();
+
   /// `text` as a string literal, quotes included, correct under the session's settings.
   std::string quote(std::string_view text) const;
 
@@ -101,6 +130,9 @@ class MysqlConnection {
   Role role_;
   std::string where_;  ///< "user@host:port", for texts
   bool stream_open_ = false;
+  /// What load() has left to send; the library asks for it by a pointer that outlives a move.
+  struct LocalFile;
+  std::unique_ptr<LocalFile> file_;
 };
 
 /// `name` in backticks.

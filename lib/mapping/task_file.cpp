@@ -95,7 +95,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "there "
      "and the account may, and no rule takes it"},
 
-    {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0, "the kind of server"},
+    {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0,
+     "what to write to: postgres, mysql, which stands for MariaDB too, or sqlite"},
     {"target", "path", KeyType::path, false, "", "\"shop.db\"", "", 0, 0,
      "the file of a kind that is one; created if it is missing. SQLite has no schemas: only the "
      "table's part of a rule's `target` counts, and tables of several source schemas that would "
@@ -105,9 +106,10 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"target", "port", KeyType::integer, false, "", "5432", "", 1, 65535,
      "TCP port; the kind's usual port if it is not given"},
     {"target", "socket", KeyType::path, false, "", "\"/run/postgresql\"", "", 0, 0,
-     "folder of the PostgreSQL server's socket; instead of host"},
+     "folder of the PostgreSQL server's socket, or MySQL's socket file; instead of host"},
     {"target", "user", KeyType::text, true, "", "\"weir\"", "", 0, 0, "account on the server"},
-    {"target", "database", KeyType::text, true, "", "\"dw\"", "", 0, 0, "database to write to"},
+    {"target", "database", KeyType::text, false, "", "\"dw\"", "", 0, 0,
+     "database to connect to, where the kind has one for each connection: PostgreSQL"},
     {"target", "password", KeyType::secret, false, "", "{ file = \"/etc/weir/dw.pw\" }", "", 0, 0,
      "where the password is read from; none if the account needs none"},
     {"target", "tls", KeyType::choice, false, "\"off\"", "\"verify-full\"", kTls, 0, 0,
@@ -115,7 +117,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"target", "tls_ca", KeyType::path, false, "", "\"/etc/weir/ca.pem\"", "", 0, 0,
      "certificates that sign the server's; the system's own if it is not given"},
     {"target", "control_schema", KeyType::text, false, "\"weir\"", "\"weir\"", "", 0, 0,
-     "schema that holds the task's own tables: offset, progress, identity"},
+     "schema, or database of a MySQL, that holds the task's own tables: offset, progress, "
+     "identity"},
 
     {"password", "file", KeyType::path, false, "", "\"/etc/weir/shop.pw\"", "", 0, 0,
      "a file that is ours with mode 0600, or root's with 0640; a line end after the password is "

@@ -14,6 +14,7 @@
 #include "engine/embedded/embedded_engine.h"
 #include "source/mysql/log_view.h"
 #include "source/mysql/source.h"
+#include "target/mysql/target.h"
 #include "target/postgres/target.h"
 #include "target/sqlite/target.h"
 
@@ -38,6 +39,10 @@ constexpr auto kTargets = std::to_array<TargetKind>({
     {"sqlite", "an SQLite file",
      [](const Task& task) -> std::unique_ptr<Target> {
        return std::make_unique<sqlite::SqliteTarget>(task);
+     }},
+    {"mysql", "MySQL 8 and 9, MariaDB 10.5 and later",
+     [](const Task& task) -> std::unique_ptr<Target> {
+       return std::make_unique<mysqltarget::MysqlTarget>(task);
      }},
 });
 

@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/mysql/applier.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "base/time.h"
+
+namespace weir::mysqltarget {
+namespace {
+
+constexpr std::size_t kStatementRows = 2000;
+constexpr std::size_t kStatementBytes = std::size_t{1} << 20;
+constexpr std::size_t kMessageBytes = std::size_t{4} << 20;
+constexpr std::size_t kSlack = std::size_t{16} << 10;
+constexpr unsigned kDuplicate = 1062;
+
+std::string join_names(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out;
+}
+
+std::string time_text(Time time) {
+  std::string text = to_rfc3339(time, true);  // 2026-01-02T03:04:05.000000Z
+  text[10] = ' ';
+  text.pop_back();
+  return text;
+}
+
+bool is_text_type(std::string_view word) {
+  return word == "char" || word == "varchar" || word.ends_with("text");
+}
+
+}  // namespace
+
+SetApplier::SetApplier(const Endpoint& endpoint, const std::string& task,
+                       std::span<const TablePlan> plans, bool native)
+    : connection_(endpoint, MysqlConnection::Role::target),
+      control_(endpoint.control_schema),
+      task_(task),
+      table_sql_(connection_, dialect_of(connection_), native) {
+  prepare_session(connection_);
+  const std::uint64_t most = connection_.max_packet();
+  most_ = most > 2 * kSlack ? most - kSlack : most;
+  wait_for_locks();
+  for (const TablePlan& plan : plans) tables_[plan.id].plan = &plan;
+}
+
+void SetApplier::wait_for_locks() {
+  const auto held = [this](const std::string& why) {
+    return Error(ExitCode::state_conflict, "mysql-target.task-held",
+                 fmt::format("another worker applies task {} on this target", task_), why,
+                 "stop the task where it runs; SHOW PROCESSLIST shows the session, and "
+                 "performance_schema.session_connect_attrs its program_name weir");
+  };
+  const std::string lock = control_.applier_lock(task_);
+  if (connection_.scalar(fmt::format("SELECT GET_LOCK({}, 30)", connection_.quote(lock))) != "1") {
+    throw held(fmt::format("the lock \"{}\" is not free", lock));
+  }
+  if (!control_.exists(connection_)) return;
+  connection_.execute("SET SESSION innodb_lock_wait_timeout = 30");
+  try {
+    connection_.run(fmt::format("BEGIN; SELECT 1 FROM {} WHERE task = {} FOR UPDATE; COMMIT",
+                                control_.task_table(), connection_.quote(task_)),
+                    "wait for loaders", outcomes_);
+  } catch (const Error& error) {
+    if (error.id() != "mysql.conflict") throw;
+    throw held("one of its loaders has not ended");
+  }
+}
+
+SetApplier::TableState& SetApplier::state_of(std::uint32_t table) {
+  TableState& state = tables_.at(table);
+  if (!state.known) describe(state);
+  return state;
+}
+
+void SetApplier::describe(TableState& table) {
+  const TablePlan& plan = *table.plan;
+  table.columns = written_columns(connection_, plan);
+  table.name = qualified(plan.target);
+
+  std::vector<std::string> names;
+  std::vector<std::string> keys;
+  std::string updates;
+  std::set<std::string> planned;
+  // MariaDB has no other word for it; MySQL says that it will lose this one.
+  const Dialect& dialect = table_sql_.dialect();
+  const bool has_alias = !dialect.mariadb && dialect.version >= 80019;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const std::string& name = table.columns[i].name;
+    names.push_back(name);
+    planned.insert(to_lower(plan.columns[i].name));
+    if (std::find(plan.key.begin(), plan.key.end(), i) != plan.key.end()) continue;
+    updates += fmt::format("{}{} = {}{}{}", updates.empty() ? "" : ", ", name,
+                           has_alias ? "weir_new." : "VALUES(", name, has_alias ? "" : ")");
+  }
+  std::set<std::string> key_names;
+  for (const std::uint32_t part : plan.key) {
+    keys.push_back(table.columns[part].name);
+    key_names.insert(to_lower(plan.columns[part].name));
+  }
+  if (updates.empty() && !keys.empty()) updates = fmt::format("{0} = {1}.{0}", keys[0], table.name);
+  table.insert_head = fmt::format("INSERT INTO {} ({}) VALUES ", table.name, join_names(names));
+  table.upsert_tail =
+      fmt::format("{} ON DUPLICATE KEY UPDATE {}", has_alias ? " AS weir_new" : "", updates);
+  table.key_in = keys.size() == 1 ? keys[0] + " IN (" : "(" + join_names(keys) + ") IN (";
+
+  std::vector<std::string> all;
+  for (const auto& [name, column] : existing_columns(connection_, plan.target)) {
+    if (column.generated) continue;
+    all.push_back(mysql_identifier(column.name));
+    if (column.on_update) table.held += fmt::format(", {0} = {0}", all.back());
+  }
+  table.all_columns = join_names(all);
+
+  std::map<std::string, std::set<std::string>> indexes;
+  for (const auto& row : connection_.query(fmt::format(
+           "SELECT index_name, column_name FROM information_schema.statistics WHERE table_schema = "
+           "{} AND table_name = {} AND non_unique = 0",
+           connection_.quote(plan.target.schema), connection_.quote(plan.target.table)))) {
+    indexes[row[0].value_or("")].insert(to_lower(row[1].value_or("")));
+  }
+  // Those of the source are built later, once the table is consistent.
+  for (const Index& index : plan.source.indexes) {
+    table.other_unique |= index.kind == Index::Kind::unique && !is_key_index(plan, index);
+  }
+  for (const auto& [name, columns] : indexes) {
+    const bool touches = std::any_of(columns.begin(), columns.end(), [&](const std::string& c) {
+      return c.empty() || planned.contains(c);
+    });
+    table.other_unique |= touches && columns != key_names;
+  }
+  table.known = true;
+}
+
+void SetApplier::take_cells(const PackedRow& row, std::size_t count) {
+  cells_.resize(count);
+  const char* at = row.data;
+  for (std::size_t i = 0; i < count; ++i) cells_[i] = PackedRow::take(at);
+}
+
+std::string SetApplier::key_of(const TableState& table, const PackedRow& row, bool key_only) {
+  const TablePlan& plan = *table.plan;
+  take_cells(row, key_only ? plan.key.size() : plan.columns.size());
+  if (!key_only) return key_text(plan, cells_);
+  std::vector<Cell> whole(plan.columns.size());
+  for (std::size_t i = 0; i < plan.key.size(); ++i) whole[plan.key[i]] = cells_[i];
+  return key_text(plan, whole);
+}
+
+void SetApplier::begin_statement(const Statement& statement, std::string_view head) {
+  if (message_.size() > 0) message_.raw(';');
+  message_.raw(head);
+  statements_.push_back(statement);
+}
+
+template <class Write>
+void SetApplier::add_rows(TableState& table, std::span<const PackedRow> rows, bool key_only,
+                          std::string_view head, std::string_view tail, Write&& write) {
+  std::size_t next = 0;
+  while (next < rows.size()) {
+    const std::size_t begin = message_.size();
+    begin_statement({&table, &rows[next], 0, key_only, false}, head);
+    std::size_t count = 0;
+    bool full = false;
+    while (next + count < rows.size() && count < kStatementRows &&
+           message_.size() - begin < kStatementBytes) {
+      const std::size_t before = message_.size();
+      if (count > 0) message_.raw(',');
+      write(rows[next + count]);
+      if (message_.size() + tail.size() > most_) {
+        if (begin == 0 && count == 0) refuse_size(table, rows[next], key_only);
+        message_.cut(before);
+        full = true;
+        break;
+      }
+      ++count;
+    }
+    if (count == 0) {
+      message_.cut(begin);
+      statements_.pop_back();
+    } else {
+      message_.raw(tail);
+      statements_.back().count = count;
+      next += count;
+    }
+    if (full || message_.size() >= kMessageBytes) send();
+  }
+}
+
+void SetApplier::write_key(const TableState& table) {
+  const TablePlan& plan = *table.plan;
+  const bool several = plan.key.size() > 1;
+  if (several) message_.raw('(');
+  for (std::size_t i = 0; i < plan.key.size(); ++i) {
+    if (i > 0) message_.raw(',');
+    message_.literal(key_[i], table.columns[plan.key[i]].encoding);
+  }
+  if (several) message_.raw(')');
+}
+
+void SetApplier::add_by_keys(TableState& table, std::string_view head,
+                             std::span<const PackedRow> rows, Cells cells) {
+  const TablePlan& plan = *table.plan;
+  key_.resize(plan.key.size());
+  add_rows(table, rows, cells == Cells::key, head, ")", [&](const PackedRow& row) {
+    if (cells == Cells::key) {
+      const char* at = row.data;
+      for (Cell& cell : key_) cell = PackedRow::take(at);
+    } else {
+      take_cells(row, plan.columns.size());
+      for (std::size_t i = 0; i < key_.size(); ++i) key_[i] = cells_[plan.key[i]];
+    }
+    write_key(table);
+  });
+}
+
+void SetApplier::add_inserts(TableState& table, std::span<const PackedRow> rows,
+                             std::string_view tail) {
+  const std::size_t columns = table.columns.size();
+  add_rows(table, rows, false, table.insert_head, tail, [&](const PackedRow& row) {
+    const char* at = row.data;
+    message_.raw('(');
+    for (std::size_t i = 0; i < columns; ++i) {
+      if (i > 0) message_.raw(',');
+      try {
+        message_.literal(PackedRow::take(at), table.columns[i].encoding);
+      } catch (const Error& error) {
+        throw error.within(fmt::format("{} column {} of the row with key {}",
+                                       table.plan->source.name.text(), table.plan->columns[i].name,
+                                       key_of(table, row, false)));
+      }
+    }
+    message_.raw(')');
+  });
+}
+
+void SetApplier::add_patch(TableState& table, std::string_view name, const PackedRow& row,
+                           const PackedRow* from) {
+  const TablePlan& plan = *table.plan;
+  take_cells(row, plan.columns.size());
+  key_.resize(plan.key.size());
+  for (std::size_t i = 0; i < key_.size(); ++i) key_[i] = cells_[plan.key[i]];
+  const auto is_key = [&plan](std::size_t column) {
+    return std::find(plan.key.begin(), plan.key.end(), column) != plan.key.end();
+  };
+  const std::size_t begin = message_.size();
+  begin_statement({&table, &row, 1, false, false}, fmt::format("UPDATE {} SET ", name));
+  std::string held = table.held;
+  bool any = false;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    if (cells_[i].is_absent() || (from == nullptr && is_key(i))) continue;
+    if (any) message_.raw(',');
+    any = true;
+    message_.raw(table.columns[i].name);
+    message_.raw('=');
+    message_.literal(cells_[i], table.columns[i].encoding);
+    const std::string own = fmt::format(", {0} = {0}", table.columns[i].name);
+    if (const std::size_t at = held.find(own); at != std::string::npos) held.erase(at, own.size());
+  }
+  if (!any) {
+    message_.cut(begin);
+    statements_.pop_back();
+    return;
+  }
+  if (from != nullptr) {
+    const char* at = from->data;
+    for (Cell& cell : key_) cell = PackedRow::take(at);
+  }
+  message_.raw(held);
+  message_.raw(" WHERE ");
+  message_.raw(table.key_in);
+  write_key(table);
+  message_.raw(')');
+  if (begin == 0 && message_.size() > most_) refuse_size(table, row, false);
+  if (message_.size() > most_) {
+    message_.cut(begin);
+    statements_.pop_back();
+    send();
+    add_patch(table, name, row, from);
+    return;
+  }
+  if (message_.size() >= kMessageBytes) send();
+}
+
+void SetApplier::add_whole_removes(TableState& table, const TableChanges& changes) {
+  for (const PackedRow& row : changes.removes) {
+    begin_statement({&table, &row, 1, false, true},
+                    fmt::format("DELETE FROM {} WHERE ", table.name));
+    take_cells(row, table.columns.size());
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      const WrittenColumn& column = table.columns[i];
+      if (i > 0) message_.raw(" AND ");
+      message_.raw(column.name);
+      message_.raw("<=>");
+      const bool is_json = column.type == "json" && cells_[i].has_value();
+      if (is_json) message_.raw("CAST(");
+      message_.literal(cells_[i], column.encoding);
+      if (is_json) message_.raw(" AS JSON)");
+      if (!is_text_type(column.type) || !cells_[i].has_value()) continue;
+      // What a collation takes for the same is another row all the same.
+      message_.raw(" AND CAST(CONVERT(");
+      message_.raw(column.name);
+      message_.raw(" USING utf8mb4) AS BINARY)<=>");
+      message_.literal(cells_[i], Encoding::bytes);
+    }
+    message_.raw(" LIMIT 1");
+    if (message_.size() > most_) refuse_size(table, row, false);
+    if (message_.size() >= std::min(kMessageBytes, most_ / 2)) send();
+  }
+}
+
+void SetApplier::add_folded(TableState& table, const TableChanges& changes) {
+  // Rows of which only a part is known cannot be deleted and inserted again. Beside the table they
+  // can, where no index is unique.
+  const TablePlan& plan = *table.plan;
+  const std::string fold = mysql_identifier(control_.schema()) + ".weir_fold";
+  const std::string drop = "DROP TEMPORARY TABLE IF EXISTS " + fold;
+  begin_statement({&table}, drop);
+  begin_statement(
+      {&table}, fmt::format("CREATE TEMPORARY TABLE {} (KEY {}) ENGINE = InnoDB AS SELECT {} FROM "
+                            "{} WHERE false",
+                            fold, table_sql_.key(plan), table.all_columns, table.name));
+  std::vector<PackedRow>& from = moved_.emplace_back();
+  for (const TableChanges::Move& move : changes.moves) from.push_back(move.from);
+  const std::string copy = fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2} WHERE {3}", fold,
+                                       table.all_columns, table.name, table.key_in);
+  const std::string erase = fmt::format("DELETE FROM {} WHERE {}", table.name, table.key_in);
+  const std::string erase_fold = fmt::format("DELETE FROM {} WHERE {}", fold, table.key_in);
+  add_by_keys(table, copy, from, Cells::key);
+  add_by_keys(table, erase, from, Cells::key);
+  // A row that is patched after its move is in the fold by then.
+  for (const TableChanges::Move& move : changes.moves) {
+    add_patch(table, fold, move.row, &move.from);
+  }
+  add_by_keys(table, copy, changes.patches, Cells::row);
+  add_by_keys(table, erase, changes.patches, Cells::row);
+  add_by_keys(table, erase, changes.removes, Cells::key);
+  add_by_keys(table, erase_fold, changes.removes, Cells::key);
+  add_by_keys(table, erase, changes.upserts, Cells::row);
+  add_by_keys(table, erase_fold, changes.upserts, Cells::row);
+  for (const PackedRow& row : changes.patches) add_patch(table, fold, row, nullptr);
+  begin_statement({&table}, fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2}", table.name,
+                                        table.all_columns, fold));
+  begin_statement({&table}, drop);
+  add_inserts(table, changes.upserts, "");
+}
+
+void SetApplier::add_table(TableState& table, const TableChanges& changes,
+                           const ChangeBatch& batch) {
+  const TablePlan& plan = *table.plan;
+  if (plan.key.empty()) {
+    add_whole_removes(table, changes);
+    add_inserts(table, changes.upserts, "");
+    return;
+  }
+  const bool soft = plan.deletes.kind == DeletePolicy::Kind::soft;
+  const bool partial = !changes.moves.empty() || !changes.patches.empty();
+  if (table.other_unique && partial && !soft) return add_folded(table, changes);
+
+  for (const TableChanges::Move& move : changes.moves) {
+    add_patch(table, table.name, move.row, &move.from);
+  }
+  const std::string erase = fmt::format("DELETE FROM {} WHERE {}", table.name, table.key_in);
+  add_by_keys(table,
+              soft ? fmt::format("UPDATE {} SET {} = '{}'{} WHERE {}", table.name,
+                                 mysql_identifier(plan.deletes.column),
+                                 time_text(batch.last_commit), table.held, table.key_in)
+                   : erase,
+              changes.removes, Cells::key);
+  if (table.other_unique) add_by_keys(table, erase, changes.upserts, Cells::row);
+  for (const PackedRow& row : changes.patches) add_patch(table, table.name, row, nullptr);
+  add_inserts(table, changes.upserts, table.other_unique ? "" : table.upsert_tail);
+}
+
+void SetApplier::add_offset(const Offset& offset) {
+  begin_statement(
+      {}, fmt::format("UPDATE {} SET log_offset = {}, source_time = {}, updated_at = "
+                      "UTC_TIMESTAMP(6) WHERE task = {}",
+                      control_.task_table(), connection_.quote(offset.text),
+                      connection_.quote(time_text(offset.source_time)), connection_.quote(task_)));
+}
+
+void SetApplier::refuse_size(const TableState& table, const PackedRow& row, bool key_only) {
+  throw Error(
+      ExitCode::refused, "mysql-target.row-too-large",
+      fmt::format("{}: the row with key {} is too large for the target",
+                  table.plan->source.name.text(), key_of(table, row, key_only)),
+      fmt::format("its statement is longer than max_allowed_packet, {}",
+                  format_bytes(most_ + kSlack)),
+      "raise max_allowed_packet on the target to more than twice the row's size (SET GLOBAL "
+      "max_allowed_packet = ..., and in its configuration), then start the task");
+}
+
+void SetApplier::refuse(const Error& error, const Statement& statement) {
+  const std::string name = statement.table->plan->source.name.text();
+  if (error.id() != "mysql.row-refused") throw error.within(name);
+  const RowMessage read = read_message(error.why());
+  const unsigned number = connection_.error_number();
+  std::string which = "a row";
+  if (statement.count == 1) {
+    which = "the row with key " + key_of(*statement.table, *statement.first, statement.key_only);
+  } else if (read.row > 0 && read.row <= statement.count) {
+    which = "the row with key " +
+            key_of(*statement.table, statement.first[read.row - 1], statement.key_only);
+  }
+  throw Error(
+      ExitCode::refused, "mysql-target.row-refused",
+      fmt::format("{}: the target table {} does not take {}", name,
+                  statement.table->plan->target.text(), which),
+      read.text,
+      number == kDuplicate
+          ? "look for rows on the target that weir did not write, and for a unique index that the "
+            "source has not, or whose collation takes for one what are two on the source"
+          : "widen the column on the target, mend the row on the source, or give the column "
+            "another "
+            "type in the table rule: columns = { type = { COLUMN = \"...\" } }");
+}
+
+void SetApplier::send() {
+  if (message_.size() == 0) return;
+  try {
+    connection_.run(message_.view(), "apply changes", outcomes_);
+  } catch (const Error& error) {
+    const std::size_t failed = outcomes_.size();
+    if (failed < statements_.size() && statements_[failed].table != nullptr) {
+      refuse(error, statements_[failed]);
+    }
+    throw;
+  }
+  for (std::size_t i = 0; i < statements_.size(); ++i) {
+    const Statement& statement = statements_[i];
+    if (!statement.exactly || outcomes_.at(i).rows == statement.count) continue;
+    throw Error(ExitCode::refused, "mysql-target.row-gone",
+                fmt::format("{}: the target table {} lacks a row that the source deletes",
+                            statement.table->plan->source.name.text(),
+                            statement.table->plan->target.text()),
+                "the table has no key, so each of its rows counts, and somebody else changed one",
+                "stop who writes to the target table, and copy it anew");
+  }
+  message_.clear();
+  statements_.clear();
+}
+
+void SetApplier::roll_back() noexcept {
+  message_.clear();
+  statements_.clear();
+  open_ = false;
+  try {
+    connection_.execute("ROLLBACK");
+  } catch (const std::exception&) {
+    // The session is lost, and the transaction with it.
+  }
+}
+
+void SetApplier::apply(const ChangeBatch& batch) {
+  const Clock::time_point begin = Clock::now();
+  try {
+    moved_.clear();
+    // Before the transaction: the catalogue is not part of it.
+    for (const TableChanges& changes : batch.tables) state_of(changes.table);
+    if (!open_) begin_statement({}, "BEGIN");
+    for (const TableChanges& changes : batch.tables) {
+      add_table(state_of(changes.table), changes, batch);
+    }
+    timing_.commit_seconds = 0;
+    if (batch.ends_transaction) {
+      add_offset(batch.offset);
+      const std::size_t offset = statements_.size() - 1;
+      begin_statement({}, "COMMIT");
+      if (message_.size() > most_) throw bug("no room for the offset in a message");
+      send();
+      if (outcomes_.at(offset).rows != 1) {
+        throw Error(
+            ExitCode::state_conflict, "mysql-target.task-gone",
+            fmt::format("the target no longer knows task {}", task_),
+            fmt::format("its row in {} was removed while the task ran", control_.task_table()),
+            "start the task anew with empty target tables, or restore the control tables");
+      }
+      timing_.commit_seconds = outcomes_.back().seconds;
+    } else {
+      send();
+    }
+    open_ = !batch.ends_transaction;
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  timing_.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
+  if (open_) throw bug("a table is emptied inside a transaction of the source");
+  // The server commits between the two. After a crash there the log is read again from before this
+  // statement: everything earlier is in the target, nothing later is, and an empty table is
+  // emptied.
+  AlterResult result;
+  result.target_sql = "TRUNCATE TABLE " + qualified(plan.target);
+  connection_.execute(result.target_sql);
+  try {
+    add_offset(offset);
+    send();
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  return result;
+}
+
+AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
+  if (open_) throw bug("a definition changes inside a transaction of the source");
+  // Each step commits by itself. After a crash between them the log is read again from before this
+  // change, and what the catalogue already shows is passed over.
+  const TablePlan& after = alter.after;
+  AlterResult result;
+  const std::string table = "ALTER TABLE " + qualified(after.target);
+  auto there = existing_columns(connection_, after.target);
+  const auto carry_out = [&](const std::string& sql) {
+    try {
+      connection_.execute(sql);
+    } catch (const Error& error) {
+      throw error.within(after.target.text());
+    }
+    result.target_sql += (result.target_sql.empty() ? "" : "; ") + sql;
+    there = existing_columns(connection_, after.target);
+  };
+  for (const ColumnAlter& step : alter.steps) {
+    const std::string old_name = mysql_identifier(step.name);
+    const bool has_old = there.contains(to_lower(step.name));
+    switch (step.kind) {
+      case ColumnAlter::Kind::rename: {
+        const std::string& name = after.columns[step.column].name;
+        if (!has_old && there.contains(to_lower(name))) break;
+        carry_out(
+            fmt::format("{} RENAME COLUMN {} TO {}", table, old_name, mysql_identifier(name)));
+        break;
+      }
+      case ColumnAlter::Kind::drop:
+        if (has_old) carry_out(fmt::format("{} DROP COLUMN {}", table, old_name));
+        break;
+      case ColumnAlter::Kind::add: {
+        const std::string name = mysql_identifier(after.columns[step.column].name);
+        if (!there.contains(to_lower(after.columns[step.column].name))) {
+          carry_out(fmt::format(
+              "{} ADD COLUMN {}", table,
+              table_sql_.column(after, step.column, step.fill ? &*step.fill : nullptr)));
+        }
+        if (!step.fill) break;
+        const std::string value = table_sql_.default_clause(after, step.column);
+        carry_out(value.empty() ? fmt::format("{} ALTER COLUMN {} DROP DEFAULT", table, name)
+                                : fmt::format("{} ALTER COLUMN {} SET{}", table, name, value));
+        break;
+      }
+      case ColumnAlter::Kind::retype:
+      case ColumnAlter::Kind::drop_not_null:
+      case ColumnAlter::Kind::set_not_null:
+        carry_out(fmt::format("{} MODIFY COLUMN {}", table, table_sql_.column(after, step.column)));
+        break;
+    }
+  }
+  if (alter.key_changed && !after.key.empty()) {
+    std::vector<std::string> wanted;
+    for (const std::uint32_t part : after.key) wanted.push_back(after.columns[part].name);
+    std::vector<std::string> primary;
+    for (const auto& row : connection_.query(fmt::format(
+             "SELECT column_name FROM information_schema.statistics WHERE table_schema = {} AND "
+             "table_name = {} AND index_name = 'PRIMARY' ORDER BY seq_in_index",
+             connection_.quote(after.target.schema), connection_.quote(after.target.table)))) {
+      primary.push_back(row[0].value_or(""));
+    }
+    if (primary != wanted) {
+      carry_out(fmt::format("{}{} ADD PRIMARY KEY {}", table,
+                            primary.empty() ? "" : " DROP PRIMARY KEY,", table_sql_.key(after)));
+    }
+  }
+  written_columns(connection_, after);  // throws if a column is still missing
+  try {
+    add_offset(offset);
+    send();
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  return result;
+}
+
+}  // namespace weir::mysqltarget

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/mysql/control.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace weir::mysqltarget {
+namespace {
+
+constexpr int kFormat = 1;
+constexpr std::size_t kMostKeyText = 200;
+
+using Value = MysqlConnection::Value;
+
+std::uint64_t number(const Value& value) {
+  return value ? std::strtoull(value->c_str(), nullptr, 10) : 0;
+}
+
+std::string text(const Value& value) { return value.value_or(""); }
+
+std::uint64_t hash(std::string_view name) {
+  std::uint64_t out = 14695981039346656037ULL;  // FNV-1a
+  for (const char c : name) out = (out ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return out;
+}
+
+}  // namespace
+
+std::string qualified(const TableName& name) {
+  return mysql_identifier(name.schema) + "." + mysql_identifier(name.table);
+}
+
+std::vector<std::string> Control::definitions() const {
+  static constexpr const char* kEnd =
+      "ENGINE = InnoDB ROW_FORMAT = DYNAMIC CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+  return {fmt::format(R"(CREATE TABLE IF NOT EXISTS {0} (
+  task varchar(191) NOT NULL PRIMARY KEY,
+  format int NOT NULL COMMENT 'of these tables; this weir writes {1}',
+  source_identity text NOT NULL COMMENT 'the server that the offsets belong to',
+  start_offset longtext NOT NULL COMMENT 'where the incremental stage began',
+  full_end_offset longtext COMMENT 'where the source was when the last row had been copied',
+  log_offset longtext NOT NULL COMMENT 'everything at or before it is in the target',
+  source_time datetime(6) COMMENT 'commit time of the last applied transaction, UTC',
+  updated_at datetime(6) NOT NULL COMMENT 'UTC') {2})",
+                      task_table(), kFormat, kEnd),
+          fmt::format(R"(CREATE TABLE IF NOT EXISTS {1} (
+  task varchar(191) NOT NULL,
+  source_schema varchar(191) NOT NULL,
+  source_table varchar(255) NOT NULL,
+  target_schema varchar(64) NOT NULL,
+  target_table varchar(64) NOT NULL,
+  created boolean NOT NULL COMMENT 'weir created the table and builds its indexes',
+  full_done boolean NOT NULL DEFAULT false,
+  unique_done boolean NOT NULL DEFAULT false,
+  definition longtext NOT NULL COMMENT 'the source table as the changes after log_offset fit it',
+  since_offset text NOT NULL COMMENT 'changes at or before it came with the copy',
+  PRIMARY KEY (task, source_schema, source_table),
+  FOREIGN KEY (task) REFERENCES {0} (task) ON DELETE CASCADE) {2})",
+                      task_table(), table_table(), kEnd),
+          fmt::format(R"(CREATE TABLE IF NOT EXISTS {1} (
+  task varchar(191) NOT NULL,
+  source_schema varchar(191) NOT NULL,
+  source_table varchar(255) NOT NULL,
+  number int NOT NULL,
+  after_key longtext NOT NULL COMMENT 'the range holds keys greater than this ...',
+  upto_key longtext NOT NULL COMMENT '... up to this one; empty = open',
+  whole boolean NOT NULL COMMENT 'the table cannot be read in key order',
+  reached_key longtext NOT NULL COMMENT 'key of the last row that is in the target',
+  row_count bigint NOT NULL,
+  byte_count bigint NOT NULL,
+  done boolean NOT NULL,
+  PRIMARY KEY (task, source_schema, source_table, number),
+  FOREIGN KEY (task) REFERENCES {0} (task) ON DELETE CASCADE) {2})",
+                      task_table(), range_table(), kEnd)};
+}
+
+bool Control::exists(MysqlConnection& connection) const {
+  return connection
+      .scalar(fmt::format("SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND "
+                          "table_name = 'weir_task'",
+                          connection.quote(schema_)))
+      .has_value();
+}
+
+void Control::create(MysqlConnection& connection) const {
+  // Also asks for a right that an account with its own database need not have.
+  if (!connection.scalar("SELECT 1 FROM information_schema.schemata WHERE schema_name = " +
+                         connection.quote(schema_))) {
+    try {
+      connection.execute(fmt::format("CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4",
+                                     mysql_identifier(schema_)));
+    } catch (const Error& error) {
+      if (error.id() != "mysql.denied") throw;
+      throw Error(ExitCode::refused, "mysql-target.control-schema",
+                  fmt::format("cannot create the database {} for weir's own tables", schema_),
+                  error.why(),
+                  fmt::format("CREATE DATABASE {0}; GRANT ALL ON {0}.* TO the account; or name a "
+                              "database that the account owns as target.control_schema",
+                              mysql_identifier(schema_)));
+    }
+  }
+  for (const std::string& sql : definitions()) connection.execute(sql);
+}
+
+std::string Control::table_condition(const MysqlConnection& connection, const std::string& task,
+                                     const TableName& source) const {
+  return fmt::format("task = {} AND source_schema = {} AND source_table = {}",
+                     connection.quote(task), connection.quote(source.schema),
+                     connection.quote(source.table));
+}
+
+std::optional<Recovered> Control::recover(MysqlConnection& connection,
+                                          const std::string& task) const {
+  if (!exists(connection)) return {};
+  const auto rows = connection.query(
+      fmt::format("SELECT format, source_identity, start_offset, full_end_offset, log_offset, "
+                  "DATE_FORMAT(source_time, '%Y-%m-%dT%H:%i:%s.%fZ') FROM {} WHERE task = {}",
+                  task_table(), connection.quote(task)));
+  if (rows.empty()) return {};
+  const auto& row = rows.front();
+  if (number(row[0]) > kFormat) {
+    throw Error(
+        ExitCode::refused, "mysql-target.control-newer",
+        fmt::format("the control tables in database {} are of format {}", schema_, text(row[0])),
+        fmt::format("this weir knows formats up to {}", kFormat), "use the newer weir");
+  }
+  Recovered out;
+  out.source.text = text(row[1]);
+  out.start.text = text(row[2]);
+  out.full_end.text = text(row[3]);
+  out.offset.text = text(row[4]);
+  if (row[5]) out.offset.source_time = parse_rfc3339(*row[5]);
+
+  std::map<TableName, TableProgress> tables;
+  for (const auto& each : connection.query(fmt::format(
+           "SELECT source_schema, source_table, target_schema, target_table, full_done, "
+           "unique_done, since_offset FROM {} WHERE task = {}",
+           table_table(), connection.quote(task)))) {
+    TableProgress table;
+    table.source = {text(each[0]), text(each[1])};
+    table.target = {text(each[2]), text(each[3])};
+    table.full_done = each[4] == "1";
+    table.unique_done = each[5] == "1";
+    table.since.text = text(each[6]);
+    tables.emplace(table.source, std::move(table));
+  }
+  for (const auto& each : connection.query(fmt::format(
+           "SELECT source_schema, source_table, number, after_key, upto_key, whole, reached_key, "
+           "row_count, byte_count, done FROM {} WHERE task = {} ORDER BY number",
+           range_table(), connection.quote(task)))) {
+    const auto at = tables.find({text(each[0]), text(each[1])});
+    if (at == tables.end()) continue;
+    RangeProgress range;
+    range.range.number = static_cast<std::uint32_t>(number(each[2]));
+    range.range.after = decode_key(text(each[3]));
+    range.range.upto = decode_key(text(each[4]));
+    range.range.whole = each[5] == "1";
+    range.reached = decode_key(text(each[6]));
+    range.rows = number(each[7]);
+    range.bytes = number(each[8]);
+    range.done = each[9] == "1";
+    at->second.rows += range.rows;
+    at->second.ranges.push_back(std::move(range));
+  }
+  for (auto& [name, table] : tables) out.tables.push_back(std::move(table));
+  return out;
+}
+
+std::string Control::applier_lock(const std::string& task) const {
+  return fmt::format("weir applier {:016x}", hash(schema_ + '\0' + task));
+}
+
+std::string Control::build_lock(const TableName& target) const {
+  return fmt::format("weir build {:016x}", hash(target.schema + '\0' + target.table));
+}
+
+void prepare_session(MysqlConnection& connection) {
+  // Strict, so that nothing is cut silently. A zero in an AUTO_INCREMENT column is a zero, and
+  // dates that no calendar has were judged by the policy already. Foreign keys were checked on the
+  // source.
+  connection.execute(
+      "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,"
+      "NO_ENGINE_SUBSTITUTION', sql_notes = 0, foreign_key_checks = 0, sql_safe_updates = 0, "
+      "autocommit = 1, max_error_count = 64, SQL_BIG_SELECTS = 1");
+  connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  // Long lists of keys are looked up one by one; beyond these limits the servers would rather read
+  // the whole table.
+  connection.execute(connection.is_mariadb() ? "SET SESSION in_predicate_conversion_threshold = 0"
+                                             : "SET SESSION range_optimizer_max_mem_size = 0");
+  if (connection.is_mariadb() && connection.server_version_number() >= 100509) {
+    connection.execute("SET SESSION optimizer_max_sel_arg_weight = 0");
+  }
+}
+
+Dialect dialect_of(MysqlConnection& connection) {
+  Dialect out;
+  out.mariadb = connection.is_mariadb();
+  out.version = connection.server_version_number();
+  // MariaDB lists a UCA 14 collation once for all character sets, and its full names only here.
+  const bool full_names = out.mariadb && out.version >= 101001;
+  for (const auto& row : connection.query(
+           fmt::format("SELECT {} FROM information_schema.collation_character_set_applicability",
+                       full_names ? "full_collation_name" : "collation_name"))) {
+    out.collations.insert(text(row[0]));
+  }
+  out.explicit_timestamps = connection.scalar("SELECT @@explicit_defaults_for_timestamp") == "1";
+  return out;
+}
+
+std::map<std::string, ExistingColumn> existing_columns(MysqlConnection& connection,
+                                                       const TableName& table) {
+  std::map<std::string, ExistingColumn> out;
+  for (const auto& row : connection.query(fmt::format(
+           "SELECT column_name, data_type, column_type, character_set_name, collation_name, "
+           "character_maximum_length, character_octet_length, numeric_precision, numeric_scale, "
+           "datetime_precision, is_nullable, column_default, extra FROM "
+           "information_schema.columns WHERE table_schema = {} AND table_name = {}",
+           connection.quote(table.schema), connection.quote(table.table)))) {
+    ExistingColumn column;
+    column.name = text(row[0]);
+    column.data_type = to_lower(text(row[1]));
+    column.column_type = text(row[2]);
+    column.charset = text(row[3]);
+    column.collation = text(row[4]);
+    column.characters = number(row[5]);
+    column.octets = number(row[6]);
+    column.precision = static_cast<std::uint16_t>(number(row[7]));
+    column.scale = static_cast<std::uint16_t>(number(row[8]));
+    column.second_digits = static_cast<std::uint16_t>(number(row[9]));
+    column.nullable = row[10] == "YES";
+    const std::string extra = to_lower(text(row[12]));
+    column.has_default = row[11].has_value() || extra.find("auto_increment") != std::string::npos;
+    column.generated = extra.find("generated") != std::string::npos &&
+                       extra.find("default_generated") == std::string::npos;
+    column.on_update = extra.find("on update") != std::string::npos;
+    out.emplace(to_lower(column.name), std::move(column));
+  }
+  return out;
+}
+
+std::vector<WrittenColumn> written_columns(MysqlConnection& connection, const TablePlan& plan) {
+  const std::map<std::string, ExistingColumn> existing = existing_columns(connection, plan.target);
+  std::vector<WrittenColumn> out;
+  for (const PlannedColumn& column : plan.columns) {
+    const auto at = existing.find(to_lower(column.name));
+    if (at == existing.end()) {
+      throw Error(
+          ExitCode::refused, "mysql-target.column-missing",
+          fmt::format("the target table {} lacks the column {}", plan.target.text(), column.name),
+          existing.empty() ? "there is no such table, or the account may not see it"
+                           : "rows cannot be written without it",
+          fmt::format("restore it, or: ALTER TABLE {} ADD COLUMN {} {}", qualified(plan.target),
+                      mysql_identifier(column.name), column.target_type));
+    }
+    const Encoding encoding = encoding_for(column.type, at->second);
+    out.push_back({mysql_identifier(column.name), encoding, needs_conversion(encoding, at->second),
+                   at->second.data_type});
+  }
+  return out;
+}
+
+std::string key_text(const TablePlan& plan, Row cells) {
+  std::string out;
+  for (const std::uint32_t part : plan.key) {
+    if (!out.empty()) out += ", ";
+    out += plan.columns[part].name + " = ";
+    const Cell& cell = cells[part];
+    const TypeKind kind = plan.columns[part].type.kind;
+    const bool is_binary = kind == TypeKind::bytes || kind == TypeKind::geometry;
+    out += !cell.has_value() ? "NULL" : is_binary ? "0x" + hex(cell.text()) : cell.text();
+    if (out.size() > kMostKeyText) {
+      out.resize(kMostKeyText);
+      return out + "...";
+    }
+  }
+  return out.empty() ? "of a table without a key" : out;
+}
+
+RowMessage read_message(std::string_view message) {
+  RowMessage out;
+  const std::size_t at = message.rfind(" at row ");
+  if (at != std::string_view::npos) {
+    std::from_chars(message.data() + at + 8, message.data() + message.size(), out.row);
+  }
+  // "Incorrect string value: '\xF0...' for column `d`.`t`.`c` at row 3": the value itself must not
+  // reach a log.
+  const std::size_t value = message.find(": '");
+  const std::size_t column = message.rfind("' for column");
+  out.text = message;
+  if (value != std::string_view::npos && column != std::string_view::npos && value < column) {
+    out.text = std::string(message.substr(0, value)) + std::string(message.substr(column + 1));
+  }
+  return out;
+}
+
+}  // namespace weir::mysqltarget

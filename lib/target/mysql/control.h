@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/mysql.h"
+#include "model/table_plan.h"
+#include "target/mysql/types.h"
+#include "target/target.h"
+
+namespace weir::mysqltarget {
+
+/// weir's own tables on the target, in the database that target.control_schema names (weir by
+/// default): weir_task, weir_table and weir_range. What is in them wins over the local state file.
+class Control {
+ public:
+  explicit Control(std::string schema) : schema_(std::move(schema)) {}
+
+  const std::string& schema() const { return schema_; }
+  std::string task_table() const { return mysql_identifier(schema_) + ".weir_task"; }
+  std::string table_table() const { return mysql_identifier(schema_) + ".weir_table"; }
+  std::string range_table() const { return mysql_identifier(schema_) + ".weir_range"; }
+
+  /// Creates database and tables where they are missing.
+  void create(MysqlConnection& connection) const;
+  bool exists(MysqlConnection& connection) const;
+  std::optional<Recovered> recover(MysqlConnection& connection, const std::string& task) const;
+
+  /// The condition that finds a table's row in weir_table and weir_range.
+  std::string table_condition(const MysqlConnection& connection, const std::string& task,
+                              const TableName& source) const;
+
+  /// The statements behind create().
+  std::vector<std::string> definitions() const;
+
+  /// Names of GET_LOCK(), which knows 64 characters and one space of names for a whole server: the
+  /// task's applier holds the one, whoever builds a table's indexes the other.
+  std::string applier_lock(const std::string& task) const;
+  std::string build_lock(const TableName& target) const;
+
+ private:
+  std::string schema_;
+};
+
+/// `db`.`table` of a name.
+std::string qualified(const TableName& name);
+
+/// Sets what every session of the target needs beside what the client sets: strict, without
+/// surprises for zeros, keys and dates.
+void prepare_session(MysqlConnection& connection);
+
+/// What the server can do. Asks it.
+Dialect dialect_of(MysqlConnection& connection);
+
+/// The columns of a table on the target by their lowercase names; empty if there is no such table.
+std::map<std::string, ExistingColumn> existing_columns(MysqlConnection& connection,
+                                                       const TableName& table);
+
+/// How each planned column is written, from what the target's catalogue says of it.
+struct WrittenColumn {
+  std::string name;  ///< in backticks
+  Encoding encoding = Encoding::text;
+  bool convert = false;  ///< LOAD DATA: needs_conversion()
+  std::string type;      ///< the target's word for it: "json"
+};
+/// Throws Error(refused, "mysql-target.column-missing").
+std::vector<WrittenColumn> written_columns(MysqlConnection& connection, const TablePlan& plan);
+
+/// "id = 5, code = x" for a message: which row it is about. At most some hundred bytes.
+std::string key_text(const TablePlan& plan, Row cells);
+
+/// A server's message without the value it quotes, and the place of the row in its statement that
+/// it names, from 1; 0 if it names none.
+struct RowMessage {
+  std::string text;
+  std::uint64_t row = 0;
+};
+RowMessage read_message(std::string_view message);
+
+}  // namespace weir::mysqltarget

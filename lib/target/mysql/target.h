@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include "client/mysql.h"
+#include "target/mysql/control.h"
+#include "target/mysql/table_sql.h"
+#include "target/target.h"
+
+namespace weir::mysqltarget {
+
+/// MySQL 8 and MariaDB 10.5, and later.
+///
+/// The server commits with every definition, so nothing that changes one can share a transaction
+/// with a mark: each such step looks at the catalogue first and may be done twice.
+class MysqlTarget final : public Target {
+ public:
+  explicit MysqlTarget(const Task& task);
+
+  std::string version() override;
+  Rung rung() const override { return Rung::atomic_offset; }
+  std::size_t max_name_bytes() const override { return 64; }
+  std::string refuse_name(std::string_view name) const override;
+  void plan_types(const Task& task, TablePlan& plan) const override;
+  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
+                                 const std::optional<Recovered>& recovered) override;
+  std::optional<Recovered> recover(const std::string& task) override;
+  void start(const std::string& task, const Identity& source, const Offset& start) override;
+  void ensure_table(const std::string& task, const TablePlan& plan) override;
+  void store_ranges(const std::string& task, const TablePlan& plan,
+                    std::span<const KeyRange> ranges) override;
+  void full_loaded(const std::string& task, const Offset& full_end) override;
+  std::string forget_statement(const std::string& task) const override;
+  std::unique_ptr<Loader> open_loader(const std::string& task) override;
+  std::unique_ptr<Applier> open_applier(const std::string& task,
+                                        std::span<const TablePlan> plans) override;
+
+ private:
+  /// Connects when first needed: what can be told without a server, is.
+  MysqlConnection& connection();
+  const TableSql& table_sql();
+  bool table_exists(const TableName& name);
+
+  Endpoint endpoint_;
+  bool native_;  ///< the source's own types are this target's too
+  Control control_;
+  std::optional<MysqlConnection> connection_;
+  std::optional<TableSql> table_sql_;
+};
+
+}  // namespace weir::mysqltarget
