@@ -299,8 +299,8 @@ void MysqlConnection::run(std::string_view sql, std::string_view what,
       fail(what);
     }
     const Clock::time_point now = Clock::now();
-    outcomes.push_back(
-        {mysql_affected_rows(m), std::chrono::duration<double>(now - before).count()});
+    outcomes.push_back({mysql_affected_rows(m), mysql_warning_count(m),
+                        std::chrono::duration<double>(now - before).count()});
     before = now;
     failed = mysql_next_result(m);
   }
@@ -316,13 +316,14 @@ std::uint64_t MysqlConnection::load(std::string_view sql, std::string_view data)
   return mysql_affected_rows(m);
 }
 
-std::optional<MysqlConnection::Warning> MysqlConnection::first_warning() {
-  if (mysql_warning_count(handle_.get()) == 0) return {};
+std::vector<MysqlConnection::Warning> MysqlConnection::warnings() {
+  std::vector<Warning> out;
+  if (mysql_warning_count(handle_.get()) == 0) return out;
   for (auto& row : query("SHOW WARNINGS")) {
     if (row[0] == "Note") continue;
-    return Warning{static_cast<unsigned>(std::atoi(row[1]->c_str())), std::move(*row[2])};
+    out.push_back({static_cast<unsigned>(std::atoi(row[1]->c_str())), std::move(*row[2])});
   }
-  return {};
+  return out;
 }
 
 std::uint64_t MysqlConnection::max_packet() {

@@ -82,7 +82,8 @@ class MysqlConnection {
   /// What became of one statement of run().
   struct Outcome {
     std::uint64_t rows = 0;  ///< matched or inserted
-    double seconds = 0;      ///< between its answer and the one before
+    unsigned warnings = 0;
+    double seconds = 0;  ///< between its answer and the one before
   };
   /// Runs statements with `;` between them as one message and reads all answers into `outcomes`. If
   /// one fails, those after it are not run, and `outcomes` has those before it. `what` stands for
@@ -99,8 +100,8 @@ class MysqlConnection {
     unsigned number = 0;
     std::string text;
   };
-  /// The first of them; empty if there is none.
-  std::optional<Warning> first_warning();
+  /// As many of them as max_error_count of the session lets the server keep.
+  std::vector<Warning> warnings();
 
   /// The longest message the server takes.
   std::uint64_t max_packet();

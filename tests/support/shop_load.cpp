@@ -249,9 +249,16 @@ class Author {
 };
 
 void fill(MySqlSession& session, int items) {
+  // Only MariaDB has tables of numbers.
+  session.sql("SET @@session." +
+              std::string(session.value("SELECT version()").find("MariaDB") == std::string::npos
+                              ? "cte_max_recursion_depth"
+                              : "max_recursive_iterations") +
+              " = 1000000");
   const auto from_sequence = [&](const std::string& table, const std::string& row, int rows) {
-    session.sql("INSERT INTO shop." + table + " SELECT " + row + " FROM seq_1_to_" +
-                std::to_string(rows));
+    session.sql("INSERT INTO shop." + table +
+                " WITH RECURSIVE s(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM s WHERE seq < " +
+                std::to_string(rows) + ") SELECT " + row + " FROM s");
   };
   from_sequence("item", "seq, CONCAT('thing ', seq), seq + 0.5, NOW(6), NULL", items);
   from_sequence("word", "CONCAT('Word-', seq, '-End'), 0", kWords / 2);
@@ -380,38 +387,77 @@ std::string get_mark(const TempPostgres& target) {
   }
 }
 
-std::string differences(MySqlSession& source, PgSession& target) {
+std::string get_mark(const MySqlServer& target) {
+  try {
+    return target.session().value("SELECT n FROM shop.mark");
+  } catch (const std::runtime_error&) {
+    return "";
+  }
+}
+
+namespace {
+
+/// Count and digest of a table as a MySQL or MariaDB makes them.
+Rows digest(MySqlSession& server, const Compared& compared) {
+  return server.query(
+      "SELECT COUNT(*), COALESCE(MD5(GROUP_CONCAT(h ORDER BY h SEPARATOR '')), '') FROM (SELECT "
+      "MD5(" +
+      std::string(compared.source) + ") AS h FROM shop." + compared.table + ") AS digests");
+}
+
+Rows texts(MySqlSession& server, const Compared& compared) {
+  return server.query("SELECT " + std::string(compared.source) + " FROM shop." + compared.table);
+}
+
+/// What tells two tables apart whose digests differ.
+std::string difference(const Compared& compared, const Rows& here, const Rows& there, Rows left,
+                       Rows right) {
   constexpr std::size_t kShown = 5;
+  std::string out = std::string("shop.") + compared.table + ": " + here[0][0] +
+                    " rows on the source, " + there[0][0] + " on the target\n";
+  std::sort(left.begin(), left.end());
+  std::sort(right.begin(), right.end());
+  const auto show = [&](const Rows& from, const Rows& without, const char* where) {
+    Rows only;
+    std::set_difference(from.begin(), from.end(), without.begin(), without.end(),
+                        std::back_inserter(only));
+    for (std::size_t i = 0; i < std::min(kShown, only.size()); ++i) {
+      out += std::string("  only on the ") + where + ": " + only[i][0] + '\n';
+    }
+  };
+  show(left, right, "source");
+  show(right, left, "target");
+  return out;
+}
+
+}  // namespace
+
+std::string differences(MySqlSession& source, PgSession& target) {
   source.sql("SET SESSION group_concat_max_len = 1073741824");
   std::string out;
   for (const Compared& compared : kCompared) {
     const std::string table = std::string("shop.") + compared.table;
-    const Rows here = source.query(
-        "SELECT COUNT(*), COALESCE(MD5(GROUP_CONCAT(h ORDER BY h SEPARATOR '')), '') FROM (SELECT "
-        "MD5(" +
-        std::string(compared.source) + ") AS h FROM " + table + ") AS digests");
+    const Rows here = digest(source, compared);
     const Rows there = target.query(
         "SELECT count(*), coalesce(md5(string_agg(h, '' ORDER BY h COLLATE \"C\")), '') FROM "
         "(SELECT md5(" +
         std::string(compared.target) + ") AS h FROM " + table + ") AS digests");
     if (here == there) continue;
-    out += table + ": " + here[0][0] + " rows on the source, " + there[0][0] + " on the target\n";
-    Rows left = source.query("SELECT " + std::string(compared.source) + " FROM " + table);
-    Rows right = target.query("SELECT " + std::string(compared.target) + " FROM " + table);
-    std::sort(left.begin(), left.end());
-    std::sort(right.begin(), right.end());
-    Rows only;
-    std::set_difference(left.begin(), left.end(), right.begin(), right.end(),
-                        std::back_inserter(only));
-    for (std::size_t i = 0; i < std::min(kShown, only.size()); ++i) {
-      out += "  only on the source: " + only[i][0] + '\n';
-    }
-    only.clear();
-    std::set_difference(right.begin(), right.end(), left.begin(), left.end(),
-                        std::back_inserter(only));
-    for (std::size_t i = 0; i < std::min(kShown, only.size()); ++i) {
-      out += "  only on the target: " + only[i][0] + '\n';
-    }
+    out += difference(compared, here, there, texts(source, compared),
+                      target.query("SELECT " + std::string(compared.target) + " FROM " + table));
+  }
+  return out;
+}
+
+std::string differences(MySqlSession& source, MySqlSession& target) {
+  source.sql("SET SESSION group_concat_max_len = 1073741824");
+  target.sql("SET SESSION group_concat_max_len = 1073741824");
+  std::string out;
+  for (const Compared& compared : kCompared) {
+    const Rows here = digest(source, compared);
+    const Rows there = digest(target, compared);
+    if (here == there) continue;
+    out += difference(compared, here, there, texts(source, compared), texts(target, compared));
   }
   return out;
 }

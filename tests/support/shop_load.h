@@ -67,9 +67,11 @@ class ShopLoad {
 std::string set_mark(MySqlSession& source);
 /// What shop.mark is on the target; "" if the server does not answer now.
 std::string get_mark(const TempPostgres& target);
+std::string get_mark(const MySqlServer& target);
 
 /// Every table of the schema as both servers count and digest it, in an order that each of them
 /// makes. "" if they agree, else what differs, with rows.
 std::string differences(MySqlSession& source, PgSession& target);
+std::string differences(MySqlSession& source, MySqlSession& target);
 
 }  // namespace weir::test

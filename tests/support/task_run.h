@@ -45,6 +45,7 @@ class TaskRun {
       : TaskRun(source, target, Options{}) {}
   /// `target` is the whole section, for kinds that are no PostgreSQL.
   TaskRun(const MySqlServer& source, const std::string& target, const Options& options);
+  TaskRun(const MySqlServer& source, const MySqlServer& target, const Options& options);
   ~TaskRun();
   TaskRun(const TaskRun&) = delete;
   TaskRun& operator=(const TaskRun&) = delete;

@@ -84,6 +84,8 @@ void SetApplier::describe(TableState& table) {
   const TablePlan& plan = *table.plan;
   table.columns = written_columns(connection_, plan);
   table.name = qualified(plan.target);
+  table.may_have_errors = std::any_of(table.columns.begin(), table.columns.end(),
+                                      [](const WrittenColumn& c) { return c.has_error_value; });
 
   std::vector<std::string> names;
   std::vector<std::string> keys;
@@ -158,6 +160,7 @@ void SetApplier::begin_statement(const Statement& statement, std::string_view he
   if (message_.size() > 0) message_.raw(';');
   message_.raw(head);
   statements_.push_back(statement);
+  statements_.back().errors = errors_;
 }
 
 template <class Write>
@@ -223,6 +226,24 @@ void SetApplier::add_by_keys(TableState& table, std::string_view head,
 
 void SetApplier::add_inserts(TableState& table, std::span<const PackedRow> rows,
                              std::string_view tail) {
+  std::size_t from = 0;
+  for (std::size_t i = 0; table.may_have_errors && i < rows.size(); ++i) {
+    take_cells(rows[i], table.columns.size());
+    const std::size_t errors = error_values(table.columns, cells_);
+    if (errors == 0) continue;
+    add_some_inserts(table, rows.subspan(from, i - from), tail);
+    begin_statement({}, kLenient);
+    errors_ = errors;
+    add_some_inserts(table, rows.subspan(i, 1), tail);
+    errors_ = 0;
+    begin_statement({}, kStrict);
+    from = i + 1;
+  }
+  add_some_inserts(table, rows.subspan(from), tail);
+}
+
+void SetApplier::add_some_inserts(TableState& table, std::span<const PackedRow> rows,
+                                  std::string_view tail) {
   const std::size_t columns = table.columns.size();
   add_rows(table, rows, false, table.insert_head, tail, [&](const PackedRow& row) {
     const char* at = row.data;
@@ -436,6 +457,15 @@ void SetApplier::send() {
   }
   for (std::size_t i = 0; i < statements_.size(); ++i) {
     const Statement& statement = statements_[i];
+    if (statement.errors > 0 && outcomes_.at(i).warnings > statement.errors) {
+      throw Error(ExitCode::refused, "mysql-target.row-refused",
+                  fmt::format("{}: the target table {} does not take the row with key {}",
+                              statement.table->plan->source.name.text(),
+                              statement.table->plan->target.text(),
+                              key_of(*statement.table, *statement.first, false)),
+                  "besides an ENUM's error value it holds what does not fit its column",
+                  "compare the columns' types on both sides");
+    }
     if (!statement.exactly || outcomes_.at(i).rows == statement.count) continue;
     throw Error(ExitCode::refused, "mysql-target.row-gone",
                 fmt::format("{}: the target table {} lacks a row that the source deletes",
@@ -451,9 +481,11 @@ void SetApplier::send() {
 void SetApplier::roll_back() noexcept {
   message_.clear();
   statements_.clear();
+  errors_ = 0;
   open_ = false;
   try {
     connection_.execute("ROLLBACK");
+    connection_.execute(kStrict);
   } catch (const std::exception&) {
     // The session is lost, and the transaction with it.
   }
@@ -471,10 +503,14 @@ void SetApplier::apply(const ChangeBatch& batch) {
     }
     timing_.commit_seconds = 0;
     if (batch.ends_transaction) {
+      // What is judged by its answer must be judged before the COMMIT.
+      const bool judged = std::any_of(
+          statements_.begin(), statements_.end(),
+          [](const Statement& statement) { return statement.exactly || statement.errors > 0; });
+      if (judged || message_.size() + kSlack > most_) send();
       add_offset(batch.offset);
       const std::size_t offset = statements_.size() - 1;
       begin_statement({}, "COMMIT");
-      if (message_.size() > most_) throw bug("no room for the offset in a message");
       send();
       if (outcomes_.at(offset).rows != 1) {
         throw Error(

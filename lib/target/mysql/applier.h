@@ -41,21 +41,23 @@ class SetApplier final : public Applier {
     const TablePlan* plan = nullptr;
     bool known = false;
     std::vector<WrittenColumn> columns;
-    bool other_unique = false;  ///< the target has unique indexes besides the key
-    std::string name;           ///< `db`.`table`
-    std::string insert_head;    ///< up to VALUES
-    std::string upsert_tail;    ///< ON DUPLICATE KEY UPDATE ...
-    std::string key_in;         ///< "`a` IN (" or "(`a`, `b`) IN ("
-    std::string held;           ///< ", `t` = `t`" of columns that the server would set itself
-    std::string all_columns;    ///< of the target that take values, comma-separated
+    bool may_have_errors = false;  ///< a column has_error_value
+    bool other_unique = false;     ///< the target has unique indexes besides the key
+    std::string name;              ///< `db`.`table`
+    std::string insert_head;       ///< up to VALUES
+    std::string upsert_tail;       ///< ON DUPLICATE KEY UPDATE ...
+    std::string key_in;            ///< "`a` IN (" or "(`a`, `b`) IN ("
+    std::string held;              ///< ", `t` = `t`" of columns that the server would set itself
+    std::string all_columns;       ///< of the target that take values, comma-separated
   };
   /// One statement of the message: which rows it is about.
   struct Statement {
     const TableState* table = nullptr;
     const PackedRow* first = nullptr;
     std::size_t count = 0;
-    bool key_only = false;  ///< the rows are keys
-    bool exactly = false;   ///< it must find as many rows
+    bool key_only = false;   ///< the rows are keys
+    bool exactly = false;    ///< it must find as many rows
+    std::size_t errors = 0;  ///< error values that it is lenient about
   };
 
   void wait_for_locks();
@@ -66,6 +68,7 @@ class SetApplier final : public Applier {
   void add_whole_removes(TableState& table, const TableChanges& changes);
   void add_folded(TableState& table, const TableChanges& changes);
   void add_inserts(TableState& table, std::span<const PackedRow> rows, std::string_view tail);
+  void add_some_inserts(TableState& table, std::span<const PackedRow> rows, std::string_view tail);
   enum class Cells : std::uint8_t { key, row, move };
   /// head, the keys of the rows, ")" and again as often as the rows need.
   void add_by_keys(TableState& table, std::string_view head, std::span<const PackedRow> rows,
@@ -100,6 +103,7 @@ class SetApplier final : public Applier {
   std::vector<Cell> cells_;
   std::vector<Cell> key_;
   std::deque<std::vector<PackedRow>> moved_;  ///< keys that statements_ points to
+  std::size_t errors_ = 0;                    ///< Statement::errors of those that begin now
   bool open_ = false;                         ///< a transaction is open between two batches
   Timing timing_;
 };

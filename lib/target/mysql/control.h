@@ -48,6 +48,16 @@ class Control {
 /// `db`.`table` of a name.
 std::string qualified(const TableName& name);
 
+struct WrittenColumn;
+
+/// An ENUM's error value is no value that a strict server takes. A statement with such rows stands
+/// between these two, and is told by its warnings whether they were all it was lenient about.
+extern const std::string kLenient;
+extern const std::string kStrict;
+
+/// How many cells of a row are error values.
+std::size_t error_values(const std::vector<WrittenColumn>& columns, Row cells);
+
 /// Sets what every session of the target needs beside what the client sets: strict, without
 /// surprises for zeros, keys and dates.
 void prepare_session(MysqlConnection& connection);
@@ -64,7 +74,9 @@ struct WrittenColumn {
   std::string name;  ///< in backticks
   Encoding encoding = Encoding::text;
   bool convert = false;  ///< LOAD DATA: needs_conversion()
-  std::string type;      ///< the target's word for it: "json"
+  /// An ENUM without an empty label, so that the empty text is its error value.
+  bool has_error_value = false;
+  std::string type;  ///< the target's word for it: "json"
 };
 /// Throws Error(refused, "mysql-target.column-missing").
 std::vector<WrittenColumn> written_columns(MysqlConnection& connection, const TablePlan& plan);

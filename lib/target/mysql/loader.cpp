@@ -16,6 +16,7 @@ constexpr std::size_t kInsertBytes = std::size_t{1} << 20;
 constexpr std::size_t kSlack = std::size_t{64} << 10;  // for the rest of a message
 constexpr unsigned kDuplicate = 1062;
 constexpr unsigned kTooLong = 1406;
+constexpr unsigned kTruncated = 1265;
 
 /// The fields of one row as it was sent, in either form, without their escapes.
 std::vector<std::string> fields_of(std::string_view row, bool by_file) {
@@ -61,8 +62,6 @@ FileLoader::FileLoader(const Endpoint& endpoint, const std::string& task, bool n
       by_file_(connection_.scalar("SELECT @@local_infile") == "1"),
       send_at_(kFileBytes) {
   prepare_session(connection_);
-  // MariaDB's first chunk of an empty table holds the whole table, and another range of it waits.
-  connection_.execute("SET SESSION innodb_lock_wait_timeout = 3600");
   if (!by_file_) {
     const std::uint64_t most = connection_.max_packet();
     send_at_ = std::min<std::uint64_t>(kInsertBytes, most > 2 * kSlack ? most - kSlack : most / 2);
@@ -78,6 +77,8 @@ bool FileLoader::created_here(const TablePlan& plan) {
 void FileLoader::describe(const TablePlan& plan) {
   plan_ = &plan;
   columns_ = written_columns(connection_, plan);
+  may_have_errors_ = std::any_of(columns_.begin(), columns_.end(),
+                                 [](const WrittenColumn& c) { return c.has_error_value; });
   std::string names;
   std::string settings;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
@@ -97,9 +98,6 @@ void FileLoader::describe(const TablePlan& plan) {
                          "TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({}){}",
                          table, names, settings)
                    : fmt::format("INSERT INTO {} ({}) VALUES ", table, names);
-  // Without other indexes there is nothing to check, and MariaDB then fills an empty table faster.
-  connection_.execute(created_here(plan) ? "SET SESSION unique_checks = 0"
-                                         : "SET SESSION unique_checks = 1");
 }
 
 void FileLoader::begin(const TablePlan& plan, Row added) {
@@ -119,6 +117,7 @@ void FileLoader::begin(const TablePlan& plan, Row added) {
   added_ = suffix.view();
   buffer_.clear();
   rows_ = 0;
+  errors_ = 0;
   sent_ = 0;
   connection_.run(fmt::format("BEGIN; SELECT 1 FROM {} WHERE task = {} LOCK IN SHARE MODE",
                               control_.task_table(), connection_.quote(task_)),
@@ -127,6 +126,10 @@ void FileLoader::begin(const TablePlan& plan, Row added) {
 
 void FileLoader::row(Row cells) {
   const std::size_t count = cells.size();
+  const std::size_t errors = may_have_errors_ ? error_values(columns_, cells) : 0;
+  // One at a time, so that nothing else is taken leniently.
+  if (errors > 0 && !by_file_) send();
+  errors_ += errors;
   const std::size_t begin = buffer_.size();
   if (!by_file_) buffer_.raw(rows_ == 0 ? std::string_view(head_) : std::string_view(","));
   for (std::size_t i = 0; i < count; ++i) {
@@ -146,7 +149,7 @@ void FileLoader::row(Row cells) {
   }
   buffer_.raw(added_);
   ++rows_;
-  if (buffer_.size() < send_at_) return;
+  if (buffer_.size() < send_at_ && (by_file_ || errors == 0)) return;
   if (!by_file_ && rows_ > 1) {
     // A large row goes alone, else it might be too large for one message together with others.
     const std::string last(buffer_.view().substr(begin + 1));
@@ -207,10 +210,7 @@ void FileLoader::send() {
   sent_ += buffer_.size();
   if (by_file_) {
     const std::uint64_t stored = connection_.load(head_, buffer_.view());
-    // The server cannot stop a file that a client sends, so it makes warnings of errors.
-    if (const auto warning = connection_.first_warning()) {
-      refuse_row(warning->number, warning->text);
-    }
+    check_warnings();
     if (stored != rows_) {
       throw Error(ExitCode::failed, "mysql-target.rows-missing",
                   fmt::format("{}: the target table {} took {} rows of {}",
@@ -220,7 +220,12 @@ void FileLoader::send() {
     }
   } else {
     try {
+      if (errors_ > 0) connection_.execute(kLenient);
       connection_.run(buffer_.view(), "insert rows into " + plan_->target.text(), outcomes_);
+      if (errors_ > 0) {
+        check_warnings();
+        connection_.execute(kStrict);
+      }
     } catch (const Error& error) {
       if (error.id() == "mysql.row-refused") refuse_row(connection_.error_number(), error.why());
       if (error.id() != "mysql.packet" && error.id() != "mysql.lost") throw;
@@ -230,6 +235,23 @@ void FileLoader::send() {
   }
   buffer_.clear();
   rows_ = 0;
+  errors_ = 0;
+}
+
+void FileLoader::check_warnings() {
+  // The server cannot stop a file that a client sends, so it makes warnings of errors.
+  std::uint64_t expected = errors_;
+  for (const MysqlConnection::Warning& warning : connection_.warnings()) {
+    const bool is_error_value =
+        warning.number == kTruncated && expected > 0 &&
+        std::any_of(columns_.begin(), columns_.end(), [&](const WrittenColumn& column) {
+          return column.has_error_value &&
+                 warning.text.find("'" + column.name.substr(1, column.name.size() - 2) + "'") !=
+                     std::string::npos;
+        });
+    if (!is_error_value) refuse_row(warning.number, warning.text);
+    --expected;
+  }
 }
 
 void FileLoader::commit(const RangeProgress& mark) {
@@ -247,8 +269,10 @@ void FileLoader::commit(const RangeProgress& mark) {
 void FileLoader::abandon() noexcept {
   buffer_.clear();
   rows_ = 0;
+  errors_ = 0;
   try {
     connection_.execute("ROLLBACK");
+    connection_.execute(kStrict);
   } catch (const std::exception&) {
     // The session is lost, and the transaction with it.
   }

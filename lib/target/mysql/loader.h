@@ -34,6 +34,7 @@ class FileLoader final : public Loader {
   /// What is sent before and behind the rows of a statement, and how each column is written.
   void describe(const TablePlan& plan);
   void send();
+  void check_warnings();
   /// Throws Error(refused, "mysql-target.row-refused") for the row that the server names.
   [[noreturn]] void refuse_row(unsigned number, const std::string& message);
   std::string key_of_sent_row(std::uint64_t row) const;
@@ -51,9 +52,11 @@ class FileLoader final : public Loader {
   std::vector<MysqlConnection::Outcome> outcomes_;
   const TablePlan* plan_ = nullptr;
   std::vector<WrittenColumn> columns_;
-  std::string head_;        ///< INSERT INTO ... VALUES, or the whole LOAD DATA statement
-  std::string added_;       ///< the added columns behind each row, with the end of the row
-  std::uint64_t rows_ = 0;  ///< in the buffer
+  std::string head_;              ///< INSERT INTO ... VALUES, or the whole LOAD DATA statement
+  std::string added_;             ///< the added columns behind each row, with the end of the row
+  bool may_have_errors_ = false;  ///< a column has_error_value
+  std::uint64_t rows_ = 0;        ///< in the buffer
+  std::uint64_t errors_ = 0;      ///< error values among them
   std::uint64_t sent_ = 0;
 };
 
