@@ -77,7 +77,7 @@ _weir_value() {
     'init --tls') echo words off require verify-ca verify-full ;;
     'init --tls-ca') echo files ;;
     'init --database') echo nothing ;;
-    'init --target-kind') echo words postgres ;;
+    'init --target-kind') echo words postgres mysql ;;
     'init --target-host') echo nothing ;;
     'init --target-port') echo nothing ;;
     'init --target-socket') echo folders ;;

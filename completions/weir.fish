@@ -39,7 +39,7 @@ complete -c weir -n '__weir_at 0 init' -l password-env -x -d 'the environment va
 complete -c weir -n '__weir_at 0 init' -l tls -x -a 'off require verify-ca verify-full' -d 'how the connection to the source is encrypted, and its certificate checked'
 complete -c weir -n '__weir_at 0 init' -l tls-ca -r -F -d 'the certificates that sign the source\'s; without it the system\'s own'
 complete -c weir -n '__weir_at 0 init' -l database -x -d 'a database to copy, or a glob of names; without it all that the account sees'
-complete -c weir -n '__weir_at 0 init' -l target-kind -x -a 'postgres' -d 'what the target is'
+complete -c weir -n '__weir_at 0 init' -l target-kind -x -a 'postgres mysql' -d 'what the target is'
 complete -c weir -n '__weir_at 0 init' -l target-host -x -d 'the target\'s host name or address'
 complete -c weir -n '__weir_at 0 init' -l target-port -x -d 'the target\'s port; without it the kind\'s own'
 complete -c weir -n '__weir_at 0 init' -l target-socket -x -a '(__fish_complete_directories)' -d 'the folder of the target\'s socket, instead of --target-host'

@@ -61,8 +61,8 @@ class Loader {
   virtual void begin(const TablePlan& plan, Row added) = 0;
   /// One row: the source columns of the plan, in order.
   virtual void row(Row cells) = 0;
-  /// Makes the rows and the mark visible together, and with them the mark's snapshot, if it has one,
-  /// as the table's `since`; durable at the latest when finish() returns.
+  /// Makes the rows and the mark visible together, and with them the mark's snapshot, if it has
+  /// one, as the table's `since`; durable at the latest when finish() returns.
   virtual void commit(const RangeProgress& mark) = 0;
   /// Throws the chunk away. Never throws.
   virtual void abandon() noexcept = 0;
@@ -158,6 +158,9 @@ class Target {
   virtual std::unique_ptr<Applier> open_applier(const std::string& task,
                                                 std::span<const TablePlan> plans) = 0;
 };
+
+/// Error(refused, "ddl.step") for a step that cannot be taken the way the source took it.
+Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
 
 /// How to begin a task anew where it cannot go on, as commands for a fix.
 std::string begin_anew(const Target& target, const std::string& task);

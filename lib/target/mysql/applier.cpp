@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "model/definition.h"
 
 namespace weir::mysqltarget {
 namespace {
@@ -571,7 +572,7 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
     const bool has_old = there.contains(to_lower(step.name));
     switch (step.kind) {
       case ColumnAlter::Kind::rename: {
-        const std::string& name = after.columns[step.column].name;
+        const std::string& name = step.rename_to;
         if (!has_old && there.contains(to_lower(name))) break;
         carry_out(
             fmt::format("{} RENAME COLUMN {} TO {}", table, old_name, mysql_identifier(name)));
@@ -583,6 +584,7 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
       case ColumnAlter::Kind::add: {
         const std::string name = mysql_identifier(after.columns[step.column].name);
         if (!there.contains(to_lower(after.columns[step.column].name))) {
+          if (!step.problem.empty()) throw refuse_step(alter, step);
           carry_out(fmt::format(
               "{} ADD COLUMN {}", table,
               table_sql_.column(after, step.column, step.fill ? &*step.fill : nullptr)));
@@ -594,6 +596,8 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
         break;
       }
       case ColumnAlter::Kind::retype:
+        if (!step.problem.empty()) throw refuse_step(alter, step);
+        [[fallthrough]];
       case ColumnAlter::Kind::drop_not_null:
       case ColumnAlter::Kind::set_not_null:
         carry_out(fmt::format("{} MODIFY COLUMN {}", table, table_sql_.column(after, step.column)));
@@ -617,7 +621,13 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
   }
   written_columns(connection_, after);  // throws if a column is still missing
   try {
+    begin_statement({}, "BEGIN");
+    begin_statement({},
+                    fmt::format("UPDATE {} SET definition = {} WHERE {}", control_.table_table(),
+                                connection_.quote(encode_definition(after.source)),
+                                control_.table_condition(connection_, task_, after.source.name)));
     add_offset(offset);
+    begin_statement({}, "COMMIT");
     send();
   } catch (...) {
     roll_back();

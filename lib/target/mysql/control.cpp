@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/definition.h"
 
 namespace weir::mysqltarget {
 namespace {
@@ -141,7 +142,7 @@ std::optional<Recovered> Control::recover(MysqlConnection& connection,
   std::map<TableName, TableProgress> tables;
   for (const auto& each : connection.query(fmt::format(
            "SELECT source_schema, source_table, target_schema, target_table, full_done, "
-           "unique_done, since_offset FROM {} WHERE task = {}",
+           "unique_done, since_offset, definition FROM {} WHERE task = {}",
            table_table(), connection.quote(task)))) {
     TableProgress table;
     table.source = {text(each[0]), text(each[1])};
@@ -149,6 +150,7 @@ std::optional<Recovered> Control::recover(MysqlConnection& connection,
     table.full_done = each[4] == "1";
     table.unique_done = each[5] == "1";
     table.since.text = text(each[6]);
+    table.definition = decode_definition(text(each[7]));
     tables.emplace(table.source, std::move(table));
   }
   for (const auto& each : connection.query(fmt::format(

@@ -256,14 +256,17 @@ void FileLoader::check_warnings() {
 
 void FileLoader::commit(const RangeProgress& mark) {
   send();
-  connection_.run(
-      fmt::format("UPDATE {} SET reached_key = {}, row_count = {}, byte_count = {}, done = {} "
-                  "WHERE {} AND number = {}; COMMIT",
-                  control_.range_table(), connection_.quote(encode_key(mark.reached)), mark.rows,
-                  mark.bytes, mark.done ? "true" : "false",
-                  control_.table_condition(connection_, task_, plan_->source.name),
-                  mark.range.number),
-      "commit a chunk", outcomes_);
+  const std::string table = control_.table_condition(connection_, task_, plan_->source.name);
+  std::string sql = fmt::format(
+      "UPDATE {} SET reached_key = {}, row_count = {}, byte_count = {}, done = {} WHERE {} AND "
+      "number = {}; ",
+      control_.range_table(), connection_.quote(encode_key(mark.reached)), mark.rows, mark.bytes,
+      mark.done ? "true" : "false", table, mark.range.number);
+  if (!mark.snapshot.empty()) {
+    sql += fmt::format("UPDATE {} SET since_offset = {} WHERE {}; ", control_.table_table(),
+                       connection_.quote(mark.snapshot.text), table);
+  }
+  connection_.run(sql + "COMMIT", "commit a chunk", outcomes_);
 }
 
 void FileLoader::abandon() noexcept {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/definition.h"
 #include "target/mysql/applier.h"
 #include "target/mysql/checks.h"
 #include "target/mysql/loader.h"
@@ -114,10 +115,11 @@ void MysqlTarget::ensure_table(const std::string& task, const TablePlan& plan) {
     if (exists && plan.existing == ExistingPolicy::truncate) open.execute("TRUNCATE TABLE " + name);
     open.execute(fmt::format(
         "INSERT INTO {} (task, source_schema, source_table, target_schema, target_table, created, "
-        "definition, since_offset) VALUES ({}, {}, {}, {}, {}, {}, '', {})",
+        "definition, since_offset) VALUES ({}, {}, {}, {}, {}, {}, {}, {})",
         control_.table_table(), open.quote(task), open.quote(plan.source.name.schema),
         open.quote(plan.source.name.table), open.quote(plan.target.schema),
-        open.quote(plan.target.table), exists ? "false" : "true", open.quote(plan.since.text)));
+        open.quote(plan.target.table), exists ? "false" : "true",
+        open.quote(encode_definition(plan.source)), open.quote(plan.since.text)));
     if (!exists) open.execute(table_sql().create(plan));
   } catch (const Error& error) {
     throw error.within(plan.target.text());

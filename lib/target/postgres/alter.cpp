@@ -10,6 +10,7 @@
 #include "target/postgres/encode.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
+#include "target/target.h"
 
 namespace weir::postgres {
 namespace {
@@ -86,21 +87,6 @@ class Altering {
     done_ += (done_.empty() ? "" : "; ") + sql;
   }
 
-  void refuse(const ColumnAlter& step) const {
-    const bool adds = step.kind == ColumnAlter::Kind::add;
-    throw Error(
-        ExitCode::refused, "ddl.step",
-        fmt::format("cannot {} the column {} of {}", adds ? "add" : "convert", step.name,
-                    alter_.after.target.text()),
-        step.problem,
-        adds ? fmt::format("add the column {} {} to {} with the values that the source has, then "
-                           "start the task; or set this kind of DDL to \"ignore\" under [ddl]",
-                           pg_identifier(step.name), alter_.after.columns[step.column].target_type,
-                           table_)
-             : "set this kind of DDL to \"ignore\" under [ddl] to keep the target column as it "
-               "is, or begin the task anew");
-  }
-
   void take(const ColumnAlter& step) {
     using Kind = ColumnAlter::Kind;
     const auto at = columns_.find(step.name);
@@ -120,11 +106,11 @@ class Altering {
         return;
       case Kind::add:
         if (there) return;
-        if (!step.problem.empty()) refuse(step);
+        if (!step.problem.empty()) throw refuse_step(alter_, step);
         add(step, name);
         return;
       case Kind::retype:
-        if (!step.problem.empty()) refuse(step);
+        if (!step.problem.empty()) throw refuse_step(alter_, step);
         retype(step, name);
         return;
       case Kind::drop_not_null:

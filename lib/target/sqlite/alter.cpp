@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "target/sqlite/schema.h"
 #include "target/sqlite/types.h"
+#include "target/target.h"
 
 namespace weir::sqlite {
 namespace {
@@ -117,15 +118,12 @@ class Altering {
     done_ += (done_.empty() ? "" : "; ") + sql;
   }
 
-  [[noreturn]] void refuse(bool adds, const std::string& column, const std::string& why) const {
-    throw Error(ExitCode::refused, "ddl.step",
-                fmt::format("cannot {} the column {} of {}", adds ? "add" : "convert", column,
-                            alter_.after.target.text()),
-                why,
-                adds ? "add the column to the target table with the values that the source has, "
-                       "then start the task; or set this kind of DDL to \"ignore\" under [ddl]"
-                     : "set this kind of DDL to \"ignore\" under [ddl] to keep the target column "
-                       "as it is, or begin the task anew");
+  [[noreturn]] void refuse(const std::string& column, const std::string& why) const {
+    ColumnAlter step;
+    step.kind = ColumnAlter::Kind::retype;
+    step.name = column;
+    step.problem = why;
+    throw refuse_step(alter_, step);
   }
 
   void refuse_stale() const {
@@ -139,7 +137,7 @@ class Altering {
       const auto& key = alter_.after.key;
       const bool in_key = key.empty() || std::find(key.begin(), key.end(), i) != key.end();
       const std::string why = stale_values(*before, after, in_key);
-      if (!why.empty()) refuse(false, after.name, why);
+      if (!why.empty()) refuse(after.name, why);
     }
   }
 
@@ -171,12 +169,12 @@ class Altering {
         return;
       case Kind::add:
         if (there) return;
-        if (!step.problem.empty()) refuse(true, step.name, step.problem);
+        if (!step.problem.empty()) throw refuse_step(alter_, step);
         add(step);
         return;
       case Kind::retype: {
         const PlannedColumn& column = alter_.after.columns[step.column];
-        if (!step.problem.empty()) refuse(false, step.name, step.problem);
+        if (!step.problem.empty()) throw refuse_step(alter_, step);
         if (!there) return;
         if (equals_ignoring_case(at->column.declared, column.target_type)) return;
         at->column.declared = column.target_type;
