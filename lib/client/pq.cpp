@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -152,12 +153,17 @@ PgConnection::PgConnection(const Endpoint& endpoint, Role role)
   }
   PQsetNoticeProcessor(
       c, [](void*, const char*) {}, nullptr);
+  // Money has one form only if both ends agree on it.
   execute(
-      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; "
-      "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0; "
+      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; "
+      "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "
+      "SET xmloption = 'content'; SET array_nulls = on; SET statement_timeout = 0; "
       "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
       "SET standard_conforming_strings = on");
   if (server_version_number() >= 140000) execute("SET idle_session_timeout = 0");
+  if (server_version_number() >= 170000) execute("SET transaction_timeout = 0");
+  // Names are printed with their schema, and rows that a policy hides are an error.
+  if (role_ == Role::source) execute("SET search_path = ''; SET row_security = off");
 }
 
 PgConnection::~PgConnection() = default;
@@ -218,6 +224,7 @@ PgResult PgConnection::check(pg_result* result, std::string_view what) const {
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
     case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
       return checked;
     default:
       fail(result, what);
@@ -279,6 +286,59 @@ std::uint64_t PgConnection::copy_end() {
   }
   if (error) std::rethrow_exception(error);
   return rows;
+}
+
+PgCopyOut::PgCopyOut(PgConnection& connection) : connection_(&connection) {}
+
+PgCopyOut::PgCopyOut(PgCopyOut&& other) noexcept
+    : connection_(std::exchange(other.connection_, nullptr)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(other.size_) {}
+
+PgCopyOut::~PgCopyOut() {
+  PQfreemem(data_);
+  if (connection_ == nullptr) return;
+  // Somebody lost interest: the server need not send the rest.
+  PGconn* c = connection_->handle_.get();
+  if (PQstatus(c) != CONNECTION_OK) return;
+  if (PGcancel* cancel = PQgetCancel(c)) {
+    char problem[256];
+    PQcancel(cancel, problem, sizeof problem);
+    PQfreeCancel(cancel);
+  }
+  char* rest = nullptr;
+  while (PQgetCopyData(c, &rest, 0) > 0) PQfreemem(rest);
+  while (PGresult* result = PQgetResult(c)) PQclear(result);
+}
+
+bool PgCopyOut::next() {
+  if (connection_ == nullptr) return false;
+  PQfreemem(std::exchange(data_, nullptr));
+  PGconn* c = connection_->handle_.get();
+  const int size = PQgetCopyData(c, &data_, 0);
+  if (size > 0) {
+    size_ = static_cast<std::size_t>(size);
+    return true;
+  }
+  const PgConnection& connection = *std::exchange(connection_, nullptr);
+  if (size == -2) connection.fail(nullptr, "send rows (COPY)");
+  std::exception_ptr error;
+  while (PGresult* raw = PQgetResult(c)) {
+    try {
+      connection.check(raw, "send rows (COPY)");
+    } catch (...) {
+      if (!error) error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+  return false;
+}
+
+PgCopyOut PgConnection::copy_out(const std::string& sql) {
+  const PgResult result =
+      check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
+  if (PQresultStatus(result.handle_.get()) != PGRES_COPY_OUT) throw bug("COPY did not start");
+  return PgCopyOut(*this);
 }
 
 void PgConnection::begin_batch() {

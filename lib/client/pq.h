@@ -48,6 +48,29 @@ class PgResult {
   std::unique_ptr<pg_result, void (*)(pg_result*)> handle_;
 };
 
+class PgConnection;
+
+/// The rows that COPY ... TO STDOUT sends, one at a time. Ends the statement when it goes away; the
+/// connection takes no other until then.
+class PgCopyOut {
+ public:
+  PgCopyOut(PgCopyOut&& other) noexcept;
+  ~PgCopyOut();
+
+  /// False at the end. `data()` may be written over, and is valid until the next call.
+  bool next();
+  char* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  friend class PgConnection;
+  explicit PgCopyOut(PgConnection& connection);
+
+  PgConnection* connection_;
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
 /// One session with a PostgreSQL server, over libpq. Not for use from two threads at once.
 ///
 /// Errors: `postgres.unreachable` and `postgres.denied` while connecting, `postgres.lost` when the
@@ -58,8 +81,8 @@ class PgConnection {
  public:
   enum class Role : std::uint8_t { source, target };
 
-  /// Connects within 10 s. The session speaks UTF-8, UTC and ISO dates, whatever the server's
-  /// defaults.
+  /// Connects within 10 s. The session speaks UTF-8, UTC, ISO dates and ISO intervals, whatever the
+  /// server's defaults. On a source, names other than the server's own come with their schema.
   PgConnection(const Endpoint& endpoint, Role role);
   ~PgConnection();
   PgConnection(PgConnection&&) noexcept;
@@ -81,6 +104,9 @@ class PgConnection {
   void copy_data(const char* data, std::size_t size);
   std::uint64_t copy_end();
 
+  /// COPY ... TO STDOUT: begins it.
+  PgCopyOut copy_out(const std::string& sql);
+
   /// A batch of statements sent without waiting for their answers. flush_batch() waits for all of
   /// them and throws the first error; the results come in the order of sending.
   void begin_batch();
@@ -100,6 +126,8 @@ class PgConnection {
   void rollback() noexcept;
 
  private:
+  friend class PgCopyOut;
+
   [[noreturn]] void fail(const pg_result* result, std::string_view what) const;
   PgResult check(pg_result* result, std::string_view what) const;
 
