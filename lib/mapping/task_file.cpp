@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::size_t kLongestFile = std::size_t{4} << 20;
 constexpr std::size_t kLongestName = 48;
+constexpr std::size_t kLongestSlot = 63;
 
 using Form = SectionRow::Form;
 
@@ -83,6 +84,12 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"source", "server_id", KeyType::integer, false, "0", "4711", "", 0, 4294967295,
      "replica id shown to a MySQL server, unique among its replicas; 0 takes one from the task's "
      "name"},
+    {"source", "slot", KeyType::slot, false, "", "\"weir_shop\"", "", 0, 0,
+     "replication slot of the task on a PostgreSQL server, for this task alone; \"weir_\" and the "
+     "task's name if it is not given"},
+    {"source", "publication", KeyType::text, false, "", "\"weir_shop\"", "", 0, 0,
+     "publication of the task on a PostgreSQL server; named as the slot would be if it is not "
+     "given"},
 
     {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0, "the kind of server"},
     {"target", "host", KeyType::host, false, "", "\"dw.internal\"", "", 0, 0,
@@ -519,6 +526,12 @@ bool is_variable(const std::string& text) {
   });
 }
 
+bool is_slot(const std::string& text) {
+  return text.size() <= kLongestSlot && std::all_of(text.begin(), text.end(), [](char c) {
+           return is_lower(c) || is_digit(c) || c == '_';
+         });
+}
+
 bool is_date(std::string_view text) {
   if (text.size() != 10) return false;
   try {
@@ -642,7 +655,11 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
   read_password(context, section, name, out.password);
   section.choice("tls", out.tls);
   read_path(context, section, "tls_ca", out.tls_ca);
-  if (name == "source") section.integer("server_id", out.server_id);
+  if (name == "source") {
+    section.integer("server_id", out.server_id);
+    section.text("slot", out.slot, is_slot);
+    section.text("publication", out.publication);
+  }
   if (name == "target") section.text("control_schema", out.control_schema);
 
   const bool host = !section.lacks("host");
@@ -977,6 +994,8 @@ std::string allowed_values(const KeyRow& row) {
       return "a path, absolute or from the task file's folder";
     case KeyType::variable:
       return "the name of an environment variable";
+    case KeyType::slot:
+      return fmt::format("1 to {} of a-z, 0-9 and _", kLongestSlot);
     case KeyType::integer:
       return fmt::format("an integer from {} to {}", row.min, row.max);
     case KeyType::choice:

@@ -35,6 +35,10 @@ struct Endpoint {
   std::string control_schema = "weir";
   /// Source only: the replica id weir shows to a MySQL server; 0 = derived from the task's name.
   std::uint32_t server_id = 0;
+  /// Source only, PostgreSQL: names of the replication slot and the publication; "" = derived from
+  /// the task's name.
+  std::string slot;
+  std::string publication;
   FilePlace place;
 };
 
