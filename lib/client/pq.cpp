@@ -178,6 +178,8 @@ std::string PgConnection::server_version() const {
 
 int PgConnection::server_version_number() const { return PQserverVersion(handle_.get()); }
 
+bool PgConnection::is_encrypted() const { return PQsslInUse(handle_.get()) != 0; }
+
 void PgConnection::fail(const pg_result* result, std::string_view what) const {
   const char* state_field =
       result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);

@@ -105,6 +105,7 @@ class PgConnection {
 
   std::string server_version() const;  ///< "15.4 (Debian 15.4-1)"
   int server_version_number() const;   ///< 150004
+  bool is_encrypted() const;
 
   void execute(const std::string& sql);  ///< several statements are one implicit transaction
   PgResult query(const std::string& sql, std::initializer_list<std::string_view> params = {});

@@ -87,19 +87,24 @@ CommitMessage commit_fields(Fields& fields) {
   return out;
 }
 
-void read_tuple(Fields& fields, std::vector<TupleCell>& out) {
+/// `message` is what `fields` are taken from.
+void read_tuple(std::span<char> message, Fields& fields, std::vector<TupleCell>& out) {
   out.resize(fields.integer<std::uint16_t>());
   for (TupleCell& cell : out) {
     switch (fields.letter()) {
       case 'n':
-        cell = {TupleCell::Kind::null, {}};
+        cell = {TupleCell::Kind::null};
         break;
       case 'u':
-        cell = {TupleCell::Kind::unchanged, {}};
+        cell = {TupleCell::Kind::unchanged};
         break;
-      case 't':
-        cell = {TupleCell::Kind::text, fields.take(fields.integer<std::uint32_t>())};
+      case 't': {
+        const auto size = fields.integer<std::uint32_t>();
+        const std::size_t place = message.size() - fields.left();
+        fields.take(size);
+        cell = {TupleCell::Kind::text, message.data() + place, size};
         break;
+      }
       case 'b':
         throw Error(ExitCode::unsupported, "postgres.binary-value",
                     "the source sent a value in binary form", "weir asks for text only",
@@ -200,8 +205,8 @@ RelationMessage read_relation(std::string_view message) {
   return out;
 }
 
-void read_row(std::string_view message, RowMessage& out) {
-  Fields fields(message);
+void read_row(std::span<char> message, RowMessage& out) {
+  Fields fields({message.data(), message.size()});
   const auto kind = static_cast<Message>(fields.letter());
   out.op = kind == Message::insert   ? RowChange::Op::insert
            : kind == Message::update ? RowChange::Op::update
@@ -211,12 +216,12 @@ void read_row(std::string_view message, RowMessage& out) {
   char part = fields.letter();
   if ((part == 'K' || part == 'O') && out.op != RowChange::Op::insert) {
     out.before = part == 'K' ? RowMessage::Before::key : RowMessage::Before::row;
-    read_tuple(fields, out.old_cells);
+    read_tuple(message, fields, out.old_cells);
     if (out.op == RowChange::Op::remove) return fields.end();
     part = fields.letter();
   }
   if (part != 'N' || out.op == RowChange::Op::remove) throw malformed("a row of an unknown form");
-  read_tuple(fields, out.new_cells);
+  read_tuple(message, fields, out.new_cells);
   fields.end();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -77,14 +78,15 @@ struct RelationMessage {
   bool operator==(const RelationMessage&) const = default;
 };
 
-/// One column of a row.
+/// One column of a row. Its text is a part of the message.
 struct TupleCell {
   enum class Kind : std::uint8_t { null, unchanged, text };
   Kind kind = Kind::null;
-  std::string_view text;
+  char* text = nullptr;
+  std::uint32_t size = 0;
 };
 
-/// A changed row. The cells are views of the message.
+/// A changed row.
 struct RowMessage {
   /// What the server tells about the row as it was.
   enum class Before : std::uint8_t { nothing, key, row };
@@ -116,7 +118,7 @@ BeginMessage read_begin(std::string_view message);
 CommitMessage read_commit(std::string_view message);
 RelationMessage read_relation(std::string_view message);
 /// Into `out`, whose memory is used again. Throws also Error(unsupported, "postgres.binary-value").
-void read_row(std::string_view message, RowMessage& out);
+void read_row(std::span<char> message, RowMessage& out);
 TruncateMessage read_truncate(std::string_view message);
 std::uint32_t read_stream_start(std::string_view message);  ///< the transaction's id
 /// The id of the transaction, and its end.
