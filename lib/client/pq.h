@@ -71,6 +71,19 @@ class PgCopyOut {
   std::size_t size_ = 0;
 };
 
+/// One message of a COPY BOTH stream. Movable, owns its memory.
+class PgMessage {
+ public:
+  PgMessage() : data_(nullptr, nullptr) {}
+  bool empty() const { return data_ == nullptr; }
+  std::string_view bytes() const { return {data_.get(), size_}; }
+
+ private:
+  friend class PgConnection;
+  std::unique_ptr<char, void (*)(void*)> data_;
+  std::size_t size_ = 0;
+};
+
 /// One session with a PostgreSQL server, over libpq. Not for use from two threads at once.
 ///
 /// Errors: `postgres.unreachable` and `postgres.denied` while connecting, `postgres.lost` when the
@@ -80,21 +93,28 @@ class PgCopyOut {
 class PgConnection {
  public:
   enum class Role : std::uint8_t { source, target };
+  /// A replication session takes replication commands too, and no parameters: execute() and
+  /// command() only.
+  enum class Mode : std::uint8_t { plain, replication };
 
   /// Connects within 10 s. The session speaks UTF-8, UTC, ISO dates and ISO intervals, whatever the
   /// server's defaults. On a source, names other than the server's own come with their schema.
-  PgConnection(const Endpoint& endpoint, Role role);
+  PgConnection(const Endpoint& endpoint, Role role, Mode mode = Mode::plain);
   ~PgConnection();
   PgConnection(PgConnection&&) noexcept;
 
   std::string server_version() const;  ///< "15.4 (Debian 15.4-1)"
   int server_version_number() const;   ///< 150004
+  bool is_encrypted() const;
 
   void execute(const std::string& sql);  ///< several statements are one implicit transaction
   PgResult query(const std::string& sql, std::initializer_list<std::string_view> params = {});
   /// First column of the first row; empty if there is none or it is NULL.
   std::optional<std::string> scalar(const std::string& sql,
                                     std::initializer_list<std::string_view> params = {});
+
+  /// One statement without parameters, or one replication command.
+  PgResult command(const std::string& sql);
 
   std::string quote(std::string_view text) const;  ///< as a string literal
 
@@ -106,6 +126,18 @@ class PgConnection {
 
   /// COPY ... TO STDOUT: begins it.
   PgCopyOut copy_out(const std::string& sql);
+
+  /// START_REPLICATION: `command` starts a stream in both directions, which ends with the session.
+  /// From here on no call waits for the server.
+  void stream_begin(const std::string& command);
+  /// The next message that has arrived whole; empty if there is none. Throws what ended the stream.
+  PgMessage stream_take();
+  /// Takes in what has arrived.
+  void stream_fill();
+  /// Queues a message and sends what can be sent. False, and nothing done with `message`, if an
+  /// earlier one is still to be sent.
+  bool stream_put(std::string_view message);
+  int socket() const;
 
   /// A batch of statements sent without waiting for their answers. flush_batch() waits for all of
   /// them and throws the first error; the results come in the order of sending.

@@ -2,39 +2,86 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include "model/table_plan.h"
 #include "model/task.h"
 #include "source/postgres/offset.h"
+#include "source/postgres/pgoutput.h"
+#include "source/postgres/slot_stream.h"
 #include "source/source.h"
 
 namespace weir::pgsource {
 
 /// Follows a server's WAL through the task's slot and publication, with pgoutput, and hands
 /// selected changes on. The slot and the publication must be there.
+///
+/// A transaction is handed on once it has committed, and is kept until then, in a file if it is
+/// large: what it does to definitions must be handed over before its first row.
 class PgChangeReader final : public ChangeReader {
  public:
   /// Connects and asks for the changes of commits that end after `from`. `plans` must outlive the
-  /// reader.
+  /// reader. Throws what SlotStream does, and Error(refused) with "postgres.slot-moved",
+  /// "postgres.publication-missing" or "postgres.publication-table".
   PgChangeReader(const Task& task, Lsn from, std::span<const TablePlan> plans);
   ~PgChangeReader() override;
 
   Wait wait(std::chrono::milliseconds limit) override;
   void poll(ChangeSink& sink) override;
-  void wake() override;
-  Offset offset() const override;
-  bool at_end() const override;
-  /// Lets the server drop WAL; it is told by a thread of its own, also while wait() and poll() are
-  /// busy elsewhere.
-  void confirm(const Offset& offset) override;
-  std::uint64_t bytes_read() const override;
-  Time last_heard() const override;
+  void wake() override { stream_->wake(); }
+  Offset offset() const override { return {offset_.text(), offset_time_}; }
+  bool at_end() const override { return at_end_; }
+  /// The server is told within a second, also while wait() and poll() are busy elsewhere.
+  void confirm(const Offset& offset) override { stream_->confirm(Lsn::parse(offset.text)); }
+  std::uint64_t bytes_read() const override { return bytes_read_; }
+  Time last_heard() const override { return last_heard_; }
 
  private:
-  class Stream;
-  std::unique_ptr<Stream> stream_;
+  struct SelectedTable;
+  struct Relation;
+  struct Transaction;
+
+  void ask_catalogue(const Task& task, Lsn from);
+  void take(std::string_view message, ChangeSink& sink);
+  /// Keeps a message of the transaction in hand.
+  void keep(Message kind, std::string_view body, std::uint32_t xid);
+  void abort(const StreamAbortMessage& message);
+  void begin_replay(std::unique_ptr<Transaction> transaction, const CommitMessage& commit,
+                    ChangeSink& sink);
+  /// Hands over what the transaction does to whole tables, as if it came before it.
+  void hand_over_definitions(Transaction& transaction, ChangeSink& sink);
+  void replay(ChangeSink& sink);
+  void replay_row(std::span<char> message, ChangeSink& sink);
+  void use_relation(RelationMessage message);
+  SelectedTable* selected(const RelationMessage& message);
+  /// The names of the types of its columns, as the catalogue spells them.
+  std::vector<std::string> type_names(const RelationMessage& message);
+
+  const Task& task_;
+  std::unique_ptr<SlotStream> stream_;
+  std::map<TableName, std::unique_ptr<SelectedTable>> tables_;
+  std::unordered_map<std::uint32_t, Relation> relations_;
+  std::map<std::pair<std::uint32_t, std::int32_t>, std::string> types_;
+  RowMessage row_;
+
+  std::unique_ptr<Transaction> open_;  ///< between Begin and Commit
+  std::unordered_map<std::uint32_t, std::unique_ptr<Transaction>> streamed_;
+  Transaction* block_ = nullptr;  ///< of the streamed block in hand
+  std::uint32_t block_xid_ = 0;
+  std::unique_ptr<Transaction> replaying_;
+
+  Lsn from_;
+  Lsn offset_;
+  Time offset_time_{};
+  bool at_end_ = false;
+  std::uint64_t bytes_read_ = 0;
+  Time last_heard_{};
 };
 
 }  // namespace weir::pgsource
