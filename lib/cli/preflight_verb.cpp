@@ -23,6 +23,11 @@ std::vector<std::string> key_names(const TablePlan& plan) {
   return names;
 }
 
+std::string key_text(const Task& task, const TablePlan& plan) {
+  if (plan.key.empty() && task.tables[plan.rule].key_all_columns) return "(all columns)";
+  return join(key_names(plan), ", ");
+}
+
 /// What the rule does to the table beyond taking it: only what differs from a plain copy.
 std::string notes(const Task& task, const TablePlan& plan) {
   const TableRule& rule = task.tables[plan.rule];
@@ -64,7 +69,7 @@ std::string mapping_text(const Task& task, const ops::Mapping& mapping) {
         {{"RULE", TextTable::Align::right}, {"SOURCE"}, {"TARGET"}, {"KEY"}, {"COLUMNS"}});
     for (const TablePlan& plan : mapping.plans) {
       table.add({std::to_string(plan.rule + 1), plan.source.name.text(), plan.target.text(),
-                 join(key_names(plan), ", "), notes(task, plan)});
+                 key_text(task, plan), notes(task, plan)});
     }
     out += table.text();
   }
@@ -91,6 +96,7 @@ Json mapping_json(const Task& task, const ops::Mapping& mapping) {
                    {"rule", plan.rule + 1},
                    {"pattern", task.tables[plan.rule].match.text},
                    {"key", key_names(plan)},
+                   {"key_all_columns", plan.key.empty() && task.tables[plan.rule].key_all_columns},
                    {"columns", std::move(columns)}});
   }
   return out;
@@ -128,7 +134,7 @@ ExitCode preflight(Session& session, const Backends& backends) {
   ops::Preflight checked;
   if (mapping_only) {
     checked.source_version = source->version();
-    checked.mapping = ops::map_task(task, *source, *target);
+    checked.mapping = ops::map_task(task, *source, *target, std::nullopt);
     checked.findings = checked.mapping.findings;
   } else {
     checked = ops::preflight(task, *source, *target);

@@ -102,7 +102,7 @@ std::vector<TablePlan> check(Session& session, const Task& task, const Backends&
   std::erase_if(checked.findings,
                 [](const Finding& finding) { return finding.severity < Severity::warning; });
   session.report(checked.findings, Stream::err);
-  if (refuses(checked.findings)) throw ops::refusal(checked.findings);
+  if (refuses(checked.findings)) throw refusal(checked.findings);
   return std::move(checked.mapping.plans);
 }
 
@@ -278,9 +278,9 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
   try {
     const std::unique_ptr<Source> source = backends.open_source(task);
     const std::unique_ptr<Target> target = backends.open_target(task);
-    const ops::Preflight checked = ops::preflight(task, *source, *target);
-    if (refuses(checked.findings)) throw ops::refusal(checked.findings);
-    run_task({task, *source, *target, *store, meter, stop}, checked.mapping.plans);
+    ops::Preflight checked = ops::preflight(task, *source, *target);
+    if (refuses(checked.findings)) throw refusal(checked.findings);
+    run_task({task, *source, *target, *store, meter, stop}, std::move(checked.mapping.plans));
   } catch (const Error& error) {
     finish();
     ops::record_error(task.name, *store, error);

@@ -254,6 +254,7 @@ class Mapping {
     };
     for (std::uint32_t i = 0; i < plan.source.columns.size(); ++i) {
       const Column& column = plan.source.columns[i];
+      if (column.left_out) continue;
       if (std::find(rule.drop.begin(), rule.drop.end(), column.name) != rule.drop.end()) continue;
       PlannedColumn planned;
       const auto renamed = rule.rename.find(column.name);
@@ -330,12 +331,16 @@ class Mapping {
     }
 
     const std::string name = plan.source.name.text();
+    if (key.empty() && rule.key_all_columns) return check_whole_rows(plan);
     if (key.empty() && taken_[plan.rule].key_is_known) {
       add("mapping.no-key", name, fmt::format("{} has no usable key", name),
           "without a primary key, or a unique key without nullable or prefix parts, a change does "
           "not say which row it is about",
           fmt::format(
-              "say key = [\"COLUMN\"] in {} if columns identify a row, or exclude = [\"{}\"]",
+              "say key = [\"COLUMN\"] in {} if columns identify a row, key = \"all-columns\" if "
+              "only "
+              "whole rows can be told apart (see weir.toml(5) for what that costs), or exclude = "
+              "[\"{}\"]",
               rule_text(plan.rule), name),
           rule.key.empty() ? "the rule gives no `key`"
                            : "the table lacks a column of the rule's `key`");
@@ -361,6 +366,18 @@ class Mapping {
             "make the column NOT NULL on the source, or say another `key`", rule_text(plan.rule));
       }
     }
+  }
+
+  /// A table whose rows are told apart by all their columns must have one left.
+  void check_whole_rows(const TablePlan& plan) {
+    if (std::any_of(plan.columns.begin(), plan.columns.end(),
+                    [](const PlannedColumn& column) { return !column.added(); })) {
+      return;
+    }
+    const std::string name = plan.source.name.text();
+    add("mapping.no-columns", name, fmt::format("every column of {} is dropped", name),
+        "its rows are told apart by the columns that are copied, and there is none",
+        "take a column out of columns.drop", rule_text(plan.rule));
   }
 
   void check_name(std::string_view what, const std::string& name, const TablePlan& plan,

@@ -38,7 +38,7 @@ struct SelectedTable {
 std::vector<SelectedTable> select_tables(const Task& task, std::span<const TableName> tables);
 
 /// What the rules make of the tables. The plans can be worked with only if refuses(findings) is
-/// false: until then a key may be empty and names may collide.
+/// false: until then a key may be missing and names may collide.
 struct MappingResult {
   std::vector<TablePlan> plans;      ///< one for each table taken, in the order given
   std::vector<Finding> findings;     ///< each with an id `mapping.*`; only what is wrong
@@ -49,7 +49,8 @@ struct MappingResult {
 ///
 /// A rule may take many tables, so what it says about single columns holds for those of its tables
 /// that have them; a column that none of them has is a finding. A table that lacks a column of the
-/// rule's `key` keeps its own key.
+/// rule's `key` keeps its own key. One without a key is refused, unless the rule's key is
+/// "all-columns": then its plan has an empty key.
 MappingResult map_tables(const Task& task, std::span<const Table> tables, const NameRules& target);
 
 /// The place of the one dot of a target template that divides schema from table; npos if there is

@@ -47,9 +47,9 @@ constexpr auto kSections = std::to_array<SectionRow>({
     {"full", "[full]", Form::table, false, "how the rows that are already there are copied"},
     {"incremental", "[incremental]", Form::table, false, "how changes are followed"},
     {"ddl", "[ddl]", Form::table, false,
-     "what is done when the source changes a definition, by kind of change; this version applies "
-     "TRUNCATE only and stops a task as a whole, so preflight refuses the other uses of apply and "
-     "stop-table"},
+     "what is done when the source changes a definition, by kind of change, at its exact place "
+     "among the rows; apply is for truncate_table, add_column, drop_column and alter_column, and a "
+     "task stops as a whole: preflight refuses stop-table and other uses of apply"},
     {"dirty", "[dirty]", Form::table, false,
      "what becomes of rows that the target refuses; this version stops the task, and preflight "
      "refuses quarantine"},
@@ -125,8 +125,9 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "", 0, 0,
      "the target table: schema, dot, table, with {source} (the task's name), {database} and "
      "{schema} (both the source's schema), {table} and the groups {1} to {9} of a regex"},
-    {"table", "key", KeyType::text_list, false, "", "[\"id\"]", "", 1, 64,
-     "source columns that identify a row, for a table without a primary or unique key"},
+    {"table", "key", KeyType::key_columns, false, "", "[\"id\"]", "", 1, 64,
+     "source columns that identify a row, for a table without a primary or unique key; with "
+     "\"all-columns\" the rows of such a table are told apart by all their columns"},
     {"table", "columns", KeyType::section, false, "", "{ drop = [\"notes\"] }", "", 0, 0,
      "what becomes of single columns"},
     {"table", "add_columns", KeyType::column_templates, false, "",
@@ -175,12 +176,12 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "a table of the task gets another name"},
     {"ddl", "truncate_table", KeyType::choice, false, "\"apply\"", "\"apply\"", kDdl, 0, 0,
      "a table of the task is emptied"},
-    {"ddl", "add_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
-     "a column is added"},
-    {"ddl", "drop_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
+    {"ddl", "add_column", KeyType::choice, false, "\"apply\"", "\"alert\"", kDdl, 0, 0,
+     "a column is added; it is filled as the source filled it"},
+    {"ddl", "drop_column", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
      "a column is dropped"},
-    {"ddl", "alter_column", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
-     "a column gets another name or type"},
+    {"ddl", "alter_column", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
+     "a column gets another name, type or place, or the key changes"},
     {"ddl", "other", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
      "indexes, comments, options: no row is affected"},
 
@@ -746,6 +747,17 @@ void read_columns(Section& rule, TableRule& out) {
   read("type", out.retype);
 }
 
+/// `key`: an array of columns, or the one text that stands for all of them.
+void read_key(Section& rule, TableRule& out) {
+  static constexpr std::array<std::string_view, 1> kForms = {"all-columns"};
+  const auto key = rule.find("key");
+  if (!key) return;
+  const auto* text = key->node.as_string();
+  if (text == nullptr) return rule.text_list("key", out.key);
+  if (text->get() != kForms[0]) return rule.wrong(*key, suggest(text->get(), kForms));
+  out.key_all_columns = true;
+}
+
 TableRule read_rule(Section rule) {
   TableRule out;
   out.place = rule.place();
@@ -773,7 +785,7 @@ TableRule read_rule(Section rule) {
                    match->group_count());
   }
 
-  rule.text_list("key", out.key);
+  read_key(rule, out);
   read_columns(rule, out);
   rule.text_map("add_columns", [&](std::string column, std::string value, FilePlace place) {
     check_template(rule.problems(), place, column, value, kValueNames, 0);
@@ -1015,6 +1027,8 @@ std::string allowed_values(const KeyRow& row) {
       return "an array of globs and { regex = \"...\" }";
     case KeyType::text_list:
       return "an array of column names";
+    case KeyType::key_columns:
+      return "an array of column names, or \"all-columns\"";
     case KeyType::text_map:
       return "a table of column names, each with a text";
     case KeyType::column_templates:

@@ -37,6 +37,7 @@ enum class KeyType : std::uint8_t {
   pattern,
   pattern_list,
   text_list,
+  key_columns,  ///< a text_list, or "all-columns"
   text_map,
   column_templates,
   table_template,

@@ -65,7 +65,9 @@ struct PackedRow {
 /// matter as long as moves go before removes, and removes before the rest.
 ///
 /// A table without a key (TablePlan::key is empty) has removes and upserts only: whole rows, as
-/// often as they are to be removed or inserted.
+/// often as they are to be removed or inserted. In a remove the cells of added columns are NULL,
+/// except the one of `deletes` = soft in a row that is to be marked: it has the time. The others of
+/// such a table really go, for an update put another row in their place.
 struct TableChanges {
   /// A row whose key changed while columns stayed behind that the log does not carry.
   struct Move {
@@ -75,7 +77,7 @@ struct TableChanges {
 
   std::uint32_t table = 0;         ///< TablePlan::id
   std::vector<Move> moves;         ///< in log order, to be applied one by one; rare
-  std::vector<PackedRow> removes;  ///< the cells of TablePlan::key
+  std::vector<PackedRow> removes;  ///< the cells of TablePlan::key; without a key, of `columns`
   std::vector<PackedRow> upserts;  ///< the cells of TablePlan::columns, none absent
   /// The cells of TablePlan::columns of rows that the target has: absent ones stay as they are.
   std::vector<PackedRow> patches;

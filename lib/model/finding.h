@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
+
 namespace weir {
 
 /// How much a finding matters. `critical` refuses a start; `unknown` means that a missing
@@ -26,5 +28,10 @@ struct Finding {
 
 /// Whether any finding refuses a start.
 bool refuses(const std::vector<Finding>& findings);
+
+/// Error(refused) for a finding, and for the first that refuses of several; call the latter only if
+/// refuses() is true.
+Error refusal(const Finding& finding);
+Error refusal(const std::vector<Finding>& findings);
 
 }  // namespace weir

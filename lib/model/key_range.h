@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/offset.h"
+
 namespace weir {
 
 /// The key of one row: the neutral cells of the key columns, in key order. Only the source may
@@ -29,6 +31,7 @@ struct RangeProgress {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   bool done = false;
+  Offset snapshot;  ///< of a table without a key: TablePlan::since, known once it is done
 };
 
 /// One line of printable ASCII and back; equal cells give equal text.

@@ -69,10 +69,12 @@ struct Table {
   std::vector<Index> indexes;  ///< without the primary key
   std::uint64_t estimated_rows = 0;
   std::uint64_t estimated_bytes = 0;
-  std::string engine;  ///< "InnoDB"
+  std::string engine;     ///< "InnoDB"
   std::string charset;    ///< that a new text column gets, as the source names it
   std::string collation;  ///< likewise
   std::string comment;
+  /// The source dropped or renamed it, and a [ddl] policy let that pass: no change can follow.
+  bool gone = false;
 };
 
 }  // namespace weir

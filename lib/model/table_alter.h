@@ -14,9 +14,13 @@ namespace weir {
 struct ColumnAlter {
   enum class Kind : std::uint8_t { rename, drop, add, retype, drop_not_null, set_not_null };
   Kind kind = Kind::add;
-  std::string name;           ///< on the target, before this step
-  std::uint32_t column = 0;   ///< place in TableAlter::after.columns; not for `drop`
+  std::string name;                 ///< on the target, before this step
+  std::uint32_t column = 0;         ///< place in TableAlter::after.columns; not for `drop`
+  std::string rename_to;            ///< rename: not always the final name
   std::optional<std::string> fill;  ///< add: what the rows that are there get; empty = NULL
+  /// Why this step cannot be taken the way the source took it; "" if it can. A target that shows
+  /// the outcome already passes over the step, any other one refuses it.
+  std::string problem;
 };
 
 /// What a change of the source's definition means for the target table: the outcome of the mapping

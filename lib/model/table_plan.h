@@ -34,7 +34,7 @@ struct TablePlan {
   std::vector<PlannedColumn> columns;  ///< source columns in source order, then the added ones
   /// Places in `columns`; empty for a table whose rows are told apart by all their columns.
   std::vector<std::uint32_t> key;
-  bool key_is_primary = false;         ///< the key is the source's own primary or unique key
+  bool key_is_primary = false;  ///< the key is the source's own primary or unique key
   DeletePolicy deletes;
   ExistingPolicy existing = ExistingPolicy::refuse;
   std::uint32_t rule = 0;  ///< the [[table]] rule that took it, from 0

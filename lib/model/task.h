@@ -66,7 +66,8 @@ struct TableRule {
   std::vector<Pattern> exclude;
   std::string target = "{schema}.{table}";  ///< template: {source} {database} {schema} {table} {1}
   std::vector<std::string> key;             ///< source column names; empty = the table's own key
-  std::vector<std::string> drop;            ///< source column names
+  bool key_all_columns = false;   ///< a table without a key has its rows told apart by all columns
+  std::vector<std::string> drop;  ///< source column names
   std::map<std::string, std::string> rename;  ///< source column -> target column
   std::map<std::string, std::string>
       retype;  ///< source column -> target type, as the target spells it
@@ -112,7 +113,7 @@ struct DdlSettings {
   DdlAction drop_table = DdlAction::stop_task;
   DdlAction rename_table = DdlAction::stop_task;
   DdlAction truncate_table = DdlAction::apply;
-  DdlAction add_column = DdlAction::stop_task;
+  DdlAction add_column = DdlAction::apply;
   DdlAction drop_column = DdlAction::stop_task;
   DdlAction alter_column = DdlAction::stop_task;
   DdlAction other = DdlAction::ignore;  ///< indexes, comments, options: no row is affected

@@ -3,35 +3,44 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "mapping/rules.h"
+#include "target/plan.h"
 
 namespace weir::ops {
 namespace {
 
-/// Kinds of DDL that a task file may ask to have applied, and which weir cannot apply yet.
+/// Kinds of DDL that a task file may ask to have applied, and which weir cannot apply.
 void check_ddl(const Task& task, std::vector<Finding>& findings) {
-  const std::pair<const char*, DdlAction> actions[] = {
-      {"create_table", task.ddl.create_table},
-      {"drop_table", task.ddl.drop_table},
-      {"rename_table", task.ddl.rename_table},
-      {"add_column", task.ddl.add_column},
-      {"drop_column", task.ddl.drop_column},
-      {"alter_column", task.ddl.alter_column},
-      {"other", task.ddl.other},
+  struct Row {
+    const char* name;
+    DdlAction action;
+    bool applied;
   };
-  for (const auto& [name, action] : actions) {
-    if (action != DdlAction::apply && action != DdlAction::stop_table) continue;
+  const Row actions[] = {
+      {"create_table", task.ddl.create_table, false},
+      {"drop_table", task.ddl.drop_table, false},
+      {"rename_table", task.ddl.rename_table, false},
+      {"truncate_table", task.ddl.truncate_table, true},
+      {"add_column", task.ddl.add_column, true},
+      {"drop_column", task.ddl.drop_column, true},
+      {"alter_column", task.ddl.alter_column, true},
+      {"other", task.ddl.other, false},
+  };
+  for (const auto& [name, action, applied] : actions) {
+    if (action != DdlAction::stop_table && (action != DdlAction::apply || applied)) continue;
     const char* word = action == DdlAction::apply ? "apply" : "stop-table";
     Finding finding;
     finding.id = "task.ddl-unsupported";
     finding.severity = Severity::critical;
     finding.what = fmt::format("ddl.{} = \"{}\" is not supported", name, word);
-    finding.why = "this version applies TRUNCATE only, and stops a task as a whole";
+    finding.why = "weir applies TRUNCATE and changes of columns, and stops a task as a whole";
     finding.fix = fmt::format("say ddl.{} = \"stop-task\", \"alert\" or \"ignore\"", name);
     findings.push_back(std::move(finding));
   }
@@ -53,19 +62,43 @@ void append(std::vector<T>& to, std::vector<T> from) {
 
 }  // namespace
 
-Mapping map_task(const Task& task, Source& source, const Target& target) {
-  const std::vector<TableName> names = source.tables();
+Mapping map_task(const Task& task, Source& source, const Target& target,
+                 const std::optional<Recovered>& recovered) {
+  // A running task works by the definitions that fit its offset, not by those of today; a table
+  // may be gone meanwhile.
+  std::map<TableName, const TableProgress*> known;
+  if (recovered) {
+    for (const TableProgress& table : recovered->tables) {
+      if (table.definition) known.emplace(table.source, &table);
+    }
+  }
+  const std::vector<TableName> visible = source.tables();
+  std::set<TableName> names(visible.begin(), visible.end());
+  for (const auto& [name, table] : known) names.insert(name);
+  const std::vector<TableName> sorted(names.begin(), names.end());
+
   std::vector<TableName> wanted;
-  for (const SelectedTable& selected : select_tables(task, names)) wanted.push_back(selected.name);
-  NameRules rules;
-  rules.max_bytes = target.max_name_bytes();
-  rules.refuse = [&target](std::string_view name) { return target.refuse_name(name); };
-  MappingResult result = map_tables(task, source.describe(wanted), rules);
-  for (TablePlan& plan : result.plans) target.plan_types(task, plan);
+  std::vector<TableName> unknown;
+  for (const SelectedTable& selected : select_tables(task, sorted)) {
+    wanted.push_back(selected.name);
+    if (!known.contains(selected.name)) unknown.push_back(selected.name);
+  }
+  std::vector<Table> described = source.describe(unknown);
+  std::vector<Table> definitions;
+  auto next = described.begin();
+  for (const TableName& name : wanted) {
+    const auto at = known.find(name);
+    definitions.push_back(at == known.end() ? std::move(*next++) : *at->second->definition);
+  }
+  MappingResult result = plan_tables(task, definitions, target);
+  for (TablePlan& plan : result.plans) {
+    const auto at = known.find(plan.source.name);
+    if (at != known.end()) plan.since = at->second->since;
+  }
   Mapping out;
   out.plans = std::move(result.plans);
   out.findings = std::move(result.findings);
-  std::set_difference(names.begin(), names.end(), wanted.begin(), wanted.end(),
+  std::set_difference(sorted.begin(), sorted.end(), wanted.begin(), wanted.end(),
                       std::back_inserter(out.unmatched));
   return out;
 }
@@ -74,10 +107,10 @@ Preflight preflight(const Task& task, Source& source, Target& target) {
   Preflight out;
   out.source_version = source.version();
   out.target_version = target.version();
-  out.mapping = map_task(task, source, target);
+  out.recovered = target.recover(task.name);
+  out.mapping = map_task(task, source, target, out.recovered);
   out.findings = out.mapping.findings;
   check_ddl(task, out.findings);
-  out.recovered = target.recover(task.name);
   append(out.findings, source.preflight(task, out.mapping.plans, !out.recovered));
   // Target names that collide or do not exist would be judged twice.
   if (!refuses(out.mapping.findings)) {
@@ -90,19 +123,6 @@ Preflight preflight(const Task& task, Source& source, Target& target) {
     }
   }
   return out;
-}
-
-Error refusal(const std::vector<Finding>& findings) {
-  const auto is_critical = [](const Finding& f) { return f.severity == Severity::critical; };
-  const auto first = std::find_if(findings.begin(), findings.end(), is_critical);
-  const auto count = std::count_if(findings.begin(), findings.end(), is_critical);
-  const std::string table = first->table.empty() ? "" : first->table + ": ";
-  const std::string more =
-      count > 1 ? fmt::format(" (and {} more; see `weir preflight`)", count - 1) : "";
-  return Error(
-      ExitCode::refused, first->id, table + first->what + more,
-      first->evidence.empty() ? first->why : fmt::format("{} ({})", first->why, first->evidence),
-      first->fix);
 }
 
 }  // namespace weir::ops

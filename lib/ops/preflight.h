@@ -21,8 +21,10 @@ struct Mapping {
   std::vector<TableName> unmatched;  ///< tables that no rule takes
 };
 
-/// Reads the source's catalogue and applies the rules. Asks the target nothing.
-Mapping map_task(const Task& task, Source& source, const Target& target);
+/// Reads the source's catalogue and applies the rules. A table that `recovered` knows keeps the
+/// definition that fits its offset. Asks the target nothing.
+Mapping map_task(const Task& task, Source& source, const Target& target,
+                 const std::optional<Recovered>& recovered);
 
 /// Everything that can be known before a task starts, or resumes. Changes nothing.
 struct Preflight {
@@ -34,9 +36,5 @@ struct Preflight {
 };
 
 Preflight preflight(const Task& task, Source& source, Target& target);
-
-/// Error(refused) for the findings that refuse, the first of them by name; call if refuses() is
-/// true.
-Error refusal(const std::vector<Finding>& findings);
 
 }  // namespace weir::ops

@@ -35,6 +35,8 @@ struct ChunkResult {
   std::uint64_t bytes = 0;
   KeyCells last;      ///< key of the last row; empty if there was none
   bool done = false;  ///< the range has no more rows
+  /// Of a table without a key: the rows hold exactly the changes at or before it.
+  Offset snapshot;
 };
 
 /// Reads tables for the full stage over one connection of its own. One thread per reader.
@@ -46,7 +48,8 @@ class RowReader {
   virtual std::vector<KeyRange> ranges(const TablePlan& plan, const FullSettings& settings) = 0;
 
   /// Reads up to `limit` rows of `range` in key order, beginning after `after` (the range's own
-  /// lower bound if empty). With KeyRange::whole it reads the whole table, whatever the limit.
+  /// lower bound if empty). With KeyRange::whole it reads the whole table, whatever the limit. A
+  /// table without a key is read so, from one snapshot whose place in the log is exact.
   virtual ChunkResult read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                            std::uint64_t limit, RowSink& sink) = 0;
 };
@@ -143,7 +146,8 @@ class Source {
 
   virtual std::unique_ptr<RowReader> open_rows() = 0;
   /// Reads from `from` on. `plans` are those whose changes are wanted; all ids must be distinct,
-  /// and the span must outlive the reader.
+  /// and the span must outlive the reader. Rows of a plan that has a `since` come only from the
+  /// transactions after it, and so do the changes that act on all its rows (TRUNCATE).
   virtual std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                                      std::span<const TablePlan> plans) = 0;
 };

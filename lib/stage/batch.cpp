@@ -116,8 +116,12 @@ BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row
   char* const key = arena_.allocate(size);
   char* at = key;
   for (const std::uint32_t part : plan.key) at = pack(cells[plan.columns[part].source], at);
+  return operation_at(table, key, size);
+}
 
-  if (table.operations.empty()) touched_.push_back(plan.id);
+BatchBuilder::Operation& BatchBuilder::operation_at(TableOperations& table, const char* key,
+                                                    std::size_t size) {
+  if (table.operations.empty()) touched_.push_back(table.plan->id);
   if ((table.operations.size() + 1) * 2 > table.slots.size()) grow(table);
   const std::uint64_t hash = std::hash<std::string_view>()({key, size});
   const std::size_t mask = table.slots.size() - 1;
@@ -128,7 +132,10 @@ BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row
       return known;
     }
   }
-  table.operations.push_back({key, nullptr, hash, static_cast<std::uint32_t>(size)});
+  Operation& added = table.operations.emplace_back();
+  added.key = key;
+  added.hash = hash;
+  added.key_size = static_cast<std::uint32_t>(size);
   table.slots[slot] = static_cast<std::uint32_t>(table.operations.size());
   return table.operations.back();
 }
@@ -157,6 +164,7 @@ void BatchBuilder::add(const RowChange& change) {
   ++row_events_;
   TableOperations& table = tables_[change.table];
   const TablePlan& plan = *table.plan;
+  if (plan.key.empty()) return add_whole_rows(table, change);
   const bool keeps_deleted = plan.deletes.kind == DeletePolicy::Kind::ignore;
   if (change.op == RowChange::Op::remove) {
     if (!keeps_deleted) operation_for(table, change.before).row = nullptr;
@@ -173,6 +181,89 @@ void BatchBuilder::add(const RowChange& change) {
   operation_for(table, change.after).row = row;
 }
 
+const char* BatchBuilder::pack_remove(TableOperations& table, Row cells, bool marked,
+                                      std::size_t& key_size) {
+  const TablePlan& plan = *table.plan;
+  if (marked && execute_time_.empty()) execute_time_ = timestamp_text(commit_time_);
+  const auto cell_of = [&](const PlannedColumn& column) {
+    if (!column.added()) return cells[column.source];
+    return marked && column.constant == "{deleted}" ? Cell(execute_time_) : Cell::null();
+  };
+  std::size_t size = 0;
+  for (const PlannedColumn& column : plan.columns) size += packed_size(cell_of(column));
+  char* const row = arena_.allocate(size);
+  char* at = row;
+  key_size = 0;
+  for (const PlannedColumn& column : plan.columns) {
+    at = pack(cell_of(column), at);
+    // The added columns are the last, so what stands before them is what tells rows apart.
+    if (!column.added()) key_size = static_cast<std::size_t>(at - row);
+  }
+  return row;
+}
+
+BatchBuilder::RowCount& BatchBuilder::count_of(TableOperations& table, const char* row,
+                                               std::size_t key_size) {
+  const Operation& operation = operation_at(table, row, key_size);
+  table.counts.resize(table.operations.size());
+  return table.counts[static_cast<std::size_t>(&operation - table.operations.data())];
+}
+
+void BatchBuilder::add_whole_rows(TableOperations& table, const RowChange& change) {
+  const DeletePolicy::Kind deletes = table.plan->deletes.kind;
+  std::size_t key_size = 0;
+  if (change.op == RowChange::Op::remove) {
+    if (deletes == DeletePolicy::Kind::ignore) return;
+    const bool marked = deletes == DeletePolicy::Kind::soft;
+    const char* const row = pack_remove(table, change.before, marked, key_size);
+    RowCount& count = count_of(table, row, key_size);
+    ++count.deleted;
+    count.marking = row;
+    return;
+  }
+  Row after = change.after;
+  if (change.op == RowChange::Op::update) {
+    const char* const row = pack_remove(table, change.before, false, key_size);
+    RowCount& count = count_of(table, row, key_size);
+    ++count.replaced;
+    count.going = row;
+    // What the log does not carry of the new row is as it was.
+    filled_.assign(after.begin(), after.end());
+    for (std::size_t i = 0; i < filled_.size(); ++i) {
+      if (filled_[i].is_absent()) filled_[i] = change.before[i];
+    }
+    after = filled_;
+  }
+  const char* const row = pack_row(table, after);
+  key_size = 0;
+  const char* at = row;
+  for (const PlannedColumn& column : table.plan->columns) {
+    if (column.added()) break;
+    if (PackedRow::take(at).is_absent()) throw bug("a row without a key that is not whole");
+  }
+  key_size = static_cast<std::size_t>(at - row);
+  RowCount& count = count_of(table, row, key_size);
+  ++count.came;
+  count.row = row;
+}
+
+void BatchBuilder::take_whole_rows(TableOperations& table, TableChanges& changes) {
+  for (const RowCount& count : table.counts) {
+    // Which of several equal rows was meant cannot be told, and does not matter: a row that came
+    // makes up for one that went. Where deletes leave a mark, first for those that leave none.
+    const std::uint32_t gone = count.replaced + count.deleted;
+    if (count.came >= gone) {
+      changes.upserts.insert(changes.upserts.end(), count.came - gone, PackedRow{count.row});
+      continue;
+    }
+    const std::uint32_t going = count.replaced - std::min(count.replaced, count.came);
+    const std::uint32_t marking = gone - count.came - going;
+    changes.removes.insert(changes.removes.end(), going, PackedRow{count.going});
+    changes.removes.insert(changes.removes.end(), marking, PackedRow{count.marking});
+  }
+  table.counts.clear();
+}
+
 void BatchBuilder::take(Sealed& out, bool ends_transaction) {
   ChangeBatch& batch = out.batch;
   batch.tables.resize(touched_.size());
@@ -182,11 +273,15 @@ void BatchBuilder::take(Sealed& out, bool ends_transaction) {
     changes.table = touched_[i];
     changes.removes.clear();
     changes.upserts.clear();
-    for (const Operation& operation : table.operations) {
-      if (operation.row == nullptr) {
-        changes.removes.push_back({operation.key});
-      } else {
-        changes.upserts.push_back({operation.row});
+    if (table.plan->key.empty()) {
+      take_whole_rows(table, changes);
+    } else {
+      for (const Operation& operation : table.operations) {
+        if (operation.row == nullptr) {
+          changes.removes.push_back({operation.key});
+        } else {
+          changes.upserts.push_back({operation.row});
+        }
       }
     }
     clear_slots(table);

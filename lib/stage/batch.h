@@ -13,7 +13,8 @@
 
 namespace weir {
 
-/// Gathers row changes into a ChangeBatch and keeps one final operation per key. One thread.
+/// Gathers row changes into a ChangeBatch and keeps one final operation per key; of a table without
+/// one, how often each row is to be inserted or removed. One thread.
 class BatchBuilder {
  public:
   /// `plans` must outlive the builder.
@@ -44,22 +45,39 @@ class BatchBuilder {
     std::uint64_t hash = 0;
     std::uint32_t key_size = 0;
   };
+  /// How often a whole row of a table without a key came, was replaced by an update, was deleted.
+  struct RowCount {
+    std::uint32_t came = 0;
+    std::uint32_t replaced = 0;
+    std::uint32_t deleted = 0;
+    const char* row = nullptr;      ///< as an insert has it
+    const char* going = nullptr;    ///< as a remove has it
+    const char* marking = nullptr;  ///< likewise, with the time of a soft delete
+  };
   /// The operations of one table, found by key through an open-addressing table of their numbers.
   struct TableOperations {
     const TablePlan* plan = nullptr;
     std::vector<Operation> operations;
+    std::vector<RowCount> counts;      ///< one for each operation, without a key only
     std::vector<std::uint32_t> slots;  ///< number + 1; 0 = free
     std::vector<std::string> added;    ///< values of the added columns that do not change
   };
 
   Operation& operation_for(TableOperations& table, Row cells);
+  Operation& operation_at(TableOperations& table, const char* key, std::size_t size);
   static void grow(TableOperations& table);
   static void clear_slots(TableOperations& table);
   const char* pack_row(TableOperations& table, Row cells);
+  RowCount& count_of(TableOperations& table, const char* row, std::size_t key_size);
+  void add_whole_rows(TableOperations& table, const RowChange& change);
+  /// A row without its added columns' values; `marked` gives the column of a soft delete its time.
+  const char* pack_remove(TableOperations& table, Row cells, bool marked, std::size_t& key_size);
+  static void take_whole_rows(TableOperations& table, TableChanges& changes);
 
   std::vector<TableOperations> tables_;  ///< by TablePlan::id
   std::vector<std::uint32_t> touched_;   ///< ids with operations, in order of their first
   Arena arena_;
+  std::vector<Cell> filled_;
   std::string execute_time_;
   Time commit_time_{};
   Time first_commit_{};

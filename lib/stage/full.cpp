@@ -96,6 +96,14 @@ class LoadingSink final : public RowSink {
   std::uint64_t bytes_ = 0;
 };
 
+/// Changes that the copy of such a table holds already would be applied once more.
+Error no_snapshot(const TablePlan& plan) {
+  return Error(ExitCode::unsupported, "source.no-snapshot",
+               fmt::format("{} cannot be copied without a key", plan.source.name.text()),
+               "this source does not tell the place of a snapshot in its log",
+               "give the table a key, say its columns as key = [...] in the rule, or exclude it");
+}
+
 FullStage::FullStage(const StageContext& context, std::span<const TablePlan> plans,
                      const Recovered& recovered)
     : context_(context),
@@ -242,7 +250,9 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     progress.bytes += chunk.bytes;
     progress.done = chunk.done;
     if (!chunk.last.empty()) progress.reached = chunk.last;
+    progress.snapshot = chunk.snapshot;
     try {
+      if (plan.key.empty() && chunk.snapshot.empty()) throw no_snapshot(plan);
       loader.commit(progress);
     } catch (...) {
       loader.abandon();

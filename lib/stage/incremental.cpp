@@ -17,8 +17,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "mapping/alter.h"
 #include "mapping/rules.h"
 #include "stage/batch.h"
+#include "target/plan.h"
 
 namespace weir {
 namespace {
@@ -34,12 +36,14 @@ constexpr std::chrono::milliseconds kLookAround{500};
 /// ... but not before its old end is reached, or the server has said for so long that nothing
 /// follows.
 constexpr std::chrono::seconds kSearchLimit{10};
+/// So much of a statement is shown to people.
+constexpr std::size_t kShownSql = 500;
 
 class IncrementalStage final : public ChangeSink {
  public:
   IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,
                    Recovered recovered, Offset log_end, Applier& applier);
-  void run();
+  IncrementalEnd run();
 
   void begin(Time commit_time) override;
   void row(const RowChange& change) override;
@@ -64,7 +68,16 @@ class IncrementalStage final : public ChangeSink {
   void drain();
   void rethrow_error();
   const TablePlan* plan_of(const TableName& name) const;
-  void judge(const SchemaChange& change, DdlAction action, const TablePlan& plan);
+  /// A table that is none of ours appeared, or left.
+  void schema_of_others(const SchemaChange& change);
+  /// What the statements that were gathered between two transactions ask for. Everything before
+  /// them is applied, and the offset is after them.
+  void settle();
+  void settle(const SchemaChange& change, const TablePlan& plan);
+  void alter(const SchemaChange& change, const TablePlan& plan, bool apply);
+  DdlAction action_for(SchemaChange::Kind kind) const;
+  /// Whether the copy of a table is from after the statement that is being settled.
+  bool is_in_copy(const TablePlan& plan) const;
 
   // On the applier's thread, or while it is known to be idle.
   void apply_batches();
@@ -90,6 +103,8 @@ class IncrementalStage final : public ChangeSink {
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point gathering_since_{};
   bool error_cleared_ = false;
+  std::vector<SchemaChange> settling_;  ///< statements on our tables, until their commit
+  bool plans_changed_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -132,7 +147,7 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
   keep_tables();
 }
 
-void IncrementalStage::run() {
+IncrementalEnd IncrementalStage::run() {
   reader_ = context_.source.open_changes(recovered_.offset, plans_);
   context_.stop.on_request([this] { reader_->wake(); });
   finish_unique_if_caught_up(recovered_.offset);
@@ -164,10 +179,11 @@ void IncrementalStage::run() {
   end_tables();
   rethrow_error();
   keep_offset(handed_, true);
+  return plans_changed_ ? IncrementalEnd::plans_changed : IncrementalEnd::stopped;
 }
 
 void IncrementalStage::read_log() {
-  while (!context_.stop.requested()) {
+  while (!context_.stop.requested() && !plans_changed_) {
     rethrow_error();
     ChangeReader::Wait outcome = reader_->wait(std::chrono::milliseconds(0));
     const bool quiet = outcome == ChangeReader::Wait::timed_out;
@@ -221,7 +237,11 @@ void IncrementalStage::commit(Time commit_time) {
   context_.meter.last_read_commit = commit_time;
   if (in_transaction_) builder_.end(commit_time);
   in_transaction_ = false;
-  if (builder_.bytes() >= kBatchBytes) hand_over(true);
+  if (!settling_.empty()) {
+    settle();
+  } else if (builder_.bytes() >= kBatchBytes) {
+    hand_over(true);
+  }
 }
 
 bool IncrementalStage::applier_is_idle() {
@@ -391,97 +411,218 @@ const TablePlan* IncrementalStage::plan_of(const TableName& name) const {
   return at == plans_.end() ? nullptr : &*at;
 }
 
-void IncrementalStage::schema(const SchemaChange& change) {
+void IncrementalStage::schema_of_others(const SchemaChange& change) {
   using Kind = SchemaChange::Kind;
-  const DdlSettings& ddl = context_.task.ddl;
-  const TablePlan* plan = plan_of(change.table);
-  if (plan == nullptr) {
-    const TableName& appears = change.kind == Kind::rename_table ? change.new_name : change.table;
-    const bool may_be_ours = change.kind == Kind::create_table || change.kind == Kind::rename_table;
-    if (!may_be_ours || select_tables(context_.task, {&appears, 1}).empty()) return;
-    if (ddl.create_table == DdlAction::stop_task) {
-      throw Error(
-          ExitCode::refused, "ddl.create-table",
-          fmt::format("a table that the rules select appeared: {}", appears.text()),
-          "ddl.create_table = \"stop-task\"",
-          "exclude the table in a rule, or say ddl.create_table = \"alert\", then start the task");
-    }
-    if (ddl.create_table != DdlAction::ignore) {
-      context_.event("warning", "ddl.create-table", appears.text(),
-                     "the rules select this new table, but the running task does not copy it");
-    }
-    return;
+  const TableName& appears = change.kind == Kind::rename_table ? change.new_name : change.table;
+  const bool may_be_ours = change.kind == Kind::create_table || change.kind == Kind::rename_table;
+  if (!may_be_ours || select_tables(context_.task, {&appears, 1}).empty()) return;
+  if (context_.task.ddl.create_table == DdlAction::stop_task) {
+    throw Error(
+        ExitCode::refused, "ddl.create-table",
+        fmt::format("a table that the rules select appeared: {}", appears.text()),
+        "ddl.create_table = \"stop-task\"",
+        "exclude the table in a rule, or say ddl.create_table = \"alert\", then start the task");
   }
-  switch (change.kind) {
-    case Kind::create_table:
-      return;  // CREATE TABLE IF NOT EXISTS of a table that is there
-    case Kind::drop_table:
-      judge(change, ddl.drop_table, *plan);
-      return;
-    case Kind::rename_table:
-      judge(change, ddl.rename_table, *plan);
-      return;
-    case Kind::truncate_table:
-      judge(change, ddl.truncate_table, *plan);
-      return;
-    case Kind::add_column:
-      judge(change, ddl.add_column, *plan);
-      return;
-    case Kind::drop_column:
-      judge(change, ddl.drop_column, *plan);
-      return;
-    case Kind::alter_column:
-      judge(change, ddl.alter_column, *plan);
-      return;
-    case Kind::drop_rows:
-      judge(change, DdlAction::stop_task, *plan);
-      return;
-    case Kind::other:
-      judge(change, ddl.other, *plan);
-      return;
+  if (context_.task.ddl.create_table != DdlAction::ignore) {
+    context_.event("warning", "ddl.create-table", appears.text(),
+                   "the rules select this new table; it joins the task with its next start");
   }
 }
 
-void IncrementalStage::judge(const SchemaChange& change, DdlAction action, const TablePlan& plan) {
+void IncrementalStage::schema(const SchemaChange& change) {
+  const bool renames = change.kind == SchemaChange::Kind::rename_table;
+  if (plan_of(change.table) == nullptr && !(renames && plan_of(change.new_name) != nullptr)) {
+    schema_of_others(change);
+    return;
+  }
+  // CREATE TABLE ... SELECT stands inside the transaction that fills the table: not one of ours.
+  if (!in_transaction_ && has_work()) hand_over(true);
+  settling_.push_back(change);
+}
+
+bool IncrementalStage::is_in_copy(const TablePlan& plan) const {
+  return !plan.since.empty() && context_.source.reached(plan.since, reader_->offset());
+}
+
+void IncrementalStage::settle() {
+  drain();
+  rethrow_error();
+  const std::vector<SchemaChange> changes = std::move(settling_);
+  settling_.clear();
+  for (const SchemaChange& change : changes) {
+    // One statement may speak of a table twice: RENAME a TO b, c TO a.
+    if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
+    if (change.kind != SchemaChange::Kind::rename_table) continue;
+    const TablePlan* replaced = plan_of(change.new_name);
+    if (replaced == nullptr || is_in_copy(*replaced)) continue;
+    throw Error(
+        ExitCode::refused, "ddl.table-replaced",
+        fmt::format("{} took the place of {}: {}", change.table.text(), change.new_name.text(),
+                    change.sql.substr(0, kShownSql)),
+        "everything before this statement is applied; the rows of the table that came cannot be "
+        "told from the log",
+        begin_anew(context_.target, task_));
+  }
+}
+
+DdlAction IncrementalStage::action_for(SchemaChange::Kind kind) const {
+  using Kind = SchemaChange::Kind;
+  const DdlSettings& ddl = context_.task.ddl;
+  switch (kind) {
+    case Kind::create_table:
+      return ddl.create_table;
+    case Kind::drop_table:
+      return ddl.drop_table;
+    case Kind::rename_table:
+      return ddl.rename_table;
+    case Kind::truncate_table:
+      return ddl.truncate_table;
+    case Kind::add_column:
+      return ddl.add_column;
+    case Kind::drop_column:
+      return ddl.drop_column;
+    case Kind::alter_column:
+      return ddl.alter_column;
+    case Kind::drop_rows:
+      return DdlAction::stop_task;
+    case Kind::other:
+      return ddl.other;
+  }
+  return DdlAction::stop_task;
+}
+
+void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan) {
+  using Kind = SchemaChange::Kind;
+  // What is at or before the copy of a table came with it, definition and all.
+  if (is_in_copy(plan)) return;
   const std::string name = plan.source.name.text();
-  const std::string sql = change.sql.substr(0, 500);
-  if (action == DdlAction::apply && change.kind == SchemaChange::Kind::truncate_table) {
-    if (has_work()) hand_over(true);
-    drain();
-    rethrow_error();
+  const std::string sql = change.sql.substr(0, kShownSql);
+  std::string id = "ddl." + to_string(change.kind);
+  std::replace(id.begin(), id.end(), '_', '-');
+
+  if (change.kind == Kind::create_table) {
+    if (!plan.source.gone) return;  // CREATE TABLE IF NOT EXISTS of a table that is there
+    throw Error(ExitCode::refused, "ddl.table-replaced",
+                fmt::format("{} was dropped and made again: {}", name, sql),
+                "everything before this statement is applied; the target still has the rows of "
+                "the table that was dropped",
+                begin_anew(context_.target, task_));
+  }
+  const DdlAction action = action_for(change.kind);
+  const bool shapes_rows = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
+                           change.kind == Kind::alter_column || change.kind == Kind::other;
+  if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
+    const bool rows = change.kind == Kind::drop_rows;
+    throw Error(
+        ExitCode::refused, id, fmt::format("{} changed on the source: {}", name, sql),
+        rows ? "it removes or brings rows that the log does not show; everything before it is "
+               "applied"
+             : fmt::format("everything before this statement is applied; ddl.{} = \"{}\"",
+                           to_string(change.kind),
+                           action == DdlAction::stop_table ? "stop-table" : "stop-task"),
+        rows ? begin_anew(context_.target, task_)
+             : fmt::format("say ddl.{} = {}\"ignore\" under [ddl] in the task file, then start the "
+                           "task: it goes on at this statement",
+                           to_string(change.kind),
+                           shapes_rows && change.kind != Kind::other ? "\"apply\" or " : ""));
+  }
+  if (change.kind == Kind::truncate_table && action == DdlAction::apply) {
     const Offset offset = reader_->offset();
     const AlterResult result = applier_.truncate(plan, offset);  // the applier's thread is waiting
     handed_ = offset;
     context_.event("info", "ddl.applied", name, fmt::format("{} -> {}", sql, result.target_sql));
     return;
   }
-  if (action == DdlAction::ignore) return;
-  if (action == DdlAction::alert || action == DdlAction::apply) {
-    context_.event("warning", "ddl.not-applied", name,
-                   fmt::format("{} on the source: {}", to_string(change.kind), sql));
+  if (shapes_rows) {
+    alter(change, plan, action == DdlAction::apply);
     return;
   }
-  if (has_work()) hand_over(true);
-  drain();
-  rethrow_error();
-  std::string id = "ddl." + to_string(change.kind);
-  std::replace(id.begin(), id.end(), '_', '-');
-  throw Error(
-      ExitCode::refused, id, fmt::format("{} changed its definition on the source: {}", name, sql),
-      "everything before this statement is applied; rows after it may not fit the target table",
-      "make the same change on the target table, then start the task with this kind of DDL set to "
-      "\"ignore\" under [ddl] in the task file");
+  if (change.kind != Kind::truncate_table) {
+    TableAlter gone;
+    gone.before = plan;
+    gone.after = plan;
+    gone.after.source.gone = true;
+    applier_.alter(gone, reader_->offset());
+    handed_ = reader_->offset();
+    plans_changed_ = true;
+  }
+  if (action == DdlAction::ignore) return;
+  context_.event("warning", "ddl.not-applied", name,
+                 fmt::format("{} on the source: {}", to_string(change.kind), sql));
+}
+
+void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan, bool apply) {
+  const std::string name = plan.source.name.text();
+  const std::string sql = change.sql.substr(0, kShownSql);
+  if (change.definition == nullptr) {
+    if (change.unreadable.empty()) return;
+    if (change.kind == SchemaChange::Kind::other) {
+      context_.event("warning", "ddl.unreadable", name,
+                     fmt::format("{}: {}", sql, change.unreadable));
+      return;
+    }
+    throw Error(ExitCode::refused, "ddl.unreadable",
+                fmt::format("cannot tell what a statement made of {}: {}", name, sql),
+                change.unreadable, begin_anew(context_.target, task_));
+  }
+  Table definition = *change.definition;
+  for (std::size_t i = 0; i < definition.columns.size(); ++i) {
+    const std::uint32_t before = change.origins[i].before;
+    definition.columns[i].left_out = before == ColumnOrigin::kNew
+                                         ? !apply && change.kind != SchemaChange::Kind::other
+                                         : plan.source.columns[before].left_out;
+  }
+  std::vector<Table> definitions;
+  for (const TablePlan& one : plans_) {
+    definitions.push_back(one.id == plan.id ? definition : one.source);
+  }
+  MappingResult mapped = plan_tables(context_.task, definitions, context_.target);
+  if (refuses(mapped.findings)) throw refusal(mapped.findings).within(sql);
+  TableAlter alter = plan_alter(plan, mapped.plans[plan.id], change.origins);
+  if (!apply) {
+    const auto rename =
+        std::find_if(alter.steps.begin(), alter.steps.end(), [](const ColumnAlter& step) {
+          return step.kind == ColumnAlter::Kind::rename;
+        });
+    if (rename != alter.steps.end()) {
+      throw Error(ExitCode::refused, "ddl.rename-ignored",
+                  fmt::format("{} changed on the source: {}", name, sql),
+                  fmt::format("the column {} has another name now, and the target table none by "
+                              "that name",
+                              rename->name),
+                  "say ddl.alter_column = \"apply\" under [ddl] in the task file, then start the "
+                  "task: it goes on at this statement");
+    }
+    alter.steps.clear();
+    alter.key_changed = false;
+  }
+  const Clock::time_point begin = Clock::now();
+  const Offset offset = reader_->offset();
+  const AlterResult result = applier_.alter(alter, offset);  // the applier's thread is waiting
+  handed_ = offset;
+  plans_changed_ = true;
+  const std::string seconds =
+      fmt::format("{:.3f} s", std::chrono::duration<double>(Clock::now() - begin).count());
+  if (apply) {
+    context_.event(
+        "info", "ddl.applied", name,
+        fmt::format("{} -> {}; {}", sql,
+                    result.target_sql.empty() ? "nothing to do" : result.target_sql, seconds));
+  } else if (action_for(change.kind) == DdlAction::alert) {
+    context_.event("warning", "ddl.not-applied", name,
+                   fmt::format("{} on the source: {}", to_string(change.kind), sql));
+  }
 }
 
 }  // namespace
 
-void run_incremental_stage(const StageContext& context, std::span<const TablePlan> plans,
-                           Recovered recovered, const Offset& log_end, Applier& applier) {
+IncrementalEnd run_incremental_stage(const StageContext& context, std::span<const TablePlan> plans,
+                                     Recovered recovered, const Offset& log_end, Applier& applier) {
   const bool catching_up =
       !recovered.full_end.empty() && !context.source.reached(recovered.offset, recovered.full_end);
   context.store.set_stage(context.task.name, Stage::incremental, catching_up ? "catching up" : "");
   context.meter.stage = Stage::incremental;
-  IncrementalStage(context, plans, std::move(recovered), log_end, applier).run();
+  return IncrementalStage(context, plans, std::move(recovered), log_end, applier).run();
 }
 
 }  // namespace weir

@@ -9,9 +9,11 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/definition.h"
 #include "stage/full.h"
 #include "stage/incremental.h"
 #include "stage/schema.h"
+#include "target/plan.h"
 
 namespace weir {
 namespace {
@@ -73,18 +75,49 @@ void register_tables(const StageContext& context, std::span<const TablePlan> pla
   context.store.retain_tables(task, names);
 }
 
-Error refusal(const Finding& finding) {
-  return Error(ExitCode::refused, finding.id, finding.what,
-               finding.evidence.empty() ? finding.why : finding.why + " (" + finding.evidence + ")",
-               finding.fix);
+/// The plans were made before an offset was taken. A definition that is still the same afterwards
+/// is the one at that offset, too.
+void check_definitions(const StageContext& context, std::span<const TablePlan> plans) {
+  std::vector<TableName> names;
+  for (const TablePlan& plan : plans) names.push_back(plan.source.name);
+  const std::vector<Table> tables = context.source.describe(names);
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    if (encode_definition(tables[i]) == encode_definition(plans[i].source)) continue;
+    throw Error(ExitCode::failed, "source.definition-moved",
+                fmt::format("{} changed while the task was being started", names[i].text()),
+                "its definition must be known at the place where the change log is read from",
+                "nothing was done yet; start the task again");
+  }
+}
+
+/// Tables that joined the task since it was started: their changes count from where the source is
+/// now, which the copy that follows is sure to show.
+void place_new_tables(const StageContext& context, std::span<TablePlan> plans,
+                      const Recovered& recovered) {
+  std::vector<TablePlan*> added;
+  for (TablePlan& plan : plans) {
+    const bool known =
+        std::any_of(recovered.tables.begin(), recovered.tables.end(),
+                    [&](const TableProgress& t) { return t.source == plan.source.name; });
+    if (!known) added.push_back(&plan);
+  }
+  if (added.empty()) return;
+  const Offset since = context.source.start_offset();
+  std::vector<TablePlan> copies;
+  for (TablePlan* plan : added) {
+    plan->since = since;
+    copies.push_back(*plan);
+  }
+  check_definitions(context, copies);
 }
 
 /// What the target remembers, or a new beginning if neither it nor the state file knows the task.
-Recovered recover_or_start(const StageContext& context, std::span<const TablePlan> plans) {
+Recovered recover_or_start(const StageContext& context, std::span<TablePlan> plans) {
   const std::string& task = context.task.name;
   std::optional<Recovered> recovered = context.target.recover(task);
   const auto local = context.store.offset(task);
-  if (!recovered) {
+  const bool is_new = !recovered;
+  if (is_new) {
     if (local) {
       throw Error(
           ExitCode::refused, "target.state-lost",
@@ -99,6 +132,7 @@ Recovered recover_or_start(const StageContext& context, std::span<const TablePla
     context.source.prepare(plans);
     const Identity identity = context.source.identity();
     const Offset start = context.source.start_offset();
+    check_definitions(context, plans);
     context.target.start(task, identity, start);
     context.event("info", "task.started", "",
                   fmt::format("the incremental stage will begin at {}", start.text));
@@ -130,18 +164,48 @@ Recovered recover_or_start(const StageContext& context, std::span<const TablePla
                   fmt::format("the task no longer selects this table; {} stays as it is",
                               table.target.text()));
   }
+  if (!is_new) place_new_tables(context, plans, *recovered);
   context.store.put_offset(task, recovered->offset, recovered->source);
   return std::move(*recovered);
 }
 
+/// Tables without a key were copied from a snapshot each, whose place is known only now.
+void set_since(std::span<TablePlan> plans, const Recovered& recovered) {
+  for (TablePlan& plan : plans) {
+    const auto progress =
+        std::find_if(recovered.tables.begin(), recovered.tables.end(),
+                     [&](const TableProgress& table) { return table.source == plan.source.name; });
+    if (progress != recovered.tables.end()) plan.since = progress->since;
+  }
+}
+
+/// The plans for the definitions that the target remembers by now, in the same order.
+std::vector<TablePlan> plan_anew(const StageContext& context, std::span<const TablePlan> plans) {
+  const Recovered recovered = *context.target.recover(context.task.name);
+  std::vector<Table> definitions;
+  std::vector<Offset> since;
+  for (const TablePlan& plan : plans) {
+    const auto known =
+        std::find_if(recovered.tables.begin(), recovered.tables.end(),
+                     [&](const TableProgress& t) { return t.source == plan.source.name; });
+    if (known == recovered.tables.end()) throw bug("the target forgot a table of a running task");
+    definitions.push_back(*known->definition);
+    since.push_back(known->since);
+  }
+  MappingResult result = plan_tables(context.task, definitions, context.target);
+  if (refuses(result.findings)) throw refusal(result.findings);
+  for (std::size_t i = 0; i < since.size(); ++i) result.plans[i].since = since[i];
+  return std::move(result.plans);
+}
+
 }  // namespace
 
-void run_task(const StageContext& context, std::span<const TablePlan> plans) {
+void run_task(const StageContext& context, std::vector<TablePlan> plans) {
   const std::string& task = context.task.name;
   register_tables(context, plans);
   const Sampler sampler(context);
 
-  const std::unique_ptr<Applier> applier = context.target.open_applier(task, plans);
+  std::unique_ptr<Applier> applier = context.target.open_applier(task, plans);
   const Recovered recovered = recover_or_start(context, plans);
   context.store.set_stage(task, Stage::schema,
                           "");  // first, so that nobody takes the last run's stage for this one
@@ -159,7 +223,13 @@ void run_task(const StageContext& context, std::span<const TablePlan> plans) {
                   fmt::format("all rows are copied; the source is at {}", log_end.text));
   }
 
-  run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier);
+  set_since(plans, *context.target.recover(task));
+  while (run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier) ==
+         IncrementalEnd::plans_changed) {
+    applier.reset();  // it works by the plans that are about to go
+    plans = plan_anew(context, plans);
+    applier = context.target.open_applier(task, plans);
+  }
 }
 
 }  // namespace weir

@@ -13,6 +13,6 @@ namespace weir {
 ///
 /// A crash at any instruction is mended by calling it again: what the target remembers decides
 /// where each table goes on. Throws Error; the state store has it by then.
-void run_task(const StageContext& context, std::span<const TablePlan> plans);
+void run_task(const StageContext& context, std::vector<TablePlan> plans);
 
 }  // namespace weir

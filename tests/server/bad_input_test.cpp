@@ -305,7 +305,7 @@ TEST_CASE("rules that cannot be followed", "[server][bad-input]") {
   check_refused(task, target, "mapping.control-schema");
   task.rewrite(item + "columns = { drop = [\"nmae\"] }\n");
   check_refused(task, target, "mapping.unknown-column");
-  task.rewrite(item + "[ddl]\nadd_column = \"apply\"\n");
+  task.rewrite(item + "[ddl]\nrename_table = \"apply\"\n");
   check_refused(task, target, "task.ddl-unsupported");
 }
 
@@ -494,61 +494,6 @@ TEST_CASE("an offset whose log was purged is refused", "[server][bad-input]") {
   const TaskRun::Result waited = task.start();
   CHECK(waited.code == kRefused);
   CHECK(target.value("SELECT count(*) FROM shop.item") == "2");
-}
-
-TEST_CASE("a changed definition stops the task until the operator has decided",
-          "[server][bad-input]") {
-  TempMariaDb source;
-  TempPostgres target;
-  make_shop(source);
-  const std::string stops = kShop + "[failover]\nlimit = 0\n";
-  TaskRun task(source, target, {.rest = stops});
-  REQUIRE(task.start().code == 0);
-
-  source.sql("INSERT INTO shop.item VALUES (3, 'three')");
-  source.sql("ALTER TABLE shop.item ADD COLUMN price INT");
-  source.sql("INSERT INTO shop.item VALUES (4, 'four', 40)");
-  const json status = await_end(task);
-  INFO(status.dump(2));
-  CHECK(status.at("state") == "refused");
-  CHECK(status.at("error").at("id") == "ddl.add-column");
-  CHECK(status.at("error").at("exit_code") == kRefused);
-  CHECK(status.at("tables").at(0).at("incremental") == "failed");
-  CHECK_FALSE(status.at("tables").at(0).at("error").is_null());
-  CHECK_FALSE(status.at("error").at("fix").get<std::string>().empty());
-  CHECK(target.query("SELECT id, name FROM shop.item ORDER BY id") ==
-        Rows{{"1", "one"}, {"2", "two"}, {"3", "three"}});
-
-  // The target lacks the column, which the check before a start finds.
-  check_refused(task, target, "postgres.column-missing");
-
-  // The target has it, but nothing was decided: the task meets the statement again.
-  target.sql("ALTER TABLE shop.item ADD COLUMN price int");
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    CHECK(task.start("").code == 0);
-    const json again = await_end(task);
-    CHECK(again.at("state") == "refused");
-    CHECK(again.at("error").at("id") == "ddl.add-column");
-    CHECK(target.value("SELECT count(*) FROM shop.item") == "3");
-  }
-
-  const auto goes_on_with = [&](const std::string& decision) {
-    INFO(decision);
-    task.rewrite(stops + "[ddl]\nadd_column = \"" + decision + "\"\n");
-    const TaskRun::Result start = task.start();
-    INFO(start.text() << task.log());
-    CHECK(start.code == 0);
-    source.sql("UPDATE shop.item SET price = coalesce(price, 0) + 1");
-    CHECK(task.await([&] {
-      return source.query("SELECT * FROM shop.item ORDER BY id") ==
-             target.query("SELECT * FROM shop.item ORDER BY id");
-    }));
-    CHECK(task.stop().code == 0);
-  };
-  goes_on_with("ignore");
-  source.sql("ALTER TABLE shop.item ADD COLUMN extra INT");
-  target.sql("ALTER TABLE shop.item ADD COLUMN extra int");
-  goes_on_with("alert");
 }
 
 namespace {

@@ -44,6 +44,7 @@ struct BinlogReader::SelectedTable {
   std::optional<RowDecoder> decoder;
   std::vector<Cell> before;
   std::vector<Cell> after;
+  std::optional<LogPosition> since;  ///< TablePlan::since, until the log is past it
 };
 
 /// The rows of one XA transaction between PREPARE and COMMIT.
@@ -88,6 +89,7 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
   for (const TablePlan& plan : plans) {
     auto table = std::make_unique<SelectedTable>();
     table->plan = &plan;
+    if (!plan.since.empty()) table->since = LogPosition::parse(plan.since.text);
     const std::size_t count = plan.source.columns.size();
     table->wanted.assign(count, false);
     table->charsets.resize(count);
@@ -180,6 +182,7 @@ void BinlogReader::on_rotate(std::string_view file, std::uint64_t position) {
 void BinlogReader::on_format(const EventHeader&, std::string_view) {}
 
 void BinlogReader::on_gtid(const EventHeader& header, const GtidEvent& event) {
+  gtid_end_ = event_end_;
   pending_gtid_ = event.anonymous ? Gtid{} : event.gtid;
   pending_time_ = event.commit_time == Time{} ? seconds(header.timestamp) : event.commit_time;
   standalone_ = event.standalone;
@@ -196,6 +199,7 @@ void BinlogReader::pass_gtid() {
     position_.gtids.add(pending_gtid_);
   }
   if (event_end_ != 0) position_.position = event_end_;
+  gtid_end_ = 0;
   pending_gtid_ = {};
 }
 
@@ -311,6 +315,12 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
 
 void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
   for (SchemaChange& change : changes) {
+    if (change.kind == SchemaChange::Kind::truncate_table ||
+        change.kind == SchemaChange::Kind::drop_rows) {
+      const auto table = tables_.find(change.table);
+      if (table != tables_.end() && table->second->since && came_with_copy(*table->second))
+        continue;
+    }
     change.time = time;
     sink_->schema(change);
   }
@@ -409,7 +419,31 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
   }
 }
 
+bool BinlogReader::came_with_copy(SelectedTable& table) {
+  const LogPosition& since = *table.since;
+  LogPosition begin;
+  begin.file = position_.file;
+  begin.position = gtid_end_ != 0 ? gtid_end_ : position_.position;
+  const bool before = !reached(begin, since);
+  // Each is right as long as the log is the one that the copy was made with; together they notice.
+  if (since.by_gtid() && pending_gtid_.flavor != Gtid::Flavor::none &&
+      since.gtids.contains(pending_gtid_) != before) {
+    throw Error(
+        ExitCode::refused, "mysql.snapshot-order",
+        fmt::format("cannot tell whether the copy of {} holds the transaction {}",
+                    table.plan->source.name.text(), pending_gtid_.text()),
+        fmt::format(
+            "it begins at {}, the copy was made at {}, and GTIDs and positions do not agree "
+            "which is first",
+            begin.text(), since.text()),
+        "start the task anew from a fresh copy; the log was rebuilt, or its GTIDs do not count up");
+  }
+  if (!before) table.since.reset();
+  return before;
+}
+
 void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table) {
+  if (table.since && came_with_copy(table)) return;
   begin_if_needed();
   if (arena_.used() > kArenaLimit) arena_.clear();
   const char* at = event.rows.data();

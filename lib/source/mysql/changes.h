@@ -59,6 +59,8 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   [[noreturn]] void explain_server_error(const Error& error) const;
   SelectedTable* selected(const TableMap& map);
   void deliver(const RowsEvent& event, SelectedTable& table);
+  /// Whether the transaction in hand is at or before the place that the table was copied at.
+  bool came_with_copy(SelectedTable& table);
   void begin_if_needed();
   /// The transaction (or single statement) that the last GTID event announced is over.
   void end_transaction(Time time);
@@ -84,6 +86,7 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
 
   LogPosition position_;         ///< after the last transaction end
   std::uint64_t event_end_ = 0;  ///< end of the event in hand, from its outer header
+  std::uint64_t gtid_end_ = 0;  ///< end of the transaction's GTID event; 0 if there was none
   Gtid pending_gtid_;
   Time pending_time_{};
   bool standalone_ = false;  ///< MariaDB: the next statement is the whole transaction

@@ -166,6 +166,24 @@ const auto kRules = std::to_array<Rule>({
      [](const Facts& f) {
        return on_tables(f, [](const Facts::TableFacts& t) { return t.select_denied; });
      }},
+    {{"mysql.lock-tables", Severity::critical,
+      "the place of a snapshot in the log is exact only while the table is locked for a moment",
+      "GRANT LOCK TABLES ON the schema TO the account, or give the table a key"},
+     "the account may not lock a table whose rows are told apart by all columns",
+     [](const Facts& f) {
+       if (!f.is_new) return Hits{};
+       return on_tables(f, [](const Facts::TableFacts& t) { return t.lock_denied; });
+     }},
+    {{"mysql.snapshot-engine", Severity::critical,
+      "only InnoDB shows a table as of one place in the log, and without a key its rows cannot be "
+      "applied twice",
+      "ALTER TABLE ... ENGINE = InnoDB, or give the table a key"},
+     "a table whose rows are told apart by all columns has an engine without snapshots",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) {
+         return !t.keyless || t.engine == "InnoDB" ? std::string() : "engine " + t.engine;
+       });
+     }},
     {{"mysql.engine", Severity::warning,
       "after a crash a table of this engine and the log may differ, and so may the target",
       "ALTER TABLE ... ENGINE = InnoDB"},
@@ -234,7 +252,8 @@ void try_fact(Read&& read) {
   }
 }
 
-void gather_tables(MysqlConnection& connection, std::span<const TablePlan> plans, Facts& facts) {
+void gather_tables(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans,
+                   Facts& facts) {
   std::map<TableName, std::vector<std::string>> cascades;
   try_fact([&] {
     for (const auto& row : connection.query(
@@ -269,6 +288,8 @@ void gather_tables(MysqlConnection& connection, std::span<const TablePlan> plans
       if (error.id() == "mysql.lost") throw;
       table.select_denied = error.why();
     }
+    table.keyless = plan.key.empty() && task.tables[plan.rule].key_all_columns;
+    if (table.keyless) table.lock_denied = table_lock_missing(connection, plan.source.name);
     facts.tables.push_back(std::move(table));
   }
 }
@@ -320,7 +341,7 @@ Facts gather(MysqlConnection& connection, const Task& task, std::span<const Tabl
     facts.start_method_missing = start_method_missing(connection);
     facts.replication_denied = probe_log(task);
   }
-  gather_tables(connection, plans, facts);
+  gather_tables(connection, task, plans, facts);
   return facts;
 }
 

@@ -40,7 +40,9 @@ struct Facts {
     std::string name;
     std::string schema;
     std::string engine;
-    std::string select_denied;               ///< "" if every planned column may be read
+    std::string select_denied;  ///< "" if every planned column may be read
+    bool keyless = false;       ///< to be copied from one exact snapshot
+    std::string lock_denied;    ///< why that snapshot is denied; "" if it is not, or not wanted
     std::vector<std::string> cascades;       ///< foreign keys that change rows without logging them
     std::vector<std::string> unsure_labels;  ///< columns whose labels information_schema may garble
   };

@@ -3,12 +3,17 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/error.h"
 #include "base/text.h"
+#include "base/time.h"
+#include "model/definition.h"
 #include "source/mysql/catalog.h"
+#include "source/mysql/start.h"
 
 namespace weir::mysql {
 namespace {
@@ -16,6 +21,9 @@ namespace {
 constexpr std::uint64_t kChunksPerRange = 5;
 constexpr std::uint64_t kMaxRanges = 64;
 constexpr std::size_t kArenaLimit = std::size_t{1} << 20;
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
+constexpr int kSnapshotTries = 5;
+constexpr unsigned kDefinitionChanged = 1412;
 
 /// The places in Table::columns of the plan's key.
 std::vector<std::uint32_t> key_columns(const TablePlan& plan) {
@@ -48,7 +56,9 @@ std::vector<std::string> inner_bounds(const std::string& low, const std::string&
 }  // namespace
 
 TableReader::TableReader(const Endpoint& endpoint, TypeSettings types)
-    : connection_(endpoint, MysqlConnection::Role::source), types_(std::move(types)) {
+    : endpoint_(endpoint),
+      connection_(endpoint, MysqlConnection::Role::source),
+      types_(std::move(types)) {
   // Chunks are read outside any transaction: each statement sees what is committed when it begins.
   connection_.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY");
 }
@@ -56,7 +66,7 @@ TableReader::TableReader(const Endpoint& endpoint, TypeSettings types)
 std::vector<KeyRange> TableReader::ranges(const TablePlan& plan, const FullSettings& settings) {
   const std::vector<std::uint32_t> key = key_columns(plan);
   KeyRange all;
-  if (!can_read_in_order(plan.source, key)) {
+  if (key.empty() || !can_read_in_order(plan.source, key)) {
     all.whole = true;
     return {all};
   }
@@ -156,6 +166,48 @@ std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& rang
 
 ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                               std::uint64_t limit, RowSink& sink) {
+  const std::string sql = chunk_query(plan, range, after, limit);
+  if (plan.key.empty()) return read_snapshot(plan, sql, sink);
+  ChunkResult result;
+  read_rows(plan, sql, range.whole ? kNoLimit : limit, sink, result);
+  return result;
+}
+
+ChunkResult TableReader::read_snapshot(const TablePlan& plan, const std::string& sql,
+                                       RowSink& sink) {
+  for (int attempt = 1;; ++attempt) {
+    const Offset snapshot{begin_exact_snapshot(connection_, endpoint_, plan.source.name).text(),
+                          now()};
+    ChunkResult result;
+    try {
+      read_rows(plan, sql, kNoLimit, sink, result);
+    } catch (const Error&) {
+      // TRUNCATE or ALTER came between the snapshot and the statement.
+      const bool too_old = connection_.error_number() == kDefinitionChanged;
+      if (!too_old || result.rows > 0 || attempt == kSnapshotTries) throw;
+      continue;
+    }
+    check_definition(plan);
+    connection_.execute("ROLLBACK");
+    result.snapshot = snapshot;
+    return result;
+  }
+}
+
+void TableReader::check_definition(const TablePlan& plan) {
+  // The open transaction keeps the table from being altered, so this is what the snapshot saw.
+  const std::vector<Table> now_seen = describe_tables(connection_, types_, {&plan.source.name, 1});
+  if (encode_definition(now_seen.front()) == encode_definition(plan.source)) return;
+  throw Error(
+      ExitCode::refused, "mysql.definition-moved",
+      fmt::format("{} changed its definition before it was copied", plan.source.name.text()),
+      "a table without a key is copied from one snapshot, and the changes after it are read "
+      "by the definition that the task was started with",
+      "begin the task anew with empty target tables: weir-control(7) has the statement");
+}
+
+void TableReader::read_rows(const TablePlan& plan, const std::string& sql, std::uint64_t limit,
+                            RowSink& sink, ChunkResult& result) {
   std::vector<TextFix> fixes;
   std::vector<const Column*> columns;
   std::vector<std::uint32_t> cell_of(plan.columns.size());
@@ -170,8 +222,7 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
   cells_.assign(count, Cell());
   arena_.clear();
 
-  ChunkResult result;
-  MysqlConnection::Stream rows = connection_.stream(chunk_query(plan, range, after, limit));
+  MysqlConnection::Stream rows = connection_.stream(sql);
   while (rows.next()) {
     const char* const* cells = rows.cells();
     const unsigned long* sizes = rows.sizes();
@@ -185,14 +236,13 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
                                       : fixes[i](*columns[i], types_, {cells[i], sizes[i]}, arena_);
     }
     sink.row(cells_);
-    if (++result.rows == limit && !range.whole) {
+    if (++result.rows == limit) {
       for (const std::uint32_t part : plan.key)
         result.last.emplace_back(cells_[cell_of[part]].text());
     }
     if (arena_.used() > kArenaLimit) arena_.clear();
   }
-  result.done = range.whole || result.rows < limit;
-  return result;
+  result.done = result.rows < limit;
 }
 
 }  // namespace weir::mysql

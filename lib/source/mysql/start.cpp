@@ -2,6 +2,7 @@
 #include "source/mysql/start.h"
 
 #include <charconv>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -43,9 +44,10 @@ std::chrono::milliseconds settling_time(MysqlConnection& connection) {
   return out;
 }
 
-/// The position of a consistent snapshot, and whether a transaction of its file is before it.
-LogPosition snapshot_position(MysqlConnection& connection, bool& inside_file) {
+/// Begins a consistent snapshot. Its position, and whether a transaction of its file is before it.
+LogPosition begin_snapshot(MysqlConnection& connection, bool& inside_file) {
   LogPosition out;
+  connection.execute("ROLLBACK");
   connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT");
   for (const auto& row : connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'")) {
@@ -55,7 +57,6 @@ LogPosition snapshot_position(MysqlConnection& connection, bool& inside_file) {
   const std::string file = connection.quote(out.file);
   const auto gtids = connection.query(
       fmt::format("SELECT BINLOG_GTID_POS({0}, {1}), BINLOG_GTID_POS({0}, 4)", file, out.position));
-  connection.execute("ROLLBACK");
   if (out.file.empty()) {
     throw Error(ExitCode::failed, "mysql.start-method", "the snapshot has no binlog position",
                 "the binlog is off", "set log_bin in the server's configuration and restart it");
@@ -68,16 +69,16 @@ LogPosition snapshot_position(MysqlConnection& connection, bool& inside_file) {
 /// A server that begins a new file does so after a group of transactions is logged and before the
 /// engine shows them. A snapshot taken in between has the beginning of the new file for a position
 /// and lacks the group; a moment later the position is the end of the group, in the old file. So a
-/// position at the beginning of a file counts only if it stays.
+/// position at the beginning of a file counts only if it stays. The last snapshot is left open.
 LogPosition from_snapshot(MysqlConnection& connection) {
   bool inside_file = false;
-  LogPosition out = snapshot_position(connection, inside_file);
+  LogPosition out = begin_snapshot(connection, inside_file);
   if (inside_file) return out;
   const std::chrono::milliseconds settling = settling_time(connection);
   Clock::time_point since = Clock::now();
   while (Clock::now() - since < settling) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    LogPosition next = snapshot_position(connection, inside_file);
+    LogPosition next = begin_snapshot(connection, inside_file);
     if (inside_file) return next;
     if (next.text() != out.text()) since = Clock::now();
     out = std::move(next);
@@ -129,6 +130,67 @@ LogPosition from_read_lock(MysqlConnection& connection) {
   return out;
 }
 
+/// Ends when its session does.
+class TableLock {
+ public:
+  TableLock(const Endpoint& endpoint, const TableName& table)
+      : connection_(endpoint, MysqlConnection::Role::source) {
+    const std::string name = mysql_identifier(table.schema) + "." + mysql_identifier(table.table);
+    std::string why;
+    for (const Try& attempt : kTries) {
+      connection_.execute(fmt::format("SET SESSION lock_wait_timeout = {}", attempt.limit.count()));
+      try {
+        connection_.execute(fmt::format("LOCK TABLES {} {}", name, attempt.kind));
+        return;
+      } catch (const Error& error) {
+        if (connection_.error_number() == kDenied || connection_.error_number() == kTableDenied) {
+          throw Error(ExitCode::source_unreachable, "mysql.lock-tables",
+                      fmt::format("the account may not lock {}", table.text()), error.why(),
+                      fmt::format("GRANT LOCK TABLES ON {}.* TO the account",
+                                  mysql_identifier(table.schema)));
+        }
+        why = error.why();
+        // A server that takes no writes may refuse WRITE, and has no writers to wait for.
+        const bool is_read = attempt.kind == std::string_view("READ");
+        if (is_read && connection_.error_number() != kLockTimeout) throw;
+      }
+    }
+    throw Error(ExitCode::failed, "mysql.snapshot-lock",
+                fmt::format("cannot lock {} for the moment of its snapshot", table.text()), why,
+                "end the long transaction that holds the table (performance_schema.metadata_locks "
+                "shows it), then start the task again");
+  }
+
+  MysqlConnection& connection() { return connection_; }
+
+ private:
+  static constexpr unsigned kDenied = 1044;
+  static constexpr unsigned kTableDenied = 1142;
+  static constexpr unsigned kLockTimeout = 1205;
+  struct Try {
+    std::chrono::seconds limit;
+    const char* kind;
+  };
+  static constexpr Try kTries[] = {
+      {std::chrono::seconds(2), "READ"},  {std::chrono::seconds(1), "WRITE"},
+      {std::chrono::seconds(2), "READ"},  {std::chrono::seconds(1), "WRITE"},
+      {std::chrono::seconds(10), "READ"}, {std::chrono::seconds(1), "WRITE"},
+  };
+
+  MysqlConnection connection_;
+};
+
+/// While the table is locked every transaction that changed it is in the log and visible, and no
+/// other can begin: the end of the log is right for this table, whatever else is under way.
+LogPosition from_table_lock(MysqlConnection& connection, const Endpoint& endpoint,
+                            const TableName& table) {
+  TableLock lock(endpoint, table);
+  connection.execute("ROLLBACK");
+  connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+  return from_executed_set(lock.connection());
+}
+
 /// Whether the server answers `sql` for this account.
 bool allowed(MysqlConnection& connection, const std::string& sql, std::string& why) {
   try {
@@ -144,7 +206,11 @@ bool allowed(MysqlConnection& connection, const std::string& sql, std::string& w
 }  // namespace
 
 LogPosition take_start_position(MysqlConnection& connection) {
-  if (connection.is_mariadb()) return from_snapshot(connection);
+  if (connection.is_mariadb()) {
+    LogPosition out = from_snapshot(connection);
+    connection.execute("ROLLBACK");
+    return out;
+  }
   if (has_gtids(connection)) {
     LogPosition out = from_executed_set(connection);
     // Before the first transaction of a server the set is empty and cannot be asked for.
@@ -161,6 +227,49 @@ LogPosition take_start_position(MysqlConnection& connection) {
                 fmt::format("GTIDs are off, log_status: {}; read lock: {}", why, error.why()),
                 "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account");
   }
+}
+
+LogPosition begin_exact_snapshot(MysqlConnection& connection, const Endpoint& endpoint,
+                                 const TableName& table) {
+  return connection.is_mariadb() ? from_snapshot(connection)
+                                 : from_table_lock(connection, endpoint, table);
+}
+
+std::string table_lock_missing(MysqlConnection& connection, const TableName& table) {
+  if (connection.is_mariadb()) return "";
+  // Privileges that come with a role are shown only where the role is named.
+  std::string roles = "NONE";
+  if (connection.server_version_number() >= 80000) {
+    roles = connection.scalar("SELECT CURRENT_ROLE()").value_or(roles);
+  }
+  const auto grants = connection.query("SHOW GRANTS FOR CURRENT_USER()" +
+                                       (roles == "NONE" ? std::string() : " USING " + roles));
+  bool granted = false;
+  for (const auto& row : grants) {
+    const std::string line = row[0].value_or("");
+    const std::size_t on = line.find(" ON ");
+    const std::size_t after = line.find(".*", on == std::string::npos ? line.size() : on);
+    if (after == std::string::npos) continue;
+    const std::string what = line.substr(0, on);
+    if (what.find("LOCK TABLES") == std::string::npos &&
+        what.find("ALL PRIVILEGES") == std::string::npos) {
+      continue;
+    }
+    std::string level = line.substr(on + 4, after - on - 4);
+    if (what.starts_with("REVOKE")) {  // partial_revokes
+      if (level == mysql_identifier(table.schema)) return line;
+      continue;
+    }
+    if (level != "*") {
+      level = level.substr(1, level.size() - 2);
+      if (connection.scalar(fmt::format("SELECT {} LIKE {}", connection.quote(table.schema),
+                                        connection.quote(level))) != "1") {
+        continue;
+      }
+    }
+    granted = true;
+  }
+  return granted ? "" : "SHOW GRANTS has no LOCK TABLES for the schema";
 }
 
 std::string start_method_missing(MysqlConnection& connection) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "client/mysql.h"
+#include "model/table.h"
 #include "model/task.h"
 #include "source/mysql/offset.h"
 
@@ -19,6 +20,21 @@ namespace weir::mysql {
 /// read lock that gives up after two seconds (RELOAD). Throws Error(failed, "mysql.start-method")
 /// if none can be had.
 LogPosition take_start_position(MysqlConnection& connection);
+
+/// Begins a transaction on `connection` that sees `table` as of one moment, and returns that
+/// moment's place in the log: the transactions at or before it are what the snapshot shows of the
+/// table, no more and no less. The transaction is left open; the caller ends it.
+///
+/// MariaDB tells the place with the snapshot. On MySQL another session of `endpoint` locks the
+/// table while the snapshot is begun: READ first, which waits for writers and holds none up; where
+/// writers never leave a gap WRITE, which makes those that come later wait, for a second at most.
+/// Throws Error(failed, "mysql.snapshot-lock") if neither is had.
+LogPosition begin_exact_snapshot(MysqlConnection& connection, const Endpoint& endpoint,
+                                 const TableName& table);
+
+/// Why begin_exact_snapshot() would be denied for want of a privilege; "" if it would not. Changes
+/// nothing.
+std::string table_lock_missing(MysqlConnection& connection, const TableName& table);
 
 /// Why take_start_position() would fail for want of a privilege; "" if it would not. Changes
 /// nothing.

@@ -8,6 +8,8 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "model/definition.h"
+#include "target/postgres/alter.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
 
@@ -74,6 +76,72 @@ std::string remove_sql(const TablePlan& plan, const std::vector<Encoding>& encod
                        pg_identifier(plan.deletes.column), plan.key.size() + 1, from);
   }
   return fmt::format("DELETE FROM {} AS t USING {}", qualified(plan.target), from);
+}
+
+std::string whole_insert_sql(const TablePlan& plan, const std::vector<Encoding>& encodings) {
+  std::string columns;
+  std::string values;
+  std::string arrays;
+  std::string names;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    const char* comma = i == 0 ? "" : ", ";
+    columns += comma + pg_identifier(plan.columns[i].name);
+    values += comma + element_as(i + 1, plan.columns[i]);
+    arrays += comma + array_of(i + 1, encodings[i]);
+    names += fmt::format("{}a{}", comma, i + 1);
+  }
+  return fmt::format("INSERT INTO {} ({}) SELECT {} FROM unnest({}) AS u({})",
+                     qualified(plan.target), columns, values, arrays, names);
+}
+
+/// Removes, or marks, exactly as many rows as the arrays name, and answers how many were found.
+///
+/// Rows are compared by the text of a whole row, which every type has, keeps NULL apart from the
+/// empty text, and can be hashed: the table is read once, whatever the number of rows. ONLY, for
+/// the place of a row counts within one table.
+std::string whole_remove_sql(const TablePlan& plan, const std::vector<Encoding>& encodings,
+                             bool mark) {
+  std::string wanted;
+  std::string found;
+  std::string arrays;
+  std::string names;
+  std::size_t parameters = 0;
+  for (std::size_t i = 0; i < plan.columns.size() && !plan.columns[i].added(); ++i) {
+    const char* comma = i == 0 ? "" : ", ";
+    wanted += comma + element_as(i + 1, plan.columns[i]);
+    found += fmt::format("{}t.{}", comma, pg_identifier(plan.columns[i].name));
+    arrays += comma + array_of(i + 1, encodings[i]);
+    names += fmt::format("{}a{}", comma, i + 1);
+    ++parameters;
+  }
+  const std::string table = qualified(plan.target);
+  const bool soft = plan.deletes.kind == DeletePolicy::Kind::soft;
+  const std::string unmarked =
+      soft ? fmt::format(" WHERE t.{} IS NULL", pg_identifier(plan.deletes.column)) : "";
+  const std::string places = fmt::format(
+      "SELECT f.place FROM (SELECT t.ctid AS place, w.times, row_number() OVER (PARTITION BY "
+      "w.whole) AS number FROM ONLY {0} AS t JOIN (SELECT ROW({1})::text AS whole, count(*) AS "
+      "times FROM unnest({2}) AS u({3}) GROUP BY 1) AS w ON ROW({4})::text = w.whole{5}) AS f "
+      "WHERE f.number <= f.times",
+      table, wanted, arrays, names, found, unmarked);
+  const std::string change =
+      mark ? fmt::format("UPDATE ONLY {} AS r SET {} = ${}::timestamptz", table,
+                         pg_identifier(plan.deletes.column), parameters + 1)
+           : fmt::format("DELETE FROM ONLY {} AS r", table);
+  return fmt::format(
+      "WITH gone AS ({} WHERE r.ctid = ANY (ARRAY({})) RETURNING 1) SELECT count(*) FROM gone",
+      change, places);
+}
+
+/// Whether a whole row among the removes is to be marked: its soft column has a time.
+bool is_marked(const TablePlan& plan, const PackedRow& row) {
+  if (plan.deletes.kind != DeletePolicy::Kind::soft) return false;
+  const char* at = row.data;
+  for (const PlannedColumn& column : plan.columns) {
+    const Cell cell = PackedRow::take(at);
+    if (column.added() && column.constant == "{deleted}") return cell.has_value();
+  }
+  return false;
 }
 
 }  // namespace
@@ -189,6 +257,79 @@ void SetApplier::send_upserts(TableStatements& table, const TableChanges& change
   connection_.send_prepared(table.upsert, params);
 }
 
+void SetApplier::send_whole_inserts(TableStatements& table, const TableChanges& changes) {
+  if (table.upsert.empty()) {
+    table.upsert = fmt::format("weir_insert_{}", table.plan->id);
+    connection_.send_prepare(table.upsert, whole_insert_sql(*table.plan, table.encodings));
+  }
+  send_upserts(table, changes);
+}
+
+void SetApplier::send_whole_removes(TableStatements& table, const TableChanges& changes,
+                                    const ChangeBatch& batch) {
+  const std::string time = to_rfc3339(batch.last_commit, true);
+  send_whole_removes(table, changes, false, time);
+  send_whole_removes(table, changes, true, time);
+}
+
+void SetApplier::send_whole_removes(TableStatements& table, const TableChanges& changes,
+                                    bool marked, const std::string& time) {
+  const TablePlan& plan = *table.plan;
+  std::vector<PackedRow> rows;
+  for (const PackedRow& row : changes.removes) {
+    if (is_marked(plan, row) == marked) rows.push_back(row);
+  }
+  if (rows.empty()) return;
+  std::string& statement = marked ? table.mark_whole : table.remove_whole;
+  if (statement.empty()) {
+    statement = fmt::format("weir_{}_{}", marked ? "mark" : "remove", plan.id);
+    connection_.send_prepare(statement, whole_remove_sql(plan, table.encodings, marked));
+  }
+  const auto first_added = std::find_if(plan.columns.begin(), plan.columns.end(),
+                                        [](const PlannedColumn& column) { return column.added(); });
+  const auto columns = static_cast<std::size_t>(first_added - plan.columns.begin());
+  if (arrays_.size() < columns) arrays_.resize(columns);
+  for (std::size_t c = 0; c < columns; ++c) {
+    arrays_[c].begin(travels_as_bytes(table.encodings[c]) ? kByteaOid : kTextOid, rows.size());
+  }
+  for (const PackedRow& row : rows) {
+    const char* at = row.data;
+    for (std::size_t c = 0; c < columns; ++c)
+      arrays_[c].append(PackedRow::take(at), table.encodings[c]);
+  }
+  std::vector<PgParam> params;
+  for (std::size_t c = 0; c < columns; ++c) params.push_back(arrays_[c].param());
+  if (marked) params.emplace_back(time);
+  // There is no index to look whole rows up with, and the session is set for those.
+  connection_.send("SET LOCAL enable_hashjoin = on");
+  connection_.send("SET LOCAL enable_nestloop = off");
+  connection_.send_prepared(statement, params);
+  connection_.send("SET LOCAL enable_hashjoin = off");
+  connection_.send("SET LOCAL enable_nestloop = on");
+  whole_rows_.push_back({&plan, rows.size()});
+}
+
+void SetApplier::check_whole_rows() {
+  if (whole_rows_.empty()) return;
+  const std::vector<PgResult> results = connection_.flush_batch();
+  auto expected = whole_rows_.begin();
+  for (const PgResult& result : results) {
+    if (result.rows() == 0) continue;  // only these statements answer with a row
+    const WholeRows& wanted = *expected++;
+    if (result.text(0, 0) == std::to_string(wanted.count)) continue;
+    throw Error(
+        ExitCode::refused, "postgres.row-missing",
+        fmt::format("{} lacks rows that changed on the source", wanted.plan->target.text()),
+        fmt::format("of {} rows of {} to take away {} were found; its rows are told apart by all "
+                    "columns, so each must be there as the source had it",
+                    wanted.count, wanted.plan->source.name.text(), result.text(0, 0)),
+        "find who else writes to the target table; make it equal to the source again, or start the "
+        "task anew with it empty");
+  }
+  whole_rows_.clear();
+  connection_.begin_batch();
+}
+
 void SetApplier::send_offset(const Offset& offset) {
   const std::string time = to_rfc3339(offset.source_time, true);
   const std::vector<PgParam> params = {PgParam(offset.text), PgParam(time), PgParam(task_)};
@@ -207,9 +348,15 @@ void SetApplier::apply(const ChangeBatch& batch) {
     if (!open_) connection_.send("BEGIN");
     for (const TableChanges& changes : batch.tables) {
       TableStatements& table = tables_.at(changes.table);
+      if (table.plan->key.empty()) {
+        if (!changes.removes.empty()) send_whole_removes(table, changes, batch);
+        if (!changes.upserts.empty()) send_whole_inserts(table, changes);
+        continue;
+      }
       if (!changes.removes.empty()) send_removes(table, changes, batch);
       if (!changes.upserts.empty()) send_upserts(table, changes);
     }
+    check_whole_rows();
     timing_.commit_seconds = 0;
     if (batch.ends_transaction) {
       send_offset(batch.offset);
@@ -227,6 +374,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
     open_ = !batch.ends_transaction;
   } catch (...) {
     connection_.rollback();
+    whole_rows_.clear();
     open_ = false;
     throw;
   }
@@ -252,6 +400,31 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
   return result;
 }
 
-AlterResult SetApplier::alter(const TableAlter&, const Offset&) { throw bug("not yet"); }
+AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
+  if (open_) throw bug("a table changes inside a transaction of the source");
+  AlterResult result;
+  const TableName& source = alter.after.source.name;
+  try {
+    connection_.execute("BEGIN; SET LOCAL lock_timeout = '30s'");
+    if (!alter.steps.empty() || alter.key_changed) {
+      result.target_sql = alter_table(connection_, alter);
+    }
+    connection_.begin_batch();
+    const std::string definition = encode_definition(alter.after.source);
+    const std::vector<PgParam> params = {PgParam(definition), PgParam(task_),
+                                         PgParam(source.schema), PgParam(source.table)};
+    connection_.send(fmt::format("UPDATE {} SET definition = $1 WHERE task = $2 AND source_schema "
+                                 "= $3 AND source_table = $4",
+                                 control_.table_table()),
+                     params);
+    send_offset(offset);
+    connection_.send("COMMIT");
+    connection_.flush_batch();
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return result;
+}
 
 }  // namespace weir::postgres

@@ -14,7 +14,9 @@
 namespace weir::postgres {
 
 /// Applies batches set-wise: for each table one DELETE and one upsert over arrays, sent as one
-/// pipeline together with the offset and the COMMIT.
+/// pipeline together with the offset and the COMMIT. A table without a key has its rows removed by
+/// value, as many of each as went; the batch then waits before its COMMIT, to see that all were
+/// found.
 class SetApplier final : public Applier {
  public:
   /// Waits up to 30 s for the lock of an earlier worker whose session has not ended yet, then for
@@ -34,6 +36,14 @@ class SetApplier final : public Applier {
     std::vector<Encoding> key_encodings;  ///< per key column
     std::string upsert;  ///< name of the prepared statement, "" while there is none
     std::string remove;
+    // Of a table without a key:
+    std::string remove_whole;
+    std::string mark_whole;
+  };
+  /// Whole rows that a statement of the batch in hand is to find.
+  struct WholeRows {
+    const TablePlan* plan = nullptr;
+    std::size_t count = 0;
   };
 
   void wait_for_locks();
@@ -41,6 +51,15 @@ class SetApplier final : public Applier {
   void choose_role();
   void send_removes(TableStatements& table, const TableChanges& changes, const ChangeBatch& batch);
   void send_upserts(TableStatements& table, const TableChanges& changes);
+  void send_whole_inserts(TableStatements& table, const TableChanges& changes);
+  void send_whole_removes(TableStatements& table, const TableChanges& changes,
+                          const ChangeBatch& batch);
+  /// One statement for the removes that are to be marked, or for the others; nothing if there are
+  /// none.
+  void send_whole_removes(TableStatements& table, const TableChanges& changes, bool marked,
+                          const std::string& time);
+  /// Waits for what was sent so far and checks that each whole row was found.
+  void check_whole_rows();
   void send_offset(const Offset& offset);
 
   PgConnection connection_;
@@ -49,6 +68,7 @@ class SetApplier final : public Applier {
   std::map<std::uint32_t, TableStatements> tables_;
   std::vector<ArrayParam> arrays_;
   std::vector<const char*> cursors_;
+  std::vector<WholeRows> whole_rows_;  ///< in the order of their statements
   bool role_chosen_ = false;
   bool open_ = false;  ///< a transaction is open between two batches
   Timing timing_;

@@ -71,6 +71,7 @@ Facts::TableFacts gather_table(PgConnection& connection, const TablePlan& plan) 
   if (!kind) return table;
   table.exists = true;
   table.is_table = kind == "r" || kind == "p";
+  table.is_partitioned = kind == "p";
   if (!table.is_table) return table;
   table.can_write = is_true(connection.scalar(
       "SELECT has_table_privilege($1, 'SELECT') AND has_table_privilege($1, 'INSERT') AND "
@@ -200,7 +201,14 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
                           "", name));
   }
   judge_columns(table, out);
-  if (!table.has_key && !table.started) {
+  if (plan.key.empty() && table.is_partitioned) {
+    out.push_back(finding(
+        "postgres.partitioned",
+        fmt::format("the target table {} is partitioned, and the source's has no key", name),
+        "a row without a key is removed by its place, which several partitions have",
+        "choose another target name in the table rule, or give the source table a key", "", name));
+  }
+  if (!plan.key.empty() && !table.has_key && !table.started) {
     std::string key;
     for (const std::uint32_t part : plan.key) {
       if (!key.empty()) key += ", ";

@@ -32,6 +32,7 @@ struct Facts {
     bool can_create = false;
     bool exists = false;
     bool is_table = false;  ///< ordinary or partitioned table
+    bool is_partitioned = false;
     bool has_rows = false;
     bool can_write = false;
     bool has_key = false;  ///< a unique index, not deferrable, on exactly the plan's key

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/definition.h"
 
 namespace weir::postgres {
 namespace {
@@ -43,6 +44,8 @@ CREATE TABLE IF NOT EXISTS {1} (
   created boolean NOT NULL,           -- weir created the table and builds its key and indexes
   full_done boolean NOT NULL DEFAULT false,
   unique_done boolean NOT NULL DEFAULT false,
+  definition text NOT NULL,           -- the source table as changes after log_offset fit it, JSON
+  since_offset text NOT NULL,         -- changes at or before it came with the copy; empty = none
   PRIMARY KEY (task, source_schema, source_table));
 CREATE TABLE IF NOT EXISTS {2} (
   task text NOT NULL REFERENCES {0} ON DELETE CASCADE,
@@ -101,18 +104,20 @@ std::optional<Recovered> Control::recover(PgConnection& connection, const std::s
   if (!row.is_null(0, 5)) out.offset.source_time = parse_rfc3339(row.text(0, 5));
 
   std::map<TableName, TableProgress> tables;
-  const PgResult progress = connection.query(
-      fmt::format(
-          "SELECT source_schema, source_table, target_schema, target_table, full_done, unique_done "
-          "FROM {} WHERE task = $1",
-          table_table()),
-      {task});
+  const PgResult progress =
+      connection.query(fmt::format("SELECT source_schema, source_table, target_schema, "
+                                   "target_table, full_done, unique_done, "
+                                   "definition, since_offset FROM {} WHERE task = $1",
+                                   table_table()),
+                       {task});
   for (std::size_t i = 0; i < progress.rows(); ++i) {
     TableProgress table;
     table.source = split_name(progress.text(i, 0), progress.text(i, 1));
     table.target = split_name(progress.text(i, 2), progress.text(i, 3));
     table.full_done = progress.text(i, 4) == "t";
     table.unique_done = progress.text(i, 5) == "t";
+    table.definition = decode_definition(progress.text(i, 6));
+    table.since.text = progress.text(i, 7);
     tables.emplace(table.source, std::move(table));
   }
   const PgResult ranges = connection.query(

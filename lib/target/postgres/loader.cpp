@@ -138,6 +138,13 @@ void CopyLoader::commit(const RangeProgress& mark) {
       {encode_key(mark.reached), std::to_string(mark.rows), std::to_string(mark.bytes),
        mark.done ? "true" : "false", task_, plan_->source.name.schema, plan_->source.name.table,
        std::to_string(mark.range.number)});
+  if (!mark.snapshot.empty()) {
+    connection_.query(
+        fmt::format("UPDATE {} SET since_offset = $1 WHERE task = $2 AND "
+                    "source_schema = $3 AND source_table = $4",
+                    control_.table_table()),
+        {mark.snapshot.text, task_, plan_->source.name.schema, plan_->source.name.table});
+  }
   connection_.execute("COMMIT");
 }
 
@@ -202,7 +209,7 @@ std::vector<std::string> CopyLoader::build_and_mark(const TablePlan& plan, bool 
   connection_.execute("BEGIN; SET LOCAL synchronous_commit = on");
   try {
     if (created_here(plan)) {
-      if (!unique) build_key(plan);
+      if (!unique && !plan.key.empty()) build_key(plan);
       for (const Index& index : plan.source.indexes) {
         const bool is_key = index.name == plan.source.key_name && plan.key_is_primary;
         if (is_key || unique != (index.kind == Index::Kind::unique)) continue;

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/definition.h"
+#include "target/postgres/alter.h"
 #include "target/postgres/applier.h"
 #include "target/postgres/checks.h"
 #include "target/postgres/loader.h"
@@ -11,30 +13,6 @@
 
 namespace weir::postgres {
 namespace {
-
-/// The default as SQL, where the neutral text is a valid literal of the target type.
-std::string default_clause(const Column& column, const PgConnection& connection) {
-  if (!column.default_value || column.generated) return "";
-  switch (column.type.kind) {
-    case TypeKind::bytes:
-    case TypeKind::bits:
-    case TypeKind::geometry:
-    case TypeKind::vector:
-    case TypeKind::json:
-      return "";
-    case TypeKind::date:
-    case TypeKind::datetime:
-    case TypeKind::timestamp:
-      if (column.default_value->starts_with("0000") ||
-          column.default_value->find("-00") != std::string::npos) {
-        return "";
-      }
-      break;
-    default:
-      break;
-  }
-  return " DEFAULT " + connection.quote(*column.default_value);
-}
 
 std::string create_sql(const TablePlan& plan, const PgConnection& connection) {
   std::string columns;
@@ -117,10 +95,11 @@ void PostgresTarget::ensure_table(const std::string& task, const TablePlan& plan
     connection().query(
         fmt::format(
             "INSERT INTO {} (task, source_schema, source_table, target_schema, target_table, "
-            "created) VALUES ($1, $2, $3, $4, $5, $6)",
+            "created, definition, since_offset) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             control_.table_table()),
         {task, plan.source.name.schema, plan.source.name.table, plan.target.schema,
-         plan.target.table, exists ? "false" : "true"});
+         plan.target.table, exists ? "false" : "true", encode_definition(plan.source),
+         plan.since.text});
     connection().execute("COMMIT");
   } catch (const Error& error) {
     connection().rollback();
