@@ -286,6 +286,234 @@ void toast_in_each_identity(TempPostgres::Release which) {
   CHECK(source.read_all() == expected);
 }
 
+/// Rows in the order of a streamed transaction, once it has committed.
+void streamed_transactions(TempPostgres::Release which) {
+  // The least the server takes: it streams what is larger.
+  TempPostgres server(release(which, {"logical_decoding_work_mem=64kB"}));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
+  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  source.open();
+  PgSession one = server.session("postgres");
+  PgSession two = server.session("postgres");
+  const auto insert = [](PgSession& session, int from, int to) {
+    session.sql(
+        fmt::format("INSERT INTO item SELECT i, repeat('x', 50) FROM generate_series({}, "
+                    "{}) i",
+                    from, to));
+  };
+  const auto streamed = [&] {
+    return std::stoull(
+        server.value("SELECT coalesce(sum(stream_count), 0) FROM "
+                     "pg_stat_replication_slots"));
+  };
+  one.sql("BEGIN");
+  two.sql("BEGIN");
+  insert(one, 1, 3000);
+  insert(two, 10'001, 13'000);
+  one.sql("SAVEPOINT a");
+  insert(one, 20'001, 23'000);
+  one.sql("SAVEPOINT b");
+  insert(one, 30'001, 33'000);
+  one.sql("RELEASE b");
+  insert(one, 40'001, 43'000);
+  one.sql("ROLLBACK TO a");
+  insert(one, 50'001, 53'000);
+  one.sql("SAVEPOINT c");
+  insert(one, 60'001, 63'000);
+  one.sql("RELEASE c");
+  insert(one, 70'001, 73'000);
+  // A transaction that is as large, and is rolled back.
+  PgSession three = server.session("postgres");
+  three.sql("BEGIN");
+  insert(three, 80'001, 83'000);
+  three.sql("ROLLBACK");
+  // Nothing may arrive before its commit, though the server has sent much of it by now.
+  CHECK(source.read_all().empty());
+  CHECK(source.sink.rows == 0);
+  server.sql("INSERT INTO item VALUES (0, 'alone')");
+  CHECK(source.read_all() == Lines{"begin", "insert 0 0,alone", "commit"});
+  two.sql("COMMIT");
+  const auto expect = [&](std::initializer_list<int> firsts) {
+    Lines expected{"begin"};
+    for (const int first : firsts) {
+      for (int i = first; i < first + 3000; ++i) {
+        expected.push_back(fmt::format("insert 0 {},{}", i, std::string(50, 'x')));
+      }
+    }
+    expected.emplace_back("commit");
+    const Lines got = source.read_all();
+    CHECK(got.size() == expected.size());
+    CHECK(got == expected);
+  };
+  expect({10'001});
+  one.sql("COMMIT");
+  expect({1, 50'001, 60'001, 70'001});
+  CHECK(eventually([&] { return streamed() > 0; }));
+}
+
+/// Peak resident memory of this process, in MiB.
+std::uint64_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
+
+void large_transaction(TempPostgres::Release which, const char* work_mem, int rows) {
+  TempPostgres server(release(which, {std::string("logical_decoding_work_mem=") + work_mem}));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
+  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  source.sink.keep_rows = false;
+  source.open();
+  reset_peak_memory();
+  const std::uint64_t before = peak_memory();
+  server.sql(
+      fmt::format("INSERT INTO item SELECT i, md5(i::text) FROM generate_series(1, {}) i", rows));
+  CHECK(source.read_all() == Lines{"begin", "commit"});
+  CHECK(source.sink.rows == static_cast<std::uint64_t>(rows));
+  INFO("peak " << peak_memory() << " MiB, before " << before << " MiB");
+  CHECK(peak_memory() - before < 48);
+}
+
+void truncations(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY REFERENCES "
+      "a); CREATE TABLE c (id int PRIMARY KEY)");
+  Follower source(server, {plan_of(0, "a", {kId}), plan_of(1, "b", {kId}), plan_of(2, "c", {kId})});
+  server.sql("INSERT INTO a VALUES (1)");
+  server.sql("TRUNCATE a CASCADE");
+  // What is put in before the truncation is gone after it, and what follows is not.
+  server.sql(
+      "BEGIN; INSERT INTO a VALUES (2); INSERT INTO c VALUES (1); TRUNCATE a, b; INSERT "
+      "INTO a VALUES (3); COMMIT");
+  CHECK(source.read_all() == Lines{"begin", "insert 0 1", "commit", "truncate_table a",
+                                   "truncate_table b", "truncate_table a", "truncate_table b",
+                                   "begin", "insert 2 1", "insert 0 3", "commit"});
+  // A task that does not empty its tables wants what was in them.
+  source.close();
+  source.task.ddl.truncate_table = weir::DdlAction::ignore;
+  server.sql("BEGIN; INSERT INTO c VALUES (2); TRUNCATE c; INSERT INTO c VALUES (3); COMMIT");
+  CHECK(source.read_all() ==
+        Lines{"truncate_table c", "begin", "insert 2 2", "insert 2 3", "commit"});
+}
+
+void partitions(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TABLE m (id int, day int, PRIMARY KEY (id, day)) PARTITION BY RANGE (day); "
+      "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10); "
+      "CREATE TABLE m2 (day int NOT NULL, id int NOT NULL, PRIMARY KEY (id, day)); "
+      "ALTER TABLE m ATTACH PARTITION m2 FOR VALUES FROM (10) TO (20)");
+  Follower source(server, {plan_of(0, "m", {kId, {"day", TypeKind::int32, "integer"}}, 2)});
+  server.sql("INSERT INTO m VALUES (1, 5), (2, 15)");
+  server.sql("UPDATE m SET day = 15 WHERE id = 1");
+  server.sql("CREATE TABLE m3 PARTITION OF m FOR VALUES FROM (20) TO (30)");
+  server.sql("INSERT INTO m3 VALUES (3, 25)");
+  server.sql("TRUNCATE m");
+  const Lines got = source.read_all();
+  // A row that goes to another partition is deleted in one and inserted into the other.
+  CHECK(got == Lines{"begin", "insert 0 1,5", "insert 0 2,15", "commit", "begin", "delete 0 1,5",
+                     "insert 0 1,15", "commit", "begin", "insert 0 3,25", "commit",
+                     "truncate_table m"});
+}
+
+void resumes(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY)");
+  Follower source(server, {plan_of(0, "item", {kId})});
+  for (int i = 0; i < 20; ++i) server.sql(fmt::format("INSERT INTO item VALUES ({})", i));
+  Lines seen;
+  // Whatever was confirmed or not, each reader goes on where the one before it ended.
+  for (int round = 0; round < 5; ++round) {
+    source.open();
+    const std::uint64_t until = source.sink.rows + 4;
+    REQUIRE(source.read_until([&] { return source.sink.rows >= until; }));
+    if (round % 2 == 0) source.reader->confirm(source.reader->offset());
+    source.close();
+  }
+  for (const std::string& line : source.sink.lines) {
+    if (line.starts_with("insert")) seen.push_back(line);
+  }
+  Lines expected;
+  for (int i = 0; i < 20; ++i) expected.push_back(fmt::format("insert 0 {}", i));
+  CHECK(seen == expected);
+  // The same offset again, as after a crash before the target had stored a later one.
+  source.sink.lines.clear();
+  server.sql("INSERT INTO item VALUES (100)");
+  source.open();
+  REQUIRE(source.read_until([&] { return source.sink.rows == 21; }));
+  source.reader.reset();
+  source.open();
+  REQUIRE(source.read_until([&] { return source.sink.rows == 22; }));
+  CHECK(source.sink.lines ==
+        Lines{"begin", "insert 0 100", "commit", "begin", "insert 0 100", "commit"});
+}
+
+void idle_slot_moves(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY); CREATE TABLE other (id int)");
+  Follower source(server, {plan_of(0, "item", {kId})});
+  source.open();
+  const std::string before = source.slot("confirmed_flush_lsn");
+  CHECK(before == source.from.text());
+  // Only a table that nobody follows is written to.
+  server.sql("INSERT INTO other SELECT generate_series(1, 100000)");
+  const Lsn end = Lsn::parse(server.value("SELECT pg_current_wal_insert_lsn()"));
+  REQUIRE(source.read_until([&] { return Lsn::parse(source.reader->offset().text) >= end; }));
+  // Not before it is confirmed.
+  CHECK(source.slot("confirmed_flush_lsn") == before);
+  CHECK(source.sink.lines.empty());
+  CHECK(source.read_until([&] { return source.reader->at_end(); }));
+  source.reader->confirm(source.reader->offset());
+  CHECK(source.read_until([&] { return Lsn::parse(source.slot("confirmed_flush_lsn")) >= end; }));
+  // And the server drops the log up to there.
+  server.sql("CHECKPOINT");
+  CHECK(source.read_until([&] {
+    source.reader->confirm(source.reader->offset());
+    server.sql("CHECKPOINT");
+    server.sql("SELECT txid_current()");
+    return Lsn::parse(source.slot("restart_lsn")) >= end;
+  }));
+}
+
+/// The sink is busy for far longer than the server waits for a word.
+void blocked_sink(TempPostgres::Release which) {
+  TempPostgres server(release(which, {"wal_sender_timeout=2s"}));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
+  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  source.sink.keep_rows = false;
+  source.open();
+  // More than the buffers between hold, so that the server waits in the middle of sending.
+  server.sql(
+      "INSERT INTO item SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 50000) "
+      "i");
+  const std::string pid = source.slot("active_pid");
+  source.sink.on_row = [&] {
+    if (source.sink.rows != 1) return;
+    for (int i = 1; i <= 3; ++i) {
+      server.sql(
+          fmt::format("INSERT INTO item SELECT i, repeat(md5(i::text), 20) FROM "
+                      "generate_series({0}, {0} + 20000) i",
+                      100'000 * i));
+    }
+    // The server hears from us all the same.
+    const std::string begin = server.value("SELECT now()");
+    CHECK(eventually([&] {
+      return server.value(fmt::format("SELECT count(*) FROM pg_stat_replication WHERE reply_time > "
+                                      "'{}'::timestamptz + interval '7 s'",
+                                      begin)) == "1";
+    }));
+  };
+  source.read_all();
+  source.read_all();  // what was written meanwhile
+  CHECK(source.sink.rows == 50'000 + 3 * 20'001);
+  CHECK(source.slot("active_pid") == pid);
+}
+
 }  // namespace
 
 TEST_CASE("PostgreSQL 15: rows come in whole transactions", "[pgout]") {
@@ -302,4 +530,61 @@ TEST_CASE("PostgreSQL 15: values that did not change never become NULL", "[pgout
 
 TEST_CASE("PostgreSQL 18: values that did not change never become NULL", "[pgout][bootstrap]") {
   toast_in_each_identity(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a streamed transaction waits for its commit", "[pgout]") {
+  streamed_transactions(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a streamed transaction waits for its commit", "[pgout][bootstrap]") {
+  streamed_transactions(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: TRUNCATE comes before its transaction", "[pgout]") {
+  truncations(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: TRUNCATE comes before its transaction", "[pgout][bootstrap]") {
+  truncations(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: partitions speak through their root", "[pgout]") {
+  partitions(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: partitions speak through their root", "[pgout][bootstrap]") {
+  partitions(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a reader goes on where the last one ended", "[pgout]") {
+  resumes(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a reader goes on where the last one ended", "[pgout][bootstrap]") {
+  resumes(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: an idle task lets the server drop its log", "[pgout]") {
+  idle_slot_moves(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: an idle task lets the server drop its log", "[pgout][bootstrap]") {
+  idle_slot_moves(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a busy task is not taken for a dead one", "[pgout]") {
+  blocked_sink(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a busy task is not taken for a dead one", "[pgout][bootstrap]") {
+  blocked_sink(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a million rows fit into little memory", "[pgout]") {
+  large_transaction(TempPostgres::Release::installed, "64kB", 1'000'000);
+  large_transaction(TempPostgres::Release::installed, "1GB", 1'000'000);
+}
+
+TEST_CASE("PostgreSQL 18: a million rows fit into little memory", "[pgout][bootstrap]") {
+  large_transaction(TempPostgres::Release::v18, "64kB", 1'000'000);
 }

@@ -62,6 +62,8 @@ struct PgChangeReader::Transaction {
   /// Where the first change of each subtransaction is, by id. Ids grow with time, and a
   /// subtransaction's own ones are greater than its own.
   std::vector<std::pair<std::uint32_t, std::uint64_t>> subtransactions;
+  /// Up to where rows of a table are gone, because it is emptied later on.
+  std::unordered_map<std::uint32_t, std::uint64_t> emptied;
   std::uint32_t xid = 0;
   bool is_old = false;  ///< what it did is at or before the place that the task began from
   bool begun = false;   ///< the sink has seen begin()
@@ -296,6 +298,12 @@ void PgChangeReader::hand_over_definitions(Transaction& transaction, ChangeSink&
       if (told != transaction.relations.end()) table = selected(told->second);
     }
     if (table == nullptr) continue;
+    // Where the target's table is not emptied, it keeps those rows as well as earlier ones.
+    if (task_.ddl.truncate_table == DdlAction::apply) {
+      const auto last = std::find_if(transaction.truncates.rbegin(), transaction.truncates.rend(),
+                                     [&id](const auto& entry) { return entry.second == id; });
+      transaction.emptied[id] = last->first;
+    }
     SchemaChange change;
     change.kind = SchemaChange::Kind::truncate_table;
     change.table = table->plan->source.name;
@@ -377,6 +385,13 @@ void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {
   }
   const Relation& relation = found->second;
   if (relation.table == nullptr) return;
+  Transaction& transaction = *replaying_;
+  if (!transaction.emptied.empty()) {
+    const auto emptied = transaction.emptied.find(row_.relation);
+    const bool is_gone =
+        emptied != transaction.emptied.end() && transaction.buffer.place() < emptied->second;
+    if (is_gone) return;
+  }
   SelectedTable& table = *relation.table;
   const TablePlan& plan = *table.plan;
   const auto stop = [&](const char* id, const std::string& why, const std::string& fix) {
@@ -457,7 +472,6 @@ void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {
          "start the task anew from a fresh copy of this table, and report it with the version of "
          "the server");
   }
-  Transaction& transaction = *replaying_;
   if (!std::exchange(transaction.begun, true)) sink.begin(transaction.commit.time);
   RowChange change;
   change.op = row_.op;
