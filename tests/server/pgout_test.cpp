@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atomic>
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "client/pq.h"
+#include "source/postgres/catalog.h"
 #include "source/postgres/changes.h"
 #include "support/eventually.h"
 #include "support/temp_postgres.h"
@@ -25,7 +27,6 @@ using weir::SchemaChange;
 using weir::TablePlan;
 using weir::Task;
 using weir::Time;
-using weir::TypeKind;
 using weir::pgsource::Lsn;
 using weir::pgsource::PgChangeReader;
 
@@ -33,39 +34,44 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience = std::chrono::seconds(60);
 
-struct PlanColumn {
-  const char* name;
-  TypeKind kind = TypeKind::text;
-  const char* native = "text";
-};
+weir::Endpoint endpoint(const TempPostgres& server) {
+  weir::Endpoint out;
+  out.kind = "postgres";
+  out.socket = server.socket_dir();
+  out.port = server.port();
+  out.user = "postgres";
+  out.database = server.database();
+  return out;
+}
 
-constexpr PlanColumn kId{"id", TypeKind::int32, "integer"};
-
-/// What the mapping rules would make of a table whose first columns are its key.
-TablePlan plan_of(std::uint32_t id, const char* name, const std::vector<PlanColumn>& columns,
-                  std::uint32_t keys = 1) {
+/// What the mapping rules make of a table.
+TablePlan plan_of(weir::Table table, std::uint32_t id) {
   TablePlan plan;
   plan.id = id;
-  plan.source.name = {"public", name};
+  plan.source = std::move(table);
   plan.target = plan.source.name;
-  for (const PlanColumn& from : columns) {
-    weir::Column column;
-    column.name = from.name;
-    column.type.kind = from.kind;
-    column.type.native = from.native;
+  plan.key = plan.source.key;
+  plan.key_is_primary = plan.source.key_is_primary;
+  for (const weir::Column& column : plan.source.columns) {
     weir::PlannedColumn planned;
-    planned.name = from.name;
-    planned.source = static_cast<std::uint32_t>(plan.source.columns.size());
+    planned.name = column.name;
+    planned.source = static_cast<std::uint32_t>(plan.columns.size());
     planned.type = column.type;
-    plan.source.columns.push_back(column);
-    plan.columns.push_back(planned);
+    plan.columns.push_back(std::move(planned));
   }
-  for (std::uint32_t i = 0; i < keys; ++i) {
-    plan.key.push_back(i);
-    plan.source.key.push_back(i);
-  }
-  plan.source.key_is_primary = plan.key_is_primary = keys > 0;
   return plan;
+}
+
+std::vector<TablePlan> plans_of(const TempPostgres& server, const std::vector<const char*>& names) {
+  weir::PgConnection connection(endpoint(server), weir::PgConnection::Role::source);
+  std::vector<weir::TableName> tables;
+  for (const char* name : names) tables.push_back({"public", name});
+  std::vector<TablePlan> plans;
+  for (weir::Table& table : weir::pgsource::describe_tables(
+           connection, weir::pgsource::GeneratedColumns::left_out, tables)) {
+    plans.push_back(plan_of(std::move(table), static_cast<std::uint32_t>(plans.size())));
+  }
+  return plans;
 }
 
 std::string text_of(Cell cell) {
@@ -102,13 +108,16 @@ class Recorder final : public weir::ChangeSink {
     }
   }
   void schema(const SchemaChange& change) override {
+    CHECK(!in_transaction());
     lines.push_back(fmt::format("{} {}", to_string(change.kind), change.table.table));
     changes.push_back(change);
+    settling = true;
   }
   void commit(Time time) override {
     CHECK(time.time_since_epoch().count() > 1'700'000'000'000'000);
     ++commits;
     if (in_transaction()) lines.emplace_back("commit");
+    changed = std::exchange(settling, false);
   }
 
   bool in_transaction() const {
@@ -121,6 +130,8 @@ class Recorder final : public weir::ChangeSink {
 
   std::vector<std::string> lines;
   std::vector<SchemaChange> changes;
+  bool settling = false;
+  bool changed = false;  ///< the commit that came last followed a change of definition
   std::function<void()> on_row;
   bool keep_rows = true;
   std::uint64_t rows = 0;
@@ -130,26 +141,20 @@ class Recorder final : public weir::ChangeSink {
 /// A source with a slot and a publication of its tables, and a reader on it.
 class Follower {
  public:
-  explicit Follower(TempPostgres& server, std::vector<TablePlan> plans)
-      : server_(server), plans_(std::move(plans)) {
+  Follower(TempPostgres& server, const std::vector<const char*>& tables)
+      : plans(plans_of(server, tables)), server_(server) {
     task.name = "probe";
-    task.source.kind = "postgres";
-    task.source.socket = server.socket_dir();
-    task.source.port = server.port();
-    task.source.user = "postgres";
-    task.source.database = server.database();
-    std::string tables;
-    for (const TablePlan& plan : plans_) {
-      tables += (tables.empty() ? "" : ", ") + plan.source.name.table;
-    }
+    task.source = endpoint(server);
+    std::string list;
+    for (const char* table : tables) list += (list.empty() ? "" : ", ") + std::string(table);
     server.sql(fmt::format(
         "CREATE PUBLICATION weir_probe FOR TABLE {} WITH (publish_via_partition_root = true)",
-        tables));
+        list));
     from = Lsn::parse(server.value(
         "SELECT lsn FROM pg_create_logical_replication_slot('weir_probe', 'pgoutput')"));
   }
 
-  void open() { reader = std::make_unique<PgChangeReader>(task, from, plans_); }
+  void open() { reader = std::make_unique<PgChangeReader>(task, from, plans); }
 
   void close() {
     from = Lsn::parse(reader->offset().text);
@@ -163,7 +168,9 @@ class Follower {
     return eventually(
         [&] {
           while (reader->wait(std::chrono::milliseconds(5)) == ChangeReader::Wait::ready) {
+            sink.changed = false;
             reader->poll(sink);
+            if (sink.changed) take_definition();
             if (!sink.in_transaction() && condition()) return true;
           }
           return !sink.in_transaction() && condition();
@@ -178,19 +185,31 @@ class Follower {
     return std::exchange(sink.lines, {});
   }
 
+  /// What the stage does with a change that it accepts: it goes on with a reader for the new plans.
+  void take_definition() {
+    const SchemaChange& change = sink.changes.back();
+    if (change.definition == nullptr) return;
+    TablePlan& plan = *std::find_if(plans.begin(), plans.end(), [&](const TablePlan& each) {
+      return each.source.name == change.table;
+    });
+    plan = plan_of(*change.definition, plan.id);
+    close();
+    open();
+  }
+
   std::string slot(const char* column) {
     return server_.value(
         fmt::format("SELECT {} FROM pg_replication_slots WHERE slot_name = 'weir_probe'", column));
   }
 
   Task task;
+  std::vector<TablePlan> plans;
   Lsn from;
   Recorder sink;
   std::unique_ptr<PgChangeReader> reader;
 
  private:
   TempPostgres& server_;
-  std::vector<TablePlan> plans_;
 };
 
 using Lines = std::vector<std::string>;
@@ -210,12 +229,7 @@ void rows_and_transactions(TempPostgres::Release which) {
   server.sql(
       "CREATE TABLE item (id int PRIMARY KEY, name text, flag boolean, data bytea, "
       "at timestamptz); CREATE TABLE other (id int PRIMARY KEY)");
-  Follower source(server, {plan_of(0, "item",
-                                   {kId,
-                                    {"name"},
-                                    {"flag", TypeKind::boolean, "boolean"},
-                                    {"data", TypeKind::bytes, "bytea"},
-                                    {"at", TypeKind::timestamp, "timestamp with time zone"}})});
+  Follower source(server, {"item"});
   server.sql(
       "INSERT INTO item VALUES (1, 'one', true, '\\x41ff', '2026-01-02 05:04:05+02'), "
       "(2, NULL, NULL, NULL, NULL)");
@@ -251,10 +265,7 @@ void toast_in_each_identity(TempPostgres::Release which) {
     server.sql(fmt::format("ALTER TABLE {} ALTER big SET STORAGE EXTERNAL", table));
   }
   server.sql("ALTER TABLE k ALTER id SET STORAGE EXTERNAL");
-  const PlanColumn n{"n", TypeKind::int32, "integer"};
-  Follower source(server,
-                  {plan_of(0, "d", {kId, {"big"}, n}), plan_of(1, "f", {kId, {"big"}, n}),
-                   plan_of(2, "x", {kId, {"big"}, n}), plan_of(3, "k", {{"id"}, {"big"}, n})});
+  Follower source(server, {"d", "f", "x", "k"});
   const std::string large = fmt::format("[{}]", 32 * 400);
   const std::string key(2500, 'k');
   server.sql(
@@ -291,7 +302,7 @@ void streamed_transactions(TempPostgres::Release which) {
   // The least the server takes: it streams what is larger.
   TempPostgres server(release(which, {"logical_decoding_work_mem=64kB"}));
   server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
-  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  Follower source(server, {"item"});
   source.open();
   PgSession one = server.session("postgres");
   PgSession two = server.session("postgres");
@@ -365,7 +376,7 @@ void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }
 void large_transaction(TempPostgres::Release which, const char* work_mem, int rows) {
   TempPostgres server(release(which, {std::string("logical_decoding_work_mem=") + work_mem}));
   server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
-  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  Follower source(server, {"item"});
   source.sink.keep_rows = false;
   source.open();
   reset_peak_memory();
@@ -383,7 +394,7 @@ void truncations(TempPostgres::Release which) {
   server.sql(
       "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY REFERENCES "
       "a); CREATE TABLE c (id int PRIMARY KEY)");
-  Follower source(server, {plan_of(0, "a", {kId}), plan_of(1, "b", {kId}), plan_of(2, "c", {kId})});
+  Follower source(server, {"a", "b", "c"});
   server.sql("INSERT INTO a VALUES (1)");
   server.sql("TRUNCATE a CASCADE");
   // What is put in before the truncation is gone after it, and what follows is not.
@@ -408,7 +419,7 @@ void partitions(TempPostgres::Release which) {
       "CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10); "
       "CREATE TABLE m2 (day int NOT NULL, id int NOT NULL, PRIMARY KEY (id, day)); "
       "ALTER TABLE m ATTACH PARTITION m2 FOR VALUES FROM (10) TO (20)");
-  Follower source(server, {plan_of(0, "m", {kId, {"day", TypeKind::int32, "integer"}}, 2)});
+  Follower source(server, {"m"});
   server.sql("INSERT INTO m VALUES (1, 5), (2, 15)");
   server.sql("UPDATE m SET day = 15 WHERE id = 1");
   server.sql("CREATE TABLE m3 PARTITION OF m FOR VALUES FROM (20) TO (30)");
@@ -424,7 +435,7 @@ void partitions(TempPostgres::Release which) {
 void resumes(TempPostgres::Release which) {
   TempPostgres server(release(which));
   server.sql("CREATE TABLE item (id int PRIMARY KEY)");
-  Follower source(server, {plan_of(0, "item", {kId})});
+  Follower source(server, {"item"});
   for (int i = 0; i < 20; ++i) server.sql(fmt::format("INSERT INTO item VALUES ({})", i));
   Lines seen;
   // Whatever was confirmed or not, each reader goes on where the one before it ended.
@@ -456,7 +467,7 @@ void resumes(TempPostgres::Release which) {
 void idle_slot_moves(TempPostgres::Release which) {
   TempPostgres server(release(which));
   server.sql("CREATE TABLE item (id int PRIMARY KEY); CREATE TABLE other (id int)");
-  Follower source(server, {plan_of(0, "item", {kId})});
+  Follower source(server, {"item"});
   source.open();
   const std::string before = source.slot("confirmed_flush_lsn");
   CHECK(before == source.from.text());
@@ -484,7 +495,7 @@ void idle_slot_moves(TempPostgres::Release which) {
 void blocked_sink(TempPostgres::Release which) {
   TempPostgres server(release(which, {"wal_sender_timeout=2s"}));
   server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)");
-  Follower source(server, {plan_of(0, "item", {kId, {"name"}})});
+  Follower source(server, {"item"});
   source.sink.keep_rows = false;
   source.open();
   // More than the buffers between hold, so that the server waits in the middle of sending.
@@ -512,6 +523,94 @@ void blocked_sink(TempPostgres::Release which) {
   source.read_all();  // what was written meanwhile
   CHECK(source.sink.rows == 50'000 + 3 * 20'001);
   CHECK(source.slot("active_pid") == pid);
+}
+
+/// "id:integer:0 c:integer:new=5": name, type, and where a column comes from.
+std::string text_of(const SchemaChange& change) {
+  if (change.definition == nullptr) return "unreadable: " + change.unreadable;
+  std::string out;
+  for (std::size_t i = 0; i < change.origins.size(); ++i) {
+    const weir::Column& column = change.definition->columns[i];
+    const weir::ColumnOrigin& origin = change.origins[i];
+    out += fmt::format("{}{}:{}:", out.empty() ? "" : " ", column.name, column.type.native);
+    if (origin.before != weir::ColumnOrigin::kNew) {
+      out += std::to_string(origin.before);
+    } else {
+      out += origin.fill_unknown.empty() ? "new=" + origin.fill.value_or("NULL") : "unknown";
+    }
+  }
+  return out;
+}
+
+void definitions(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TYPE mood AS ENUM ('sad', 'glad'); CREATE DOMAIN age AS int; "
+      "CREATE TABLE t (id int PRIMARY KEY, a text, b int)");
+  Follower source(server, {"t"});
+  const auto changes = [&] {
+    Lines out;
+    for (const SchemaChange& change : std::exchange(source.sink.changes, {})) {
+      out.push_back(fmt::format("{}: {}", change.sql, text_of(change)));
+    }
+    return out;
+  };
+  server.sql("INSERT INTO t VALUES (1, 'x', 2)");
+  server.sql("ALTER TABLE t ADD f float8 DEFAULT random()");
+  server.sql(
+      "ALTER TABLE t ADD c boolean DEFAULT true, ADD d mood, ADD e age NOT NULL DEFAULT 3, "
+      "ADD g timestamptz DEFAULT '2026-01-02 00:00:00+01'");
+  server.sql("INSERT INTO t VALUES (2, 'y', 3, 1.5, false, 'sad', 4, NULL)");
+  CHECK(source.read_all() == Lines{"begin", "insert 0 1,x,2", "commit", "add_column t", "begin",
+                                   "insert 0 2,y,3,1.5,0,sad,4,NULL", "commit"});
+  CHECK(
+      changes() ==
+      Lines{"ALTER TABLE public.t ADD COLUMN f double precision, ADD COLUMN c boolean, ADD COLUMN "
+            "d public.mood, ADD COLUMN e integer, ADD COLUMN g timestamp with time zone: "
+            "id:integer:0 a:text:1 b:integer:2 f:double precision:unknown c:boolean:new=1 "
+            "d:public.mood:new=NULL e:integer:new=3 g:timestamp with time zone:new=2026-01-01 "
+            "23:00:00"});
+
+  server.sql("ALTER TABLE t DROP d, DROP f, DROP g");
+  server.sql("ALTER TABLE t RENAME a TO aa");
+  server.sql("ALTER TABLE t ALTER b TYPE bigint");
+  server.sql("UPDATE t SET aa = 'z' WHERE id = 1");
+  CHECK(source.read_all() == Lines{"alter_column t", "drop_column t", "begin",
+                                   "update 0 1,-,-,-,- -> 1,z,2,1,3", "commit"});
+  CHECK(changes() ==
+        Lines{"ALTER TABLE public.t RENAME COLUMN a TO aa, ALTER COLUMN b TYPE bigint: "
+              "id:integer:0 aa:text:1 b:bigint:2 f:double precision:3 c:boolean:4 d:public.mood:5 "
+              "e:integer:6 g:timestamp with time zone:7",
+              "ALTER TABLE public.t DROP COLUMN f, DROP COLUMN d, DROP COLUMN g: id:integer:0 "
+              "aa:text:1 b:bigint:2 c:boolean:4 e:integer:6"});
+
+  // In the middle of a transaction: what came before gets the column's value as well.
+  server.sql(
+      "BEGIN; INSERT INTO t VALUES (3, 'p', 1, true, 1); UPDATE t SET b = 9 WHERE id = 2; "
+      "ALTER TABLE t ADD h int DEFAULT 7, DROP c; INSERT INTO t VALUES (4, 'q', 2, 3, 8); "
+      "COMMIT");
+  CHECK(source.read_all() == Lines{"drop_column t", "add_column t", "begin", "insert 0 3,p,1,1,7",
+                                   "update 0 2,-,-,-,- -> 2,y,9,4,-", "insert 0 4,q,2,3,8",
+                                   "commit"});
+  changes();
+
+  // A table of another name is none of ours, and one of the same name another one.
+  server.sql("ALTER TABLE t RENAME TO u");
+  server.sql("DELETE FROM u WHERE id = 3");
+  source.read_until([&] { return !source.sink.changes.empty(); });
+  CHECK(source.sink.changes.at(0).kind == SchemaChange::Kind::rename_table);
+  CHECK(source.sink.changes.at(0).new_name.table == "u");
+}
+
+void ambiguous_definitions(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql("CREATE TABLE t (id int PRIMARY KEY, a text, b text)");
+  Follower source(server, {"t"});
+  server.sql("ALTER TABLE t DROP b, ADD c text");
+  server.sql("INSERT INTO t VALUES (1, 'x', 'y')");
+  REQUIRE(source.read_until([&] { return !source.sink.changes.empty(); }));
+  CHECK(source.sink.changes[0].definition == nullptr);
+  CHECK_THAT(source.sink.changes[0].unreadable, Catch::Contains("whether b became c"));
 }
 
 }  // namespace
@@ -587,4 +686,23 @@ TEST_CASE("PostgreSQL 15: a million rows fit into little memory", "[pgout]") {
 
 TEST_CASE("PostgreSQL 18: a million rows fit into little memory", "[pgout][bootstrap]") {
   large_transaction(TempPostgres::Release::v18, "64kB", 1'000'000);
+}
+
+TEST_CASE("PostgreSQL 15: changes of a definition come before the rows they shape", "[pgout]") {
+  definitions(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: changes of a definition come before the rows they shape",
+          "[pgout][bootstrap]") {
+  definitions(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a rename that cannot be told from a new column is not guessed",
+          "[pgout]") {
+  ambiguous_definitions(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a rename that cannot be told from a new column is not guessed",
+          "[pgout][bootstrap]") {
+  ambiguous_definitions(TempPostgres::Release::v18);
 }

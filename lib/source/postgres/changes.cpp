@@ -2,6 +2,7 @@
 #include "source/postgres/changes.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -9,7 +10,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "client/pq.h"
+#include "model/finding.h"
+#include "source/postgres/catalog.h"
+#include "source/postgres/slot.h"
 #include "source/postgres/transaction_buffer.h"
 #include "source/postgres/value.h"
 
@@ -25,9 +28,7 @@ constexpr std::size_t kStreamedMemory = std::size_t{256} << 10;
 /// wait for all of it.
 constexpr std::size_t kReplayBytes = std::size_t{1} << 20;
 
-std::string name_of(const RelationMessage& message) {
-  return TableName{message.schema, message.table}.text();
-}
+TableName name_of(const RelationMessage& message) { return {message.schema, message.table}; }
 
 }  // namespace
 
@@ -40,15 +41,23 @@ struct PgChangeReader::SelectedTable {
   std::vector<Cell> before;
   std::vector<Cell> after;
   std::uint32_t relation = 0;  ///< its id as far as it is known
+  Lsn since;                   ///< what commits up to here came with the copy
 };
 
 /// A table as the rows that come now have it.
 struct PgChangeReader::Relation {
+  /// A column that came later in the same transaction.
+  struct Missing {
+    std::uint32_t place = 0;
+    Cell fill;            ///< what rows hold that were there before it
+    std::string problem;  ///< why that cannot be told; "" if it can
+  };
   RelationMessage message;
-  SelectedTable* table = nullptr;      ///< null if nobody wants its changes
-  std::vector<std::uint32_t> places;   ///< of its columns in Table::columns, or kNoPlace
-  std::vector<std::uint32_t> missing;  ///< columns of the plan that its rows lack
-  bool identifies = false;             ///< the replica identity holds the key
+  SelectedTable* table = nullptr;     ///< null if nobody wants its changes
+  std::vector<std::uint32_t> places;  ///< of its columns in Table::columns, or kNoPlace
+  std::vector<Missing> missing;
+  std::string unfit;        ///< why its rows do not fit the plan; "" if they do
+  bool identifies = false;  ///< the replica identity holds the key
 };
 
 /// A transaction that has not been handed over.
@@ -62,6 +71,10 @@ struct PgChangeReader::Transaction {
   /// Where the first change of each subtransaction is, by id. Ids grow with time, and a
   /// subtransaction's own ones are greater than its own.
   std::vector<std::pair<std::uint32_t, std::uint64_t>> subtransactions;
+  /// What is to be handed over before it, the next one last.
+  std::vector<SchemaChange> pending;
+  /// By table: the columns of the catalogue, where rows came before a change of definition.
+  std::unordered_map<std::uint32_t, std::vector<CatalogueColumn>> columns;
   /// Up to where rows of a table are gone, because it is emptied later on.
   std::unordered_map<std::uint32_t, std::uint64_t> emptied;
   std::uint32_t xid = 0;
@@ -84,7 +97,9 @@ PgChangeReader::PgChangeReader(const Task& task, Lsn from, std::span<const Table
       if (!column.added()) table->wanted[column.source] = true;
     }
     for (const std::uint32_t part : plan.key) table->key.push_back(plan.columns[part].source);
-    tables_.emplace(plan.source.name, std::move(table));
+    if (!plan.since.empty()) table->since = Lsn::parse(plan.since.text);
+    // Of a table that is gone nothing can come; another one of its name is none of ours.
+    if (!plan.source.gone) tables_.emplace(plan.source.name, std::move(table));
   }
   ask_catalogue(task, from);
   stream_ = std::make_unique<SlotStream>(task, from);
@@ -95,45 +110,39 @@ PgChangeReader::~PgChangeReader() = default;
 void PgChangeReader::ask_catalogue(const Task& task, Lsn from) {
   PgConnection connection(task.source, PgConnection::Role::source);
   const std::string slot = slot_name(task);
-  const auto confirmed = connection.scalar(
-      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1", {slot});
-  if (confirmed && Lsn::parse(*confirmed) > from) {
-    throw Error(ExitCode::refused, "postgres.slot-moved",
-                fmt::format("the slot {} no longer reaches back to offset {}", slot, from.text()),
-                fmt::format("it is at {}: somebody else has read from it or moved it", *confirmed),
-                "find out who uses the slot, and start the task anew with empty target tables; "
-                "source.slot gives it a slot of its own");
+  if (const auto gap =
+          slot_gap(read_slot(connection, slot), slot, task.source.database, {from.text(), {}})) {
+    throw refusal(*gap);
   }
-  const std::string publication = publication_name(task);
-  if (!connection.scalar("SELECT 1 FROM pg_publication WHERE pubname = $1", {publication})) {
+  const std::string name = publication_name(task);
+  const auto publication = read_publication(connection, name);
+  if (!publication) {
     throw Error(ExitCode::refused, "postgres.publication-missing",
-                fmt::format("the source has no publication {}", publication),
-                "the server sends the changes of published tables only",
-                "changes since it was dropped may be lost: create it and start the task anew, or "
-                "correct source.publication");
+                fmt::format("the source has no publication {}", name),
+                "the server sends the changes of published tables only, and has sent none since it "
+                "was dropped",
+                "start the task anew with empty target tables, or correct source.publication");
   }
-  const PgResult published = connection.query(
-      "SELECT p.schemaname, p.tablename, c.oid FROM pg_publication_tables p JOIN pg_namespace n "
-      "ON n.nspname = p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = "
-      "p.tablename WHERE p.pubname = $1",
-      {publication});
-  for (std::size_t i = 0; i < published.rows(); ++i) {
-    const auto table =
-        tables_.find({std::string(published.text(i, 0)), std::string(published.text(i, 1))});
-    if (table == tables_.end()) continue;
-    table->second->relation =
-        static_cast<std::uint32_t>(std::stoul(std::string(published.text(i, 2))));
+  const PgResult ids = connection.query(
+      "SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = "
+      "c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_'");
+  for (std::size_t i = 0; i < ids.rows(); ++i) {
+    const auto found = tables_.find({std::string(ids.text(i, 0)), std::string(ids.text(i, 1))});
+    if (found == tables_.end()) continue;
+    const std::string_view id = ids.text(i, 2);
+    std::from_chars(id.data(), id.data() + id.size(), found->second->relation);
+    by_id_[found->second->relation] = found->second.get();
   }
-  for (const auto& [name, table] : tables_) {
-    if (table->relation != 0) continue;
+  for (const auto& [table, selected] : tables_) {
+    // One that was dropped or renamed meanwhile has its last changes in the log all the same.
+    if (selected->relation == 0 || publication->tables.contains(table)) continue;
     throw Error(ExitCode::refused, "postgres.publication-table",
-                fmt::format("{} is not in the publication {}", name.text(), publication),
-                "the server does not send its changes, and has not since it was taken out; a "
-                "partitioned table is in only with publish_via_partition_root",
+                fmt::format("{} is not in the publication {}", table.text(), name),
+                "the server has not sent its changes since it was taken out; a partitioned table "
+                "is in only with publish_via_partition_root",
                 fmt::format("ALTER PUBLICATION {} ADD TABLE {}, and start the task anew if the "
                             "table was changed while it was out",
-                            pg_identifier(publication),
-                            pg_identifier(name.schema) + "." + pg_identifier(name.table)));
+                            pg_identifier(name), qualified(table)));
   }
 }
 
@@ -199,7 +208,7 @@ void PgChangeReader::take(std::string_view message, ChangeSink& sink) {
       const auto [xid, commit] = read_stream_commit(message);
       auto transaction = streamed_.extract(xid);
       expect(!transaction.empty());
-      transaction.mapped()->is_old = commit.end <= from_;
+      transaction.mapped()->is_old = commit.begin < from_;
       return begin_replay(std::move(transaction.mapped()), commit, sink);
     }
     case Message::relation:
@@ -273,47 +282,114 @@ void PgChangeReader::abort(const StreamAbortMessage& message) {
 void PgChangeReader::begin_replay(std::unique_ptr<Transaction> transaction,
                                   const CommitMessage& commit, ChangeSink& sink) {
   transaction->commit = commit;
+  if (!transaction->is_old) look_ahead(*transaction);
   replaying_ = std::move(transaction);
-  hand_over_definitions(*replaying_, sink);
   replay(sink);
 }
 
-void PgChangeReader::hand_over_definitions(Transaction& transaction, ChangeSink& sink) {
-  const auto hand_over = [&](SchemaChange change) {
-    change.time = transaction.commit.time;
-    sink.schema(change);
-    sink.commit(transaction.commit.time);
-  };
+PgConnection& PgChangeReader::catalogue() {
+  if (catalogue_ == nullptr) {
+    catalogue_ = std::make_unique<PgConnection>(task_.source, PgConnection::Role::source);
+  }
+  return *catalogue_;
+}
+
+void PgChangeReader::look_ahead(Transaction& transaction) {
+  // How rows are announced last is how the table is left: all rows are handed over like that.
+  std::vector<std::uint32_t> done;
+  for (auto last = transaction.relations.rbegin(); last != transaction.relations.rend(); ++last) {
+    const RelationMessage& relation = last->second;
+    if (std::find(done.begin(), done.end(), relation.id) != done.end()) continue;
+    done.push_back(relation.id);
+    compare(transaction, relation);
+    look_for_fills(transaction, relation);
+  }
+  find_truncates(transaction);
+  std::reverse(transaction.pending.begin(), transaction.pending.end());
+  catalogue_.reset();
+}
+
+void PgChangeReader::compare(Transaction& transaction, const RelationMessage& relation) {
+  const auto known = relations_.find(relation.id);
+  if (known != relations_.end() && known->second.message == relation) return;
+  SelectedTable* table = selected(relation);
+  if (table == nullptr || transaction.commit.end <= table->since) return;
+  const Table& source = table->plan->source;
+  SchemaChange change;
+  change.table = source.name;
+  if (source.name != name_of(relation)) {
+    change.kind = SchemaChange::Kind::rename_table;
+    change.new_name = name_of(relation);
+    change.sql =
+        fmt::format("ALTER TABLE {} RENAME TO {}", source.name.text(), change.new_name.text());
+    transaction.pending.push_back(std::move(change));
+    return;
+  }
+  if (table->relation != 0 && table->relation != relation.id) {
+    change.kind = SchemaChange::Kind::drop_table;
+    change.sql = fmt::format("DROP TABLE {0}; CREATE TABLE {0}", source.name.text());
+    transaction.pending.push_back(std::move(change));
+    return;
+  }
+  if (!has_types(relation, types_)) read_types(catalogue(), relation, types_);
+  if (fits(source, relation, types_)) return;
+  const auto columns = read_columns(catalogue(), relation.id, types_);
+  for (SchemaChange& found : compare_relation(source, relation, types_, columns)) {
+    transaction.pending.push_back(std::move(found));
+  }
+}
+
+void PgChangeReader::look_for_fills(Transaction& transaction, const RelationMessage& last) {
+  const SelectedTable* table = selected(last);
+  if (table == nullptr) return;
+  for (const auto& [place, relation] : transaction.relations) {
+    if (relation.id != last.id || relation == last) continue;
+    if (!has_types(relation, types_)) read_types(catalogue(), relation, types_);
+    transaction.columns.try_emplace(last.id, read_columns(catalogue(), last.id, types_));
+  }
+}
+
+void PgChangeReader::find_truncates(Transaction& transaction) {
   std::vector<std::uint32_t> done;
   for (const auto& [place, id] : transaction.truncates) {
     if (std::find(done.begin(), done.end(), id) != done.end()) continue;
     done.push_back(id);
-    const auto relation = relations_.find(id);
-    const SelectedTable* table = nullptr;
-    if (relation != relations_.end()) {
-      table = relation->second.table;
-    } else {
-      const auto told = std::find_if(transaction.relations.begin(), transaction.relations.end(),
-                                     [&id](const auto& r) { return r.second.id == id; });
-      if (told != transaction.relations.end()) table = selected(told->second);
-    }
-    if (table == nullptr) continue;
+    // Announced in this transaction, or before it.
+    const auto told =
+        std::find_if(transaction.relations.begin(), transaction.relations.end(),
+                     [&id = id](const auto& relation) { return relation.second.id == id; });
+    const auto known = relations_.find(id);
+    const SelectedTable* table = told != transaction.relations.end() ? selected(told->second)
+                                 : known != relations_.end()         ? known->second.table
+                                                                     : nullptr;
+    if (table == nullptr || transaction.commit.end <= table->since) continue;
     // Where the target's table is not emptied, it keeps those rows as well as earlier ones.
     if (task_.ddl.truncate_table == DdlAction::apply) {
       const auto last = std::find_if(transaction.truncates.rbegin(), transaction.truncates.rend(),
-                                     [&id](const auto& entry) { return entry.second == id; });
+                                     [&id = id](const auto& entry) { return entry.second == id; });
       transaction.emptied[id] = last->first;
     }
     SchemaChange change;
     change.kind = SchemaChange::Kind::truncate_table;
     change.table = table->plan->source.name;
     change.sql = fmt::format("TRUNCATE {}", change.table.text());
-    hand_over(std::move(change));
+    transaction.pending.push_back(std::move(change));
   }
 }
 
 void PgChangeReader::replay(ChangeSink& sink) {
   Transaction& transaction = *replaying_;
+  if (!transaction.pending.empty()) {
+    // The sink may want another reader after each of these, which then begins with this
+    // transaction.
+    offset_ = std::max(offset_, transaction.commit.begin);
+    SchemaChange change = std::move(transaction.pending.back());
+    transaction.pending.pop_back();
+    change.time = transaction.commit.time;
+    sink.schema(change);
+    sink.commit(transaction.commit.time);
+    return;
+  }
   for (std::size_t bytes = 0; bytes < kReplayBytes;) {
     const std::span<char> message = transaction.buffer.next();
     if (message.empty()) {
@@ -339,34 +415,64 @@ void PgChangeReader::replay(ChangeSink& sink) {
 }
 
 PgChangeReader::SelectedTable* PgChangeReader::selected(const RelationMessage& message) {
-  const auto found = tables_.find({message.schema, message.table});
+  // By its id first, for it may have another name now.
+  const auto known = by_id_.find(message.id);
+  if (known != by_id_.end()) return known->second;
+  const auto found = tables_.find(name_of(message));
   return found == tables_.end() ? nullptr : found->second.get();
 }
 
 void PgChangeReader::use_relation(RelationMessage message) {
   Relation& relation = relations_[message.id];
-  if (relation.message == message) return;
+  const auto& told = replaying_->relations;
+  const auto last = std::find_if(told.rbegin(), told.rend(),
+                                 [&](const auto& entry) { return entry.second.id == message.id; });
+  const bool is_last = last == told.rend() || last->second == message;
+  if (relation.message == message && is_last && relation.unfit.empty()) return;
   relation = {};
   relation.table = selected(message);
   relation.message = std::move(message);
   if (relation.table == nullptr) return;
   const std::vector<Column>& columns = relation.table->plan->source.columns;
-  std::vector<bool> found(columns.size());
   std::vector<bool> identity(columns.size());
-  for (const RelationColumn& column : relation.message.columns) {
+  std::vector<bool> found(columns.size());
+  const auto catalogue = replaying_->columns.find(relation.message.id);
+  const bool is_earlier = !is_last && catalogue != replaying_->columns.end();
+  ColumnMatch match;
+  if (is_earlier) {
+    match = match_columns(relation.message, last->second, types_, catalogue->second);
+    relation.unfit = match.ambiguous;
+  }
+  for (std::size_t i = 0; i < relation.message.columns.size(); ++i) {
+    const RelationColumn& column = relation.message.columns[i];
+    relation.places.push_back(kNoPlace);
+    if (is_earlier && match.became[i] == ColumnMatch::kDropped) continue;
+    const std::string& name = is_earlier ? last->second.columns[match.became[i]].name : column.name;
     const auto at = std::find_if(columns.begin(), columns.end(),
-                                 [&](const Column& known) { return known.name == column.name; });
-    if (at == columns.end()) {
-      relation.places.push_back(kNoPlace);
-      continue;
-    }
+                                 [&](const Column& known) { return known.name == name; });
+    if (at == columns.end()) continue;
     const auto place = static_cast<std::uint32_t>(at - columns.begin());
-    relation.places.push_back(place);
+    relation.places.back() = place;
     found[place] = true;
     identity[place] = column.identity;
+    const auto type = types_.find({column.type, column.modifier});
+    if (type != types_.end() && type->second.kind != at->type.kind) {
+      relation.unfit = fmt::format("the type of {} was changed", column.name);
+    }
   }
   for (std::uint32_t i = 0; i < columns.size(); ++i) {
-    if (!found[i]) relation.missing.push_back(i);
+    if (found[i]) continue;
+    Relation::Missing& missing = relation.missing.emplace_back();
+    missing.place = i;
+    if (!is_earlier) continue;
+    for (const CatalogueColumn& column : catalogue->second) {
+      if (column.dropped || column.name != columns[i].name) continue;
+      if (column.fill) missing.fill = Cell(*column.fill);
+      missing.problem = column.fill_unknown;
+    }
+  }
+  if (is_last && !fits(relation.table->plan->source, relation.message, types_)) {
+    relation.unfit = "its definition is another one";
   }
   const std::vector<std::uint32_t>& key = relation.table->key;
   relation.identifies = !key.empty() && std::all_of(key.begin(), key.end(),
@@ -400,13 +506,20 @@ void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {
                             offset_.text()),
                 why, fix);
   };
+  if (transaction.commit.end <= table.since) return;
+  const auto unfit = [&](const std::string& problem) {
+    stop("postgres.row-unfit", "the row has another definition than the task goes by: " + problem,
+         "start the task anew from a fresh copy of this table; rows that come before a change of "
+         "their table's definition, in one transaction with it, cannot always be told");
+  };
+  if (!relation.unfit.empty()) unfit(relation.unfit);
   const bool is_insert = row_.op == RowChange::Op::insert;
   const bool is_update = row_.op == RowChange::Op::update;
   if (!is_insert && row_.before != RowMessage::Before::row) {
     const std::string cure = fmt::format(
         "ALTER TABLE {} REPLICA IDENTITY FULL on the source, and start the task anew from a fresh "
         "copy of this table: what is in the log already does not say which row is meant",
-        name_of(relation.message));
+        qualified(name_of(relation.message)));
     if (plan.key.empty()) {
       stop("postgres.identity", "its rows have no key, and the log does not hold them as they were",
            cure);
@@ -455,8 +568,10 @@ void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {
       if (row_.new_cells[i].kind == TupleCell::Kind::unchanged) cell = table.before[place];
       table.after[place] = cell;
     }
-    for (const std::uint32_t place : relation.missing) {
-      table.after[place] = is_insert ? Cell::null() : Cell::absent();
+    // The target's rows have such a column filled in by now.
+    for (const Relation::Missing& missing : relation.missing) {
+      table.after[missing.place] = is_insert ? missing.fill : Cell::absent();
+      if (is_insert && !missing.problem.empty()) unfit(missing.problem);
     }
   }
   if (is_update && !has_old) {

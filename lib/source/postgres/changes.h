@@ -10,10 +10,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "client/pq.h"
+#include "model/change.h"
 #include "model/table_plan.h"
 #include "model/task.h"
 #include "source/postgres/offset.h"
 #include "source/postgres/pgoutput.h"
+#include "source/postgres/relation.h"
 #include "source/postgres/slot_stream.h"
 #include "source/source.h"
 
@@ -27,7 +30,7 @@ namespace weir::pgsource {
 class PgChangeReader final : public ChangeReader {
  public:
   /// Connects and asks for the changes of commits that end after `from`. `plans` must outlive the
-  /// reader. Throws what SlotStream does, and Error(refused) with "postgres.slot-moved",
+  /// reader. Throws what SlotStream does, what is wrong with the slot, and Error(refused) with
   /// "postgres.publication-missing" or "postgres.publication-table".
   PgChangeReader(const Task& task, Lsn from, std::span<const TablePlan> plans);
   ~PgChangeReader() override;
@@ -54,20 +57,25 @@ class PgChangeReader final : public ChangeReader {
   void abort(const StreamAbortMessage& message);
   void begin_replay(std::unique_ptr<Transaction> transaction, const CommitMessage& commit,
                     ChangeSink& sink);
-  /// Hands over what the transaction does to whole tables, as if it came before it.
-  void hand_over_definitions(Transaction& transaction, ChangeSink& sink);
+  /// Finds out what the transaction does to whole tables, which is handed over as if it came before
+  /// it.
+  void look_ahead(Transaction& transaction);
+  void compare(Transaction& transaction, const RelationMessage& relation);
+  void look_for_fills(Transaction& transaction, const RelationMessage& last);
+  void find_truncates(Transaction& transaction);
   void replay(ChangeSink& sink);
   void replay_row(std::span<char> message, ChangeSink& sink);
   void use_relation(RelationMessage message);
   SelectedTable* selected(const RelationMessage& message);
-  /// The names of the types of its columns, as the catalogue spells them.
-  std::vector<std::string> type_names(const RelationMessage& message);
+  PgConnection& catalogue();
 
   const Task& task_;
   std::unique_ptr<SlotStream> stream_;
   std::map<TableName, std::unique_ptr<SelectedTable>> tables_;
+  std::unordered_map<std::uint32_t, SelectedTable*> by_id_;
   std::unordered_map<std::uint32_t, Relation> relations_;
-  std::map<std::pair<std::uint32_t, std::int32_t>, std::string> types_;
+  TypeMap types_;
+  std::unique_ptr<PgConnection> catalogue_;  ///< while look_ahead() needs it
   RowMessage row_;
 
   std::unique_ptr<Transaction> open_;  ///< between Begin and Commit

@@ -79,8 +79,8 @@ Fields fields_of(std::string_view message) {
 
 CommitMessage commit_fields(Fields& fields) {
   fields.letter();  // flags, none of which exists yet
-  fields.lsn();     // where the commit begins
   CommitMessage out;
+  out.begin = fields.lsn();
   out.end = fields.lsn();
   out.time = fields.time();
   fields.end();

@@ -48,13 +48,14 @@ enum class Message : char {
 };
 
 struct BeginMessage {
-  Lsn commit;  ///< where the commit begins
+  Lsn commit;  ///< CommitMessage::begin
   Time time{};
   std::uint32_t xid = 0;
 };
 
 struct CommitMessage {
-  Lsn end;  ///< after the commit
+  Lsn begin;  ///< before the commit: who reads from here on is sent the transaction
+  Lsn end;    ///< after it: who reads from here on is not
   Time time{};
 };
 
