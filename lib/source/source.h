@@ -147,7 +147,7 @@ class Source {
   virtual std::unique_ptr<RowReader> open_rows() = 0;
   /// Reads from `from` on. `plans` are those whose changes are wanted; all ids must be distinct,
   /// and the span must outlive the reader. Rows of a plan that has a `since` come only from the
-  /// transactions after it, and so do the changes that act on all its rows (TRUNCATE).
+  /// transactions after it, and so do the changes of the table itself.
   virtual std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                                      std::span<const TablePlan> plans) = 0;
 };

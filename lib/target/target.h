@@ -121,7 +121,8 @@ class Target {
   virtual std::size_t max_name_bytes() const = 0;
   virtual std::string refuse_name(std::string_view name) const = 0;
 
-  /// Fills in PlannedColumn::target_type where the task file does not say it. Pure.
+  /// Fills in PlannedColumn::target_type where the task file does not say it. Asks the server at
+  /// most whether it has a type of that name.
   virtual void plan_types(const Task& task, TablePlan& plan) const = 0;
 
   /// Everything that would make a task on these tables fail. `recovered` tells a resumed task from

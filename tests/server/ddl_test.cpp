@@ -44,7 +44,7 @@ std::size_t events(const TaskRun& task, const std::string& id) {
 }
 
 /// Waits until a change that is made now has come through.
-bool comes_through(TaskRun& task, MySqlServer& source, const TempPostgres& target) {
+bool comes_through(TaskRun& task, MySqlServer& source, TempPostgres& target) {
   source.sql("UPDATE shop.mark SET n = n + 1");
   const std::string mark = source.value("SELECT n FROM shop.mark");
   return task.await([&] { return target.value("SELECT n FROM shop.mark") == mark; });
@@ -70,14 +70,14 @@ std::string columns_of(MySqlServer& source, const std::string& table) {
                   table));
 }
 
-std::string columns_of(const TempPostgres& target, const std::string& table) {
+std::string columns_of(TempPostgres& target, const std::string& table) {
   return target.value(
       fmt::format("SELECT string_agg(column_name, ', ' ORDER BY column_name COLLATE \"C\") FROM "
                   "information_schema.columns WHERE table_schema = 'shop' AND table_name = '{}'",
                   table));
 }
 
-void check_equal(MySqlServer& source, const TempPostgres& target, const std::string& table) {
+void check_equal(MySqlServer& source, TempPostgres& target, const std::string& table) {
   const std::string columns = columns_of(source, table);
   CHECK(columns_of(target, table) == columns);
   const std::string query = fmt::format("SELECT {} FROM shop.{} ORDER BY id", columns, table);

@@ -35,3 +35,14 @@ TEST_CASE("offsets are ordered by file number, not by text", "[offset]") {
   CHECK(reached(at("bin.000001:4 gtid 0-1-42"), at("bin.000009:4 gtid 0-1-42")));
   CHECK_FALSE(reached(at("bin.000009:4 gtid 0-1-41"), at("bin.000001:4 gtid 0-1-42")));
 }
+
+TEST_CASE("an offset that is read from an earlier place says both") {
+  const LogPosition from = LogPosition::parse("bin.000007:4 gtid 0-1-42");
+  const LogPosition applied = LogPosition::parse("bin.000009:99 gtid 0-1-50");
+  const std::string text = weir::mysql::offset_text(from, applied);
+  CHECK(text == "bin.000007:4 gtid 0-1-42 applied bin.000009:99 gtid 0-1-50");
+  CHECK(LogPosition::parse(text).text() == from.text());
+  CHECK(weir::mysql::applied_position(text).text() == applied.text());
+  CHECK(weir::mysql::offset_text(from, from) == from.text());
+  CHECK(weir::mysql::applied_position(from.text()).text() == from.text());
+}

@@ -291,6 +291,100 @@ std::array<unsigned, 3> version_parts(std::string_view version) {
   return parts;
 }
 
+/// The status variables of a QUERY event. Their lengths are not in the event, so the first one
+/// that weir does not know ends the search; servers write what matters here before newer ones.
+void read_session(EventCursor status, bool mariadb, QueryEvent& out) {
+  enum Status : std::uint8_t {
+    kFlags2 = 0,
+    kSqlMode = 1,
+    kAutoIncrement = 3,
+    kCharset = 4,
+    kTimeZone = 5,
+    kCatalog = 6,
+    kTimeNames = 7,
+    kDatabaseCharset = 8,
+    kTableMapForUpdate = 9,
+    kDataWritten = 10,
+    kInvoker = 11,
+    kUpdatedSchemas = 12,
+    kMicroseconds = 13,
+    kExplicitTimestamps = 16,
+    kDdlXid = 17,
+    kUtf8mb4Collation = 18,
+    kMariaDbMicroseconds = 128,
+    kMariaDbXid = 129,
+    kMariaDbGtidFlags = 130,
+    kMariaDbCharsetCollations = 131,
+  };
+  constexpr std::uint32_t kExplicitTimestampsFlag = 1 << 24;
+  constexpr std::uint8_t kTooManySchemas = 254;
+  while (status.left() > 0) {
+    switch (status.byte()) {
+      case kFlags2:
+        // Only a set flag says something: older releases have no such flag.
+        if ((status.u32() & kExplicitTimestampsFlag) != 0 && mariadb) {
+          out.explicit_timestamps = true;
+        }
+        break;
+      case kSqlMode:
+        out.sql_mode = status.number(8);
+        break;
+      case kCatalog:
+        status.take(status.byte());
+        break;
+      case kAutoIncrement:
+      case kDataWritten:
+        status.take(4);
+        break;
+      case kCharset:
+        out.client_collation = status.u16();
+        out.connection_collation = status.u16();
+        status.take(2);
+        break;
+      case kTimeZone:
+        out.time_zone = status.take(status.byte());
+        break;
+      case kTimeNames:
+      case kDatabaseCharset:
+      case kMariaDbGtidFlags:
+        status.take(2);
+        break;
+      case kTableMapForUpdate:
+      case kDdlXid:
+      case kMariaDbXid:
+        status.take(8);
+        break;
+      case kInvoker:
+        status.take(status.byte());
+        status.take(status.byte());
+        break;
+      case kUpdatedSchemas: {
+        const std::uint8_t count = status.byte();
+        for (std::uint8_t i = 0; count != kTooManySchemas && i < count; ++i) {
+          while (status.byte() != 0) {
+          }
+        }
+        break;
+      }
+      case kMicroseconds:
+      case kMariaDbMicroseconds:
+        out.micros = static_cast<std::uint32_t>(status.number(3));
+        break;
+      case kExplicitTimestamps:
+        out.explicit_timestamps = status.byte() != 0;
+        break;
+      case kUtf8mb4Collation:
+        out.utf8mb4_collation = status.u16();
+        break;
+      case kMariaDbCharsetCollations:
+        out.charset_collations = status.take(status.byte() * std::uint64_t{4});
+        break;
+      default:
+        return;
+    }
+  }
+}
+
 /// What the format description says of the events that follow it.
 struct Format {
   bool known = false;
@@ -720,13 +814,6 @@ void BinlogDecoder::State::mariadb_gtid(const EventHeader& header, std::string_v
 void BinlogDecoder::State::query(const EventHeader& header, std::string_view body, bool compressed,
                                  BinlogHandler& handler) {
   constexpr std::size_t kFixedPart = 4 + 4 + 1 + 2 + 2;
-  enum Status : std::uint8_t {
-    kFlags2 = 0,
-    kSqlMode = 1,
-    kAutoIncrement = 3,
-    kCharset = 4,
-    kCatalog = 6,
-  };
   EventCursor cursor(header, body);
   EventCursor fixed(header, cursor.take(post_header(header, kFixedPart)));
   fixed.take(4 + 4);  // connection, seconds
@@ -738,31 +825,7 @@ void BinlogDecoder::State::query(const EventHeader& header, std::string_view bod
   cursor.take(1);
   out.sql = compressed ? inflater.inflate(header, cursor.rest()) : cursor.rest();
 
-  // Servers write these variables first and in this order; the lengths of later ones are not in
-  // the event, so the first other one ends the search.
-  for (bool more = true; more && status.left() > 0;) {
-    switch (status.byte()) {
-      case kFlags2:
-        status.take(4);
-        break;
-      case kSqlMode:
-        out.sql_mode = status.number(8);
-        break;
-      case kCatalog:
-        status.take(status.byte());
-        break;
-      case kAutoIncrement:
-        status.take(4);
-        break;
-      case kCharset:
-        out.client_collation = status.u16();
-        more = false;
-        break;
-      default:
-        more = false;
-        break;
-    }
-  }
+  read_session(status, format.mariadb, out);
   handler.on_query(header, out);
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,10 +72,19 @@ struct QueryEvent {
   std::string_view schema;  ///< default database
   std::string_view sql;
   std::uint16_t error = 0;
-  /// How the session read the text: @@sql_mode (ANSI_QUOTES 4, NO_BACKSLASH_ESCAPES 1 << 20) and
-  /// the collation id of @@character_set_client. 0 = not said.
+  /// How the session read the text: @@sql_mode (SqlMode) and the ids of the collations of
+  /// @@character_set_client and @@collation_connection. 0 = not said.
   std::uint64_t sql_mode = 0;
   std::uint16_t client_collation = 0;
+  std::uint16_t connection_collation = 0;
+  // Servers say the following only where a statement made use of it.
+  std::string_view time_zone;               ///< @@time_zone: "+05:45", "SYSTEM", a name
+  std::optional<std::uint32_t> micros;      ///< of the header's time
+  std::optional<bool> explicit_timestamps;  ///< @@explicit_defaults_for_timestamp
+  std::uint16_t utf8mb4_collation = 0;      ///< MySQL: @@default_collation_for_utf8mb4
+  /// MariaDB: @@character_set_collations, 4 bytes each: the set's own default collation, and the
+  /// one that stands for it.
+  std::string_view charset_collations;
 };
 
 /// A GTID event of either vendor: a transaction (or one statement of DDL) begins.

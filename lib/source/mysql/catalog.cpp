@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "source/mysql/default_value.h"
 #include "source/mysql/types.h"
 
 namespace weir::mysql {
@@ -25,27 +26,48 @@ std::uint64_t number_of(const Value& value) {
   return out;
 }
 
+/// The text of 'it''s' as MariaDB shows a default.
+std::string unquoted(std::string_view literal) {
+  std::string out;
+  for (std::size_t i = 1; i + 1 < literal.size(); ++i) {
+    char c = literal[i];
+    if ((c == '\'' || c == '\\') && i + 2 < literal.size()) {
+      const char next = literal[++i];
+      c = c == '\'' ? next : next == '0' ? '\0' : next == 'n' ? '\n' : next == 'r' ? '\r' : next;
+    }
+    out += c;
+  }
+  return out;
+}
+
 /// information_schema says how a default was written; only constants are worth keeping. MariaDB
 /// gives an SQL literal, MySQL the bare text and a mark in EXTRA for expressions.
-std::optional<std::string> constant_default(const Value& value, std::string_view extra,
+std::optional<std::string> constant_default(const Column& column, const Value& value,
+                                            std::string_view extra, const TypeSettings& types,
                                             bool is_mariadb) {
   if (!value || extra.find("DEFAULT_GENERATED") != std::string_view::npos) return {};
+  Literal literal{Literal::Kind::string, *value, false};
   const std::string& text = *value;
-  if (!is_mariadb) {
-    if (text.starts_with("CURRENT_TIMESTAMP") || text.starts_with("b'")) return {};
-    return text;
+  const bool is_quoted = text.size() >= 2 && text.front() == '\'' && text.back() == '\'';
+  if (text.starts_with("b'")) {
+    if (column.type.kind != TypeKind::bits) return {};
+    std::uint64_t number = 0;
+    std::from_chars(text.data() + 2, text.data() + text.size(), number, 2);
+    literal = {Literal::Kind::number, std::to_string(number), false};
+  } else if (is_mariadb && is_quoted) {
+    literal.text = unquoted(text);
+  } else if (is_mariadb || column.type.kind == TypeKind::bits) {
+    const bool numeric =
+        !text.empty() && text.find_first_not_of("0123456789.-+eE") == std::string::npos;
+    if (!numeric) return {};
+    literal.kind = Literal::Kind::number;
+  } else if (text.starts_with("CURRENT_TIMESTAMP")) {
+    return {};
   }
-  if (text.size() >= 2 && text.front() == '\'' && text.back() == '\'') {
-    std::string out;
-    for (std::size_t i = 1; i + 1 < text.size(); ++i) {
-      if ((text[i] == '\'' || text[i] == '\\') && i + 2 < text.size()) ++i;
-      out += text[i];
-    }
-    return out;
-  }
-  const bool numeric =
-      !text.empty() && text.find_first_not_of("0123456789.-+eE") == std::string::npos;
-  return numeric ? std::optional<std::string>(text) : std::nullopt;
+  TypeSettings shown = types;
+  shown.zero_dates.kind = ZeroDatePolicy::Kind::keep;
+  NeutralValue neutral = literal_value(column, literal, {shown, false, std::chrono::seconds(0)});
+  return neutral.text ? reliable_default(column, std::move(*neutral.text)) : std::nullopt;
 }
 
 /// Everything of one schema, read in a handful of queries.
@@ -81,30 +103,33 @@ class SchemaReader {
   }
 
   void read_tables() {
-    for (const auto& row : connection_.query(
-             fmt::format("SELECT table_name, engine, table_rows, data_length, table_comment FROM "
-                         "information_schema.tables WHERE table_schema = {}{}",
-                         schema_, filter_))) {
+    for (const auto& row : connection_.query(fmt::format(
+             "SELECT table_name, engine, table_rows, data_length, table_comment, table_collation "
+             "FROM information_schema.tables WHERE table_schema = {}{}",
+             schema_, filter_))) {
       Table* table = find(row[0]);
       if (table == nullptr) continue;
       table->engine = text_of(row[1]);
       table->estimated_rows = number_of(row[2]);
       table->estimated_bytes = number_of(row[3]);
       table->comment = text_of(row[4]);
+      table->collation = text_of(row[5]);
+      // The part in front of the first underscore is the charset, in every name there is.
+      table->charset = table->collation.substr(0, table->collation.find('_'));
     }
   }
 
-  /// MariaDB's JSON is LONGTEXT with a check; nothing else tells it from plain text.
+  /// MariaDB's JSON is LONGTEXT with a check of the column's own, which has the column's name.
+  /// Nothing else tells it from plain text.
   void read_json_checks() {
     for (const auto& row : connection_.query(fmt::format(
-             "SELECT table_name, check_clause FROM information_schema.check_constraints WHERE "
-             "constraint_schema = {} AND check_clause LIKE 'json_valid(%'",
+             "SELECT table_name, constraint_name, check_clause FROM "
+             "information_schema.check_constraints WHERE constraint_schema = {} AND check_clause "
+             "LIKE 'json_valid(%'",
              schema_))) {
-      const std::string clause = text_of(row[1]);
-      const std::size_t begin = clause.find('`');
-      const std::size_t end = clause.rfind('`');
-      if (begin != std::string::npos && end > begin) {
-        json_columns_.emplace(text_of(row[0]), clause.substr(begin + 1, end - begin - 1));
+      const std::string column = text_of(row[1]);
+      if (text_of(row[2]) == fmt::format("json_valid({})", mysql_identifier(column))) {
+        json_columns_.emplace(text_of(row[0]), column);
       }
     }
   }
@@ -146,7 +171,7 @@ class SchemaReader {
                          extra.find("DEFAULT_GENERATED") == std::string::npos;
       column.invisible = extra.find("INVISIBLE") != std::string::npos;
       column.auto_increment = extra.find("auto_increment") != std::string::npos;
-      column.default_value = constant_default(row[5], extra, is_mariadb_);
+      column.default_value = constant_default(column, row[5], extra, types_, is_mariadb_);
       column.comment = text_of(row[14]);
       table->columns.push_back(std::move(column));
     }
@@ -181,8 +206,11 @@ class SchemaReader {
       }
       const auto at = std::find_if(table->columns.begin(), table->columns.end(),
                                    [&](const Column& c) { return c.name == *row[3]; });
-      indexes.back().parts.push_back({static_cast<std::uint32_t>(at - table->columns.begin()),
-                                      static_cast<std::uint32_t>(number_of(row[4]))});
+      // The prefix of a spatial index is the server's own affair.
+      const bool is_prefix = indexes.back().kind != Index::Kind::spatial;
+      indexes.back().parts.push_back(
+          {static_cast<std::uint32_t>(at - table->columns.begin()),
+           is_prefix ? static_cast<std::uint32_t>(number_of(row[4])) : 0});
     }
   }
 
@@ -195,6 +223,8 @@ class SchemaReader {
   std::set<std::pair<std::string, std::string>> json_columns_;
 };
 
+}  // namespace
+
 bool identifies_rows(const Table& table, const Index& index) {
   return index.kind == Index::Kind::unique && !index.parts.empty() &&
          std::all_of(index.parts.begin(), index.parts.end(), [&](const IndexPart& part) {
@@ -202,8 +232,17 @@ bool identifies_rows(const Table& table, const Index& index) {
          });
 }
 
-/// Chooses the columns that identify a row, and takes the primary key out of the list of indexes.
+bool index_before(const Index& a, const Index& b) { return to_lower(a.name) < to_lower(b.name); }
+
+bool same_definition(const Table& a, const Table& b) {
+  return a.name == b.name && a.columns == b.columns && a.key == b.key &&
+         a.key_is_primary == b.key_is_primary && a.key_name == b.key_name &&
+         a.indexes == b.indexes && a.engine == b.engine && a.charset == b.charset &&
+         a.collation == b.collation && a.comment == b.comment;
+}
+
 void choose_key(Table& table) {
+  std::sort(table.indexes.begin(), table.indexes.end(), index_before);
   const auto take = [&](const Index& index) {
     table.key_name = index.name;
     for (const IndexPart& part : index.parts) table.key.push_back(part.column);
@@ -227,7 +266,27 @@ void choose_key(Table& table) {
   }
 }
 
-}  // namespace
+std::vector<Collation> read_collations(MysqlConnection& connection) {
+  // A collation of MariaDB 10.10 and later may go with several sets: that view has one row for
+  // each. On MySQL it has no ids.
+  const bool by_charset = connection.is_mariadb() && connection.server_version_number() >= 101001;
+  // What counts as a set's default is the session's affair there, since 11.2.
+  const std::string no_overrides =
+      connection.is_mariadb() && connection.server_version_number() >= 110200
+          ? "SET STATEMENT character_set_collations = '' FOR "
+          : "";
+  std::vector<Collation> out;
+  for (const auto& row : connection.query(
+           by_charset ? no_overrides +
+                            "SELECT id, full_collation_name, character_set_name, is_default FROM "
+                            "information_schema.collation_character_set_applicability"
+                      : "SELECT id, collation_name, character_set_name, is_default FROM "
+                        "information_schema.collations")) {
+    out.push_back({static_cast<std::uint32_t>(number_of(row[0])), text_of(row[1]), text_of(row[2]),
+                   text_of(row[3]) == "Yes"});
+  }
+  return out;
+}
 
 std::vector<TableName> list_tables(MysqlConnection& connection) {
   std::vector<TableName> names;

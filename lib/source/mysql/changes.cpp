@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -33,11 +34,27 @@ bool all_present(const std::uint8_t* bitmap, std::uint32_t columns) {
 
 Time seconds(std::uint32_t timestamp) { return Time(std::chrono::seconds(timestamp)); }
 
+/// How far a time zone is from UTC, if its name says so: "+05:45", "UTC".
+std::optional<std::chrono::seconds> utc_offset(std::string_view zone) {
+  if (equals_ignoring_case(zone, "UTC")) return std::chrono::seconds(0);
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return {};
+  int hours = 0;
+  int minutes = 0;
+  const char* const at = zone.data();
+  if (std::from_chars(at + 1, at + 3, hours).ptr != at + 3 ||
+      std::from_chars(at + 4, at + 6, minutes).ptr != at + 6) {
+    return {};
+  }
+  const std::chrono::seconds offset = std::chrono::hours(hours) + std::chrono::minutes(minutes);
+  return zone[0] == '-' ? -offset : offset;
+}
+
 }  // namespace
 
 /// A selected table while its rows are read: the plan, and how the current definition is decoded.
 struct BinlogReader::SelectedTable {
   const TablePlan* plan = nullptr;
+  std::shared_ptr<const Table> definition;  ///< after the last change; null if it cannot be told
   std::vector<bool> wanted;
   std::vector<std::shared_ptr<const Charset>> charsets;
   std::shared_ptr<const TableMap> map;
@@ -63,15 +80,15 @@ struct BinlogReader::PreparedXa {
   std::size_t bytes = 0;
 };
 
-BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
-                           const LogPosition& from, std::span<const TablePlan> plans,
-                           const TypeSettings& types)
+BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const Offset& from,
+                           std::span<const TablePlan> plans, const TypeSettings& types)
     : connection_(endpoint, MysqlConnection::Role::source),
       server_id_(server_id),
       is_mariadb_(connection_.is_mariadb()),
       wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       types_(types),
-      position_(from),
+      position_(LogPosition::parse(from.text)),
+      applied_(applied_position(from.text)),
       last_heard_(now()) {
   const AskServer ask = [this](std::string_view charset, std::string_view bytes,
                                std::string& utf8) {
@@ -90,6 +107,7 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
     auto table = std::make_unique<SelectedTable>();
     table->plan = &plan;
     if (!plan.since.empty()) table->since = LogPosition::parse(plan.since.text);
+    table->definition = std::make_shared<const Table>(plan.source);
     const std::size_t count = plan.source.columns.size();
     table->wanted.assign(count, false);
     table->charsets.resize(count);
@@ -106,7 +124,18 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id,
     }
     tables_.emplace(plan.source.name, std::move(table));
   }
-  request_log(from);
+  alter_context_.is_mariadb = is_mariadb_;
+  alter_context_.server_version = connection_.server_version_number();
+  alter_context_.types = types_;
+  collations_ = read_collations(connection_);
+  alter_context_.collations = collations_;
+  if (is_mariadb_) {
+    const auto old_mode = connection_.scalar("SELECT @@old_mode");
+    const bool always = alter_context_.server_version < 100601;
+    alter_context_.utf8_is_utf8mb3 =
+        always || old_mode.value_or("").find("UTF8_IS_UTF8MB3") != std::string::npos;
+  }
+  request_log(position_);
 }
 
 BinlogReader::~BinlogReader() { close(wake_fd_); }
@@ -166,9 +195,11 @@ void BinlogReader::poll(ChangeSink& sink) {
 }
 
 Offset BinlogReader::offset() const {
-  // An XA transaction that is prepared but not decided must be read again after a restart.
-  const LogPosition& safe = prepared_.empty() ? position_ : prepared_.front()->before;
-  return {safe.text(), pending_time_};
+  // An XA transaction that is prepared but not decided must be read again after a restart, the
+  // transactions since then must not be applied again.
+  const LogPosition& from = prepared_.empty() ? position_ : prepared_.front()->before;
+  const LogPosition& applied = applied_ && !reached(position_, *applied_) ? *applied_ : position_;
+  return {offset_text(from, applied), pending_time_};
 }
 
 void BinlogReader::on_rotate(std::string_view file, std::uint64_t position) {
@@ -222,7 +253,7 @@ void BinlogReader::begin_if_needed() {
 void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) {
   const Time time = commit_time(header);
   pending_time_ = time;
-  Statement statement = classify(event.sql, event.schema);
+  Statement statement = classify(event.sql, event.schema, event.sql_mode);
   const auto stop = [&](const char* id, const std::string& what, const std::string& why,
                         const std::string& fix) {
     throw Error(ExitCode::refused, id, fmt::format("{} after offset {}", what, position_.text()),
@@ -292,6 +323,8 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
            "report it with the statement; until then the task cannot pass this place");
       return;
     case Statement::Kind::definition:
+      drop_applied(statement.changes);
+      read_definitions(header, event, statement.changes);
       apply_definitions(time, std::move(statement.changes));
       return;
     case Statement::Kind::drop_database: {
@@ -304,6 +337,7 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
         change.sql = event.sql;
         drops.push_back(std::move(change));
       }
+      drop_applied(drops);
       apply_definitions(time, std::move(drops));
       return;
     }
@@ -313,14 +347,60 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
   }
 }
 
+void BinlogReader::drop_applied(std::vector<SchemaChange>& changes) {
+  if (is_applied()) changes.clear();
+  std::erase_if(changes, [this](const SchemaChange& change) {
+    const auto table = tables_.find(change.table);
+    return table != tables_.end() && came_with_copy(*table->second);
+  });
+}
+
+void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent& event,
+                                    std::vector<SchemaChange>& changes) {
+  constexpr std::uint64_t kFirstWithTimestampFlag = 101000;  // MariaDB
+  for (SchemaChange& change : changes) {
+    using Kind = SchemaChange::Kind;
+    const bool alters = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
+                        change.kind == Kind::alter_column || change.kind == Kind::other;
+    const auto selected = tables_.find(change.table);
+    if (!alters || selected == tables_.end()) continue;
+    SelectedTable& table = *selected->second;
+    if (table.definition == nullptr) {
+      change.unreadable = "an earlier change of this table could not be read";
+      continue;
+    }
+    AlterContext context = alter_context_;
+    context.schema = event.schema;
+    context.sql_mode = event.sql_mode;
+    context.client_collation = event.client_collation;
+    context.connection_collation = event.connection_collation;
+    context.explicit_timestamps = event.explicit_timestamps;
+    if (!event.explicit_timestamps && is_mariadb_ &&
+        context.server_version >= kFirstWithTimestampFlag) {
+      context.explicit_timestamps = false;
+    }
+    context.utc_offset = utc_offset(event.time_zone);
+    context.utf8mb4_collation = event.utf8mb4_collation;
+    for (std::size_t i = 0; i + 4 <= event.charset_collations.size(); i += 4) {
+      std::uint16_t own = 0;
+      std::uint16_t other = 0;
+      std::memcpy(&own, event.charset_collations.data() + i, sizeof own);
+      std::memcpy(&other, event.charset_collations.data() + i + 2, sizeof other);
+      context.charset_collations.emplace_back(own, other);
+    }
+    context.time = seconds(header.timestamp) + std::chrono::microseconds(event.micros.value_or(0));
+    context.time_micros = event.micros.has_value();
+    Altered altered = alter_table(*table.definition, event.sql, context);
+    if (altered.unchanged) continue;
+    change.definition = altered.table;
+    change.origins = std::move(altered.origins);
+    change.unreadable = std::move(altered.unreadable);
+    table.definition = std::move(altered.table);
+  }
+}
+
 void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> changes) {
   for (SchemaChange& change : changes) {
-    if (change.kind == SchemaChange::Kind::truncate_table ||
-        change.kind == SchemaChange::Kind::drop_rows) {
-      const auto table = tables_.find(change.table);
-      if (table != tables_.end() && table->second->since && came_with_copy(*table->second))
-        continue;
-    }
     change.time = time;
     sink_->schema(change);
   }
@@ -328,12 +408,12 @@ void BinlogReader::apply_definitions(Time time, std::vector<SchemaChange> change
   if (!in_transaction_) end_transaction(time);
 }
 
-BinlogReader::SelectedTable* BinlogReader::selected(const TableMap& map) {
+const BinlogReader::KnownMap& BinlogReader::known(const TableMap& map) const {
   const auto entry = by_id_.find(map.id);
   if (entry == by_id_.end() || entry->second.first.get() != &map) {
     throw bug("rows of a table map that was not announced");
   }
-  return entry->second.second;
+  return entry->second;
 }
 
 void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map) {
@@ -344,25 +424,23 @@ void BinlogReader::use_map(SelectedTable& table, const std::shared_ptr<const Tab
 
 void BinlogReader::deliver_prepared(const PreparedXa& xa) {
   for (const auto& rows : xa.events) {
-    use_map(*rows->table, rows->map);
-    deliver(rows->event, *rows->table);
+    if (is_applied() || came_with_copy(*rows->table)) continue;
+    deliver(rows->event, *rows->table, rows->map);
   }
 }
 
 void BinlogReader::on_table_map(const EventHeader&, const std::shared_ptr<const TableMap>& map) {
   auto& entry = by_id_[map->id];
-  if (entry.first == map) {
-    if (entry.second != nullptr) use_map(*entry.second, map);
-    return;
-  }
+  if (entry.first == map) return;
   const auto found = tables_.find(TableName{map->schema, map->table});
   entry = {map, found == tables_.end() ? nullptr : found->second.get()};
-  if (entry.second != nullptr) use_map(*entry.second, map);
 }
 
 void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const TableMap& map) {
-  SelectedTable* table = selected(map);
+  const KnownMap& entry = known(map);
+  SelectedTable* table = entry.second;
   if (table == nullptr) return;
+  if (!in_xa_ && (is_applied() || came_with_copy(*table))) return;
   const auto stop = [&](const char* id, const std::string& why, const std::string& fix) {
     throw Error(ExitCode::refused, id,
                 fmt::format("cannot apply a change of {} after offset {}",
@@ -383,7 +461,7 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
     }
   }
   if (!in_xa_) {
-    deliver(event, *table);
+    deliver(event, *table, entry.first);
     return;
   }
   if (collecting_ == nullptr) {
@@ -403,7 +481,7 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
   rows->event.rows = rows->rows;
   rows->event.before_columns = keep(event.before_columns, rows->before_columns);
   rows->event.after_columns = keep(event.after_columns, rows->after_columns);
-  rows->map = table->map;
+  rows->map = entry.first;
   rows->table = table;
   collecting_->bytes += event.rows.size();
   collecting_->events.push_back(std::move(rows));
@@ -419,31 +497,42 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
   }
 }
 
-bool BinlogReader::came_with_copy(SelectedTable& table) {
-  const LogPosition& since = *table.since;
+bool BinlogReader::is_at_or_before(const LogPosition& place) const {
   LogPosition begin;
   begin.file = position_.file;
   begin.position = gtid_end_ != 0 ? gtid_end_ : position_.position;
-  const bool before = !reached(begin, since);
-  // Each is right as long as the log is the one that the copy was made with; together they notice.
-  if (since.by_gtid() && pending_gtid_.flavor != Gtid::Flavor::none &&
-      since.gtids.contains(pending_gtid_) != before) {
+  const bool before = !reached(begin, place);
+  // Each is right as long as the log is the one that the place was taken from; together they
+  // notice.
+  if (place.by_gtid() && pending_gtid_.flavor != Gtid::Flavor::none &&
+      place.gtids.contains(pending_gtid_) != before) {
     throw Error(
-        ExitCode::refused, "mysql.snapshot-order",
-        fmt::format("cannot tell whether the copy of {} holds the transaction {}",
-                    table.plan->source.name.text(), pending_gtid_.text()),
-        fmt::format(
-            "it begins at {}, the copy was made at {}, and GTIDs and positions do not agree "
-            "which is first",
-            begin.text(), since.text()),
+        ExitCode::refused, "mysql.log-order",
+        fmt::format("cannot tell whether the target holds the transaction {}",
+                    pending_gtid_.text()),
+        fmt::format("it begins at {}, the target is at {}, and GTIDs and positions do not agree "
+                    "which is first",
+                    begin.text(), place.text()),
         "start the task anew from a fresh copy; the log was rebuilt, or its GTIDs do not count up");
   }
-  if (!before) table.since.reset();
   return before;
 }
 
-void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table) {
-  if (table.since && came_with_copy(table)) return;
+bool BinlogReader::is_applied() {
+  if (!applied_) return false;
+  if (!is_at_or_before(*applied_)) applied_.reset();
+  return applied_.has_value();
+}
+
+bool BinlogReader::came_with_copy(SelectedTable& table) {
+  if (!table.since) return false;
+  if (!is_at_or_before(*table.since)) table.since.reset();
+  return table.since.has_value();
+}
+
+void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table,
+                           const std::shared_ptr<const TableMap>& map) {
+  use_map(table, map);
   begin_if_needed();
   if (arena_.used() > kArenaLimit) arena_.clear();
   const char* at = event.rows.data();

@@ -11,6 +11,7 @@
 
 #include "client/mysql.h"
 #include "model/change_batch.h"
+#include "source/mysql/alter.h"
 #include "source/mysql/binlog_event.h"
 #include "source/mysql/charset.h"
 #include "source/mysql/offset.h"
@@ -24,7 +25,7 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
  public:
   /// Connects and asks for the log from `from` on. `server_id` is how the server knows us; no other
   /// replica may use it.
-  BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const LogPosition& from,
+  BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, const Offset& from,
                std::span<const TablePlan> plans, const TypeSettings& types);
   ~BinlogReader() override;
 
@@ -57,8 +58,16 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
 
   void request_log(const LogPosition& from);
   [[noreturn]] void explain_server_error(const Error& error) const;
-  SelectedTable* selected(const TableMap& map);
-  void deliver(const RowsEvent& event, SelectedTable& table);
+  /// The map as it was announced, and the selected table it is of.
+  using KnownMap = std::pair<std::shared_ptr<const TableMap>, SelectedTable*>;
+  const KnownMap& known(const TableMap& map) const;
+  void deliver(const RowsEvent& event, SelectedTable& table,
+               const std::shared_ptr<const TableMap>& map);
+  /// Whether the transaction in hand is at or before `place`, which lies between two.
+  bool is_at_or_before(const LogPosition& place) const;
+  /// Whether it was applied before this reader was opened: it is read again only for the sake of an
+  /// XA transaction that was prepared before it.
+  bool is_applied();
   /// Whether the transaction in hand is at or before the place that the table was copied at.
   bool came_with_copy(SelectedTable& table);
   void begin_if_needed();
@@ -68,6 +77,11 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   void pass_gtid();
   void use_map(SelectedTable& table, const std::shared_ptr<const TableMap>& map);
   void deliver_prepared(const PreparedXa& xa);
+  /// What statements make of the definitions of selected tables.
+  void read_definitions(const EventHeader& header, const QueryEvent& event,
+                        std::vector<SchemaChange>& changes);
+  /// Takes out what is in the target already.
+  void drop_applied(std::vector<SchemaChange>& changes);
   void apply_definitions(Time time, std::vector<SchemaChange> changes);
   Time commit_time(const EventHeader& header) const;
 
@@ -82,10 +96,13 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   std::unordered_map<std::uint64_t, std::pair<std::shared_ptr<const TableMap>, SelectedTable*>>
       by_id_;
   TypeSettings types_;
+  std::vector<Collation> collations_;
+  AlterContext alter_context_;  ///< what it says of the server
   Arena arena_;
 
-  LogPosition position_;         ///< after the last transaction end
-  std::uint64_t event_end_ = 0;  ///< end of the event in hand, from its outer header
+  LogPosition position_;                ///< after the last transaction end
+  std::optional<LogPosition> applied_;  ///< see is_applied(); empty once the log is past it
+  std::uint64_t event_end_ = 0;         ///< end of the event in hand, from its outer header
   std::uint64_t gtid_end_ = 0;  ///< end of the transaction's GTID event; 0 if there was none
   Gtid pending_gtid_;
   Time pending_time_{};

@@ -196,7 +196,7 @@ class EntryMaker final : public BinlogHandler {
 
   void on_query(const EventHeader& header, const QueryEvent& event) override {
     mark();
-    const Statement statement = classify(event.sql, event.schema);
+    const Statement statement = classify(event.sql, event.schema, event.sql_mode);
     switch (statement.kind) {
       case Statement::Kind::begin:
       case Statement::Kind::xa_start:

@@ -10,6 +10,7 @@ namespace weir::mysql {
 namespace {
 
 constexpr std::string_view kGtidMark = " gtid ";
+constexpr std::string_view kAppliedMark = " applied ";
 
 /// Binlog files of one server share a base name and count up; the number may gain digits.
 std::uint64_t file_number(std::string_view file) {
@@ -31,6 +32,7 @@ std::string LogPosition::text() const {
 
 LogPosition LogPosition::parse(std::string_view text) {
   LogPosition out;
+  text = text.substr(0, text.find(kAppliedMark));
   const std::size_t mark = text.find(kGtidMark);
   const std::string_view place = text.substr(0, mark);
   const std::size_t colon = place.rfind(':');
@@ -45,6 +47,18 @@ LogPosition LogPosition::parse(std::string_view text) {
   if (mark != std::string_view::npos)
     out.gtids = GtidSet::parse(text.substr(mark + kGtidMark.size()));
   return out;
+}
+
+std::string offset_text(const LogPosition& from, const LogPosition& applied) {
+  std::string out = from.text();
+  std::string end = applied.text();
+  return end == out ? out : out + std::string(kAppliedMark) + end;
+}
+
+LogPosition applied_position(std::string_view text) {
+  const std::size_t mark = text.find(kAppliedMark);
+  if (mark == std::string_view::npos) return LogPosition::parse(text);
+  return LogPosition::parse(text.substr(mark + kAppliedMark.size()));
 }
 
 bool reached(const LogPosition& a, const LogPosition& b) {

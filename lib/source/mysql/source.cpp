@@ -126,7 +126,7 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
 }
 
 bool MysqlSource::reached(const Offset& a, const Offset& b) const {
-  return mysql::reached(LogPosition::parse(a.text), LogPosition::parse(b.text));
+  return mysql::reached(applied_position(a.text), applied_position(b.text));
 }
 
 std::unique_ptr<RowReader> MysqlSource::open_rows() {
@@ -136,7 +136,7 @@ std::unique_ptr<RowReader> MysqlSource::open_rows() {
 std::unique_ptr<ChangeReader> MysqlSource::open_changes(const Offset& from,
                                                         std::span<const TablePlan> plans) {
   return std::make_unique<BinlogReader>(task_.source, replica_id(task_),
-                                        LogPosition::parse(from.text), plans, task_.types);
+                                        from, plans, task_.types);
 }
 
 }  // namespace weir::mysql

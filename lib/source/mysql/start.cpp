@@ -302,7 +302,7 @@ std::string probe_log(const Task& task) {
     // Not the task's own id: the server would end the stream of a task that runs.
     const std::uint32_t probe_id =
         replica_id(task) ^ (0x20000000U | static_cast<std::uint32_t>(getpid()));
-    BinlogReader reader(task.source, probe_id, from, {}, task.types);
+    BinlogReader reader(task.source, probe_id, {from.text(), {}}, {}, task.types);
     reader.wait(std::chrono::seconds(5));
     struct Nothing final : ChangeSink {
       void begin(Time) override {}

@@ -3,100 +3,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <optional>
 #include <utility>
 
 #include "base/text.h"
+#include "source/mysql/sql_lexer.h"
 
 namespace weir::mysql {
 namespace {
 
-struct Token {
-  enum class Kind { end, word, name, string, number, symbol };
-  Kind kind = Kind::end;
-  std::string text;  ///< words in capitals; quoted names without their quotes
-};
-
-/// Cuts a statement into tokens, one at a time.
-class Lexer {
- public:
-  explicit Lexer(std::string_view sql) : sql_(sql) {}
-
-  Token next() {
-    skip_blanks();
-    if (at_ >= sql_.size()) return {};
-    const char c = sql_[at_];
-    if (c == '`' || c == '"') return {Token::Kind::name, quoted(c)};
-    if (c == '\'') return {Token::Kind::string, quoted(c)};
-    if (is_word(c)) {
-      const std::size_t begin = at_;
-      while (at_ < sql_.size() && is_word(sql_[at_])) ++at_;
-      const std::string_view raw = sql_.substr(begin, at_ - begin);
-      const bool digits =
-          std::all_of(raw.begin(), raw.end(), [](char d) { return d >= '0' && d <= '9'; });
-      return {digits ? Token::Kind::number : Token::Kind::word, std::string(raw)};
-    }
-    ++at_;
-    return {Token::Kind::symbol, std::string(1, c)};
-  }
-
-  std::string_view rest() const { return sql_.substr(std::min(at_, sql_.size())); }
-
- private:
-  static bool is_word(char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
-           static_cast<unsigned char>(c) >= 0x80;
-  }
-
-  void skip_blanks() {
-    while (at_ < sql_.size()) {
-      const std::string_view left = sql_.substr(at_);
-      if (std::isspace(static_cast<unsigned char>(left[0])) != 0) {
-        ++at_;
-      } else if (left.starts_with("/*!") || left.starts_with("/*M!")) {
-        at_ += left[2] == 'M' ? 4 : 3;
-        while (at_ < sql_.size() && std::isdigit(static_cast<unsigned char>(sql_[at_])) != 0) ++at_;
-      } else if (left.starts_with("*/")) {
-        at_ += 2;
-      } else if (left.starts_with("/*")) {
-        const std::size_t end = left.find("*/", 2);
-        at_ = end == std::string_view::npos ? sql_.size() : at_ + end + 2;
-      } else if (left[0] == '#' || left.starts_with("-- ")) {
-        const std::size_t end = left.find('\n');
-        at_ = end == std::string_view::npos ? sql_.size() : at_ + end + 1;
-      } else {
-        return;
-      }
-    }
-  }
-
-  std::string quoted(char quote) {
-    std::string out;
-    for (++at_; at_ < sql_.size(); ++at_) {
-      if (sql_[at_] == '\\' && quote == '\'' && at_ + 1 < sql_.size()) {
-        out += sql_[++at_];
-      } else if (sql_[at_] != quote) {
-        out += sql_[at_];
-      } else if (at_ + 1 < sql_.size() && sql_[at_ + 1] == quote) {
-        out += quote;
-        ++at_;
-      } else {
-        ++at_;
-        break;
-      }
-    }
-    return out;
-  }
-
-  std::string_view sql_;
-  std::size_t at_ = 0;
-};
-
 class Parser {
  public:
-  Parser(std::string_view sql, std::string_view default_schema)
-      : sql_(sql), schema_(default_schema), lexer_(sql) {
+  Parser(std::string_view sql, std::string_view default_schema, std::uint64_t sql_mode)
+      : sql_(sql), schema_(default_schema), lexer_(sql, sql_mode) {
     advance();
   }
 
@@ -105,10 +23,12 @@ class Parser {
  private:
   void advance() { token_ = lexer_.next(); }
   bool at(std::string_view word) const {
-    return token_.kind == Token::Kind::word && equals_ignoring_case(token_.text, word);
+    return token_.kind == SqlToken::Kind::word && equals_ignoring_case(token_.text, word);
   }
-  bool at_symbol(char c) const { return token_.kind == Token::Kind::symbol && token_.text[0] == c; }
-  bool at_end() const { return token_.kind == Token::Kind::end || at_symbol(';'); }
+  bool at_symbol(char c) const {
+    return token_.kind == SqlToken::Kind::symbol && token_.text[0] == c;
+  }
+  bool at_end() const { return token_.kind == SqlToken::Kind::end || at_symbol(';'); }
   bool accept(std::string_view word) {
     if (!at(word)) return false;
     advance();
@@ -141,7 +61,7 @@ class Parser {
   /// Passes over one comma-separated clause, parentheses and all.
   void skip_clause() {
     int depth = 0;
-    while (token_.kind != Token::Kind::end) {
+    while (token_.kind != SqlToken::Kind::end) {
       if (at_symbol('(')) ++depth;
       if (at_symbol(')')) --depth;
       if (at_symbol(',') && depth <= 0) return;
@@ -158,8 +78,8 @@ class Parser {
 
   std::string sql_;
   std::string schema_;
-  Lexer lexer_;
-  Token token_;
+  SqlLexer lexer_;
+  SqlToken token_;
 };
 
 Statement of_kind(Statement::Kind kind) {
@@ -390,8 +310,8 @@ Statement Parser::parse() {
 
 }  // namespace
 
-Statement classify(std::string_view sql, std::string_view default_schema) {
-  return Parser(sql, default_schema).parse();
+Statement classify(std::string_view sql, std::string_view default_schema, std::uint64_t sql_mode) {
+  return Parser(sql, default_schema, sql_mode).parse();
 }
 
 }  // namespace weir::mysql

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,8 @@ struct Statement {
 
 /// Reads as much of `sql` as is needed to tell. `default_schema` completes names without one.
 /// Comments are passed over; the inside of /*! ... */ counts as code, as it does for the server.
-Statement classify(std::string_view sql, std::string_view default_schema);
+/// `sql_mode` is the session's (SqlMode).
+Statement classify(std::string_view sql, std::string_view default_schema,
+                   std::uint64_t sql_mode = 0);
 
 }  // namespace weir::mysql
