@@ -14,6 +14,7 @@
 #include "engine/embedded/embedded_engine.h"
 #include "source/mysql/log_view.h"
 #include "source/mysql/source.h"
+#include "source/postgres/log_view.h"
 #include "source/postgres/source.h"
 #include "target/postgres/target.h"
 
@@ -32,7 +33,7 @@ constexpr auto kSources = std::to_array<SourceKind>({
      [](const Task& task) -> std::unique_ptr<Source> {
        return std::make_unique<pgsource::PgSource>(task);
      },
-     nullptr, nullptr, nullptr},
+     pgsource::open_slot_log, nullptr, nullptr},
 });
 
 constexpr auto kTargets = std::to_array<TargetKind>({

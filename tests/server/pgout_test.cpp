@@ -15,6 +15,7 @@
 #include "client/pq.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/changes.h"
+#include "source/postgres/log_view.h"
 #include "support/eventually.h"
 #include "support/temp_postgres.h"
 
@@ -613,6 +614,132 @@ void ambiguous_definitions(TempPostgres::Release which) {
   CHECK_THAT(source.sink.changes[0].unreadable, Catch::Contains("whether b became c"));
 }
 
+/// What `weir log show` would be handed, one line each.
+class LogLines final : public weir::LogSink {
+ public:
+  bool wants(const weir::TableName& table) override { return table.table != "unwanted"; }
+  bool done() const override { return false; }
+  void entry(const weir::LogEntry& entry) override {
+    CHECK(!entry.transaction.empty());
+    std::string line(to_string(entry.kind));
+    if (!entry.table.empty()) line += fmt::format(" {}.{}", entry.schema, entry.table);
+    if (!entry.text.empty()) line += " " + std::string(entry.text);
+    if (!entry.before.empty()) line += " " + text_of(entry.before);
+    if (!entry.after.empty()) line += " -> " + text_of(entry.after);
+    lines.push_back(line);
+    offsets.emplace_back(entry.offset);
+  }
+  std::vector<std::string> lines;
+  std::vector<std::string> offsets;
+};
+
+void log_view(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TABLE item (id int PRIMARY KEY, flag boolean, big text); ALTER TABLE item ALTER "
+      "big SET STORAGE EXTERNAL; CREATE TABLE unwanted (id int)");
+  Follower source(server, {"item", "unwanted"});
+  server.sql(fmt::format("INSERT INTO item VALUES (1, true, {})", kLarge));
+  server.sql(
+      "BEGIN; UPDATE item SET flag = false; INSERT INTO unwanted VALUES (1); UPDATE item SET "
+      "id = 2; DELETE FROM item; TRUNCATE item; COMMIT");
+  const std::string place = source.slot("confirmed_flush_lsn");
+  const auto look = [&](const std::string& from, bool values) {
+    LogLines sink;
+    const auto reader = weir::pgsource::open_slot_log(source.task, {from, values, false});
+    while (reader->read(sink) == weir::LogReader::Read::event) {
+    }
+    return sink;
+  };
+  const LogLines all = look(source.from.text(), true);
+  CHECK(all.lines == Lines{"begin", "insert public.item -> 1,1,[12800]", "commit", "begin",
+                           "update public.item -> 1,0,-", "update public.item 1,-,- -> 2,0,-",
+                           "delete public.item 2,-,-", "statement public.item TRUNCATE public.item",
+                           "commit"});
+  // What it shows for an offset can be read from, and nothing has moved.
+  const LogLines rest = look(all.offsets.at(3), false);
+  CHECK(rest.lines == Lines{"begin", "update public.item", "update public.item",
+                            "delete public.item", "statement public.item TRUNCATE public.item",
+                            "commit"});
+  CHECK(source.slot("confirmed_flush_lsn") == place);
+  const auto refuses = [&](const weir::LogRequest& request) -> std::string {
+    try {
+      weir::pgsource::open_slot_log(source.task, request);
+    } catch (const Error& error) {
+      return error.id();
+    }
+    return "none";
+  };
+  CHECK(refuses({source.from.text(), false, true}) == "postgres.log-follow");
+  CHECK(refuses({"binlog.000001:4", false, false}) == "offset.format");
+  source.open();
+  CHECK(refuses({source.from.text(), false, false}) == "postgres.slot-busy");
+  source.reader.reset();
+  source.task.source.slot = "nobody";
+  CHECK(refuses({source.from.text(), false, false}) == "postgres.slot-missing");
+}
+
+/// What stands in the way of a reader is told by name.
+void refusals(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY)");
+  Follower source(server, {"item"});
+  const auto refuses = [&]() -> std::string {
+    try {
+      source.open();
+    } catch (const Error& error) {
+      CHECK(!error.why().empty());
+      CHECK(!error.fix().empty());
+      return error.id();
+    }
+    return "none";
+  };
+  server.sql("INSERT INTO item VALUES (1)");
+  const Lsn from = source.from;
+  source.read_all();
+  source.reader->confirm(source.reader->offset());
+  REQUIRE(source.read_until([&] { return Lsn::parse(source.slot("confirmed_flush_lsn")) > from; }));
+  source.reader.reset();
+  source.from = from;
+  CHECK(refuses() == "postgres.slot-ahead");
+  source.from = Lsn::parse(source.slot("confirmed_flush_lsn"));
+  server.sql("ALTER PUBLICATION weir_probe DROP TABLE item");
+  CHECK(refuses() == "postgres.publication-table");
+  server.sql("DROP PUBLICATION weir_probe");
+  CHECK(refuses() == "postgres.publication-missing");
+  server.sql("CREATE PUBLICATION weir_probe FOR TABLE item");
+  CHECK(refuses() == "none");
+  source.reader.reset();
+  CHECK(eventually([&] { return source.slot("active") == "f"; }));
+  server.sql("SELECT pg_drop_replication_slot('weir_probe')");
+  CHECK(refuses() == "postgres.slot-missing");
+}
+
+/// A publication that is dropped while the task runs, and a server that goes away.
+void broken_streams(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY)");
+  Follower source(server, {"item"});
+  const auto error_of = [&]() -> std::string {
+    try {
+      source.read_until([] { return false; }, std::chrono::seconds(20));
+    } catch (const Error& error) {
+      return error.id();
+    }
+    return "none";
+  };
+  source.open();
+  server.sql("SELECT pg_terminate_backend(" + source.slot("active_pid") + ")");
+  CHECK(error_of() == "postgres.lost");
+  // The session of a reader that was killed is waited for.
+  source.reader.reset();
+  source.open();
+  server.sql("INSERT INTO item VALUES (1)");
+  CHECK(source.read_all() == Lines{"begin", "insert 0 1", "commit"});
+  server.kill9();
+  CHECK(error_of() == "postgres.lost");
+}
+
 }  // namespace
 
 TEST_CASE("PostgreSQL 15: rows come in whole transactions", "[pgout]") {
@@ -705,4 +832,28 @@ TEST_CASE("PostgreSQL 15: a rename that cannot be told from a new column is not 
 TEST_CASE("PostgreSQL 18: a rename that cannot be told from a new column is not guessed",
           "[pgout][bootstrap]") {
   ambiguous_definitions(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: what the slot holds can be looked at", "[pgout]") {
+  log_view(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: what the slot holds can be looked at", "[pgout][bootstrap]") {
+  log_view(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: what stands in the way of a reader is told", "[pgout]") {
+  refusals(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: what stands in the way of a reader is told", "[pgout][bootstrap]") {
+  refusals(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a stream that breaks is lost, not read on", "[pgout]") {
+  broken_streams(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a stream that breaks is lost, not read on", "[pgout][bootstrap]") {
+  broken_streams(TempPostgres::Release::v18);
 }
