@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -104,7 +105,7 @@ std::uint64_t PgResult::affected() const {
   return std::strtoull(PQcmdTuples(handle_.get()), nullptr, 10);
 }
 
-PgConnection::PgConnection(const Endpoint& endpoint, Role role)
+PgConnection::PgConnection(const Endpoint& endpoint, Role role, Mode mode)
     : handle_(nullptr, &PQfinish), role_(role), where_(describe_place(endpoint)) {
   const Secret password = resolve(endpoint.password);
   const std::string port = endpoint.port == 0 ? "" : std::to_string(endpoint.port);
@@ -119,6 +120,7 @@ PgConnection::PgConnection(const Endpoint& endpoint, Role role)
                         "application_name",
                         "client_encoding",
                         "keepalives_idle",
+                        "replication",
                         nullptr};
   const char* values[] = {endpoint.socket.empty() ? endpoint.host.c_str() : endpoint.socket.c_str(),
                           port.c_str(),
@@ -131,6 +133,7 @@ PgConnection::PgConnection(const Endpoint& endpoint, Role role)
                           "weir",
                           "UTF8",
                           "30",
+                          mode == Mode::replication ? "database" : "false",
                           nullptr};
   handle_.reset(PQconnectdbParams(keys, values, 0));
   PGconn* c = handle_.get();
@@ -152,12 +155,17 @@ PgConnection::PgConnection(const Endpoint& endpoint, Role role)
   }
   PQsetNoticeProcessor(
       c, [](void*, const char*) {}, nullptr);
+  // Money has one form only if both ends agree on it.
   execute(
-      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; "
-      "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET statement_timeout = 0; "
+      "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; "
+      "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "
+      "SET xmloption = 'content'; SET array_nulls = on; SET statement_timeout = 0; "
       "SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
       "SET standard_conforming_strings = on");
   if (server_version_number() >= 140000) execute("SET idle_session_timeout = 0");
+  if (server_version_number() >= 170000) execute("SET transaction_timeout = 0");
+  // Names are printed with their schema, and rows that a policy hides are an error.
+  if (role_ == Role::source) execute("SET search_path = ''; SET row_security = off");
 }
 
 PgConnection::~PgConnection() = default;
@@ -169,6 +177,8 @@ std::string PgConnection::server_version() const {
 }
 
 int PgConnection::server_version_number() const { return PQserverVersion(handle_.get()); }
+
+bool PgConnection::is_encrypted() const { return PQsslInUse(handle_.get()) != 0; }
 
 void PgConnection::fail(const pg_result* result, std::string_view what) const {
   const char* state_field =
@@ -218,6 +228,7 @@ PgResult PgConnection::check(pg_result* result, std::string_view what) const {
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
     case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
       return checked;
     default:
       fail(result, what);
@@ -243,6 +254,10 @@ std::optional<std::string> PgConnection::scalar(const std::string& sql,
   const PgResult result = query(sql, params);
   if (result.rows() == 0 || result.is_null(0, 0)) return {};
   return std::string(result.text(0, 0));
+}
+
+PgResult PgConnection::command(const std::string& sql) {
+  return check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
 }
 
 std::string PgConnection::quote(std::string_view text) const {
@@ -280,6 +295,108 @@ std::uint64_t PgConnection::copy_end() {
   if (error) std::rethrow_exception(error);
   return rows;
 }
+
+PgCopyOut::PgCopyOut(PgConnection& connection) : connection_(&connection) {}
+
+PgCopyOut::PgCopyOut(PgCopyOut&& other) noexcept
+    : connection_(std::exchange(other.connection_, nullptr)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(other.size_) {}
+
+PgCopyOut::~PgCopyOut() {
+  PQfreemem(data_);
+  if (connection_ == nullptr) return;
+  // Somebody lost interest: the server need not send the rest.
+  PGconn* c = connection_->handle_.get();
+  if (PQstatus(c) != CONNECTION_OK) return;
+  if (PGcancel* cancel = PQgetCancel(c)) {
+    char problem[256];
+    PQcancel(cancel, problem, sizeof problem);
+    PQfreeCancel(cancel);
+  }
+  char* rest = nullptr;
+  while (PQgetCopyData(c, &rest, 0) > 0) PQfreemem(rest);
+  while (PGresult* result = PQgetResult(c)) PQclear(result);
+}
+
+bool PgCopyOut::next() {
+  if (connection_ == nullptr) return false;
+  PQfreemem(std::exchange(data_, nullptr));
+  PGconn* c = connection_->handle_.get();
+  const int size = PQgetCopyData(c, &data_, 0);
+  if (size > 0) {
+    size_ = static_cast<std::size_t>(size);
+    return true;
+  }
+  const PgConnection& connection = *std::exchange(connection_, nullptr);
+  if (size == -2) connection.fail(nullptr, "send rows (COPY)");
+  std::exception_ptr error;
+  while (PGresult* raw = PQgetResult(c)) {
+    try {
+      connection.check(raw, "send rows (COPY)");
+    } catch (...) {
+      if (!error) error = std::current_exception();
+    }
+  }
+  if (error) std::rethrow_exception(error);
+  return false;
+}
+
+PgCopyOut PgConnection::copy_out(const std::string& sql) {
+  const PgResult result =
+      check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
+  if (PQresultStatus(result.handle_.get()) != PGRES_COPY_OUT) throw bug("COPY did not start");
+  return PgCopyOut(*this);
+}
+
+void PgConnection::stream_begin(const std::string& command) {
+  const std::string_view what = std::string_view(command).substr(0, 200);
+  PGresult* const result = PQexec(handle_.get(), command.c_str());
+  if (PQresultStatus(result) != PGRES_COPY_BOTH) {
+    check(result, what);
+    throw bug("replication did not start");
+  }
+  PQclear(result);
+  if (PQsetnonblocking(handle_.get(), 1) != 0) fail(nullptr, what);
+}
+
+PgMessage PgConnection::stream_take() {
+  PgMessage message;
+  char* data = nullptr;
+  const int size = PQgetCopyData(handle_.get(), &data, 1);
+  if (size > 0) {
+    message.data_ = {data, &PQfreemem};
+    message.size_ = static_cast<std::size_t>(size);
+  } else if (size == 0) {
+    if (PQstatus(handle_.get()) == CONNECTION_BAD) fail(nullptr, "stream its log");
+  } else {
+    // The server's own error, if it sent one, says more than that the stream ended.
+    if (PGresult* result = PQgetResult(handle_.get())) {
+      if (PQresultStatus(result) == PGRES_FATAL_ERROR) check(result, "stream its log");
+      PQclear(result);
+    }
+    throw Error(unreachable_code(role_), "postgres.lost",
+                fmt::format("{} ended the stream of its log", where_),
+                one_line(PQerrorMessage(handle_.get())),
+                "check that the server runs; weir reconnects by itself while a task runs");
+  }
+  return message;
+}
+
+void PgConnection::stream_fill() {
+  // What came before the session broke is still to be taken, and then says what happened.
+  PQconsumeInput(handle_.get());
+}
+
+bool PgConnection::stream_put(std::string_view message) {
+  PGconn* c = handle_.get();
+  if (PQflush(c) != 0) return false;
+  if (PQputCopyData(c, message.data(), static_cast<int>(message.size())) != 1) return false;
+  PQflush(c);
+  return true;
+}
+
+int PgConnection::socket() const { return PQsocket(handle_.get()); }
 
 void PgConnection::begin_batch() {
   if (PQenterPipelineMode(handle_.get()) != 1) fail(nullptr, "enter pipeline mode");

@@ -48,6 +48,42 @@ class PgResult {
   std::unique_ptr<pg_result, void (*)(pg_result*)> handle_;
 };
 
+class PgConnection;
+
+/// The rows that COPY ... TO STDOUT sends, one at a time. Ends the statement when it goes away; the
+/// connection takes no other until then.
+class PgCopyOut {
+ public:
+  PgCopyOut(PgCopyOut&& other) noexcept;
+  ~PgCopyOut();
+
+  /// False at the end. `data()` may be written over, and is valid until the next call.
+  bool next();
+  char* data() const { return data_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  friend class PgConnection;
+  explicit PgCopyOut(PgConnection& connection);
+
+  PgConnection* connection_;
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// One message of a COPY BOTH stream. Movable, owns its memory.
+class PgMessage {
+ public:
+  PgMessage() : data_(nullptr, nullptr) {}
+  bool empty() const { return data_ == nullptr; }
+  std::string_view bytes() const { return {data_.get(), size_}; }
+
+ private:
+  friend class PgConnection;
+  std::unique_ptr<char, void (*)(void*)> data_;
+  std::size_t size_ = 0;
+};
+
 /// One session with a PostgreSQL server, over libpq. Not for use from two threads at once.
 ///
 /// Errors: `postgres.unreachable` and `postgres.denied` while connecting, `postgres.lost` when the
@@ -57,21 +93,28 @@ class PgResult {
 class PgConnection {
  public:
   enum class Role : std::uint8_t { source, target };
+  /// A replication session takes replication commands too, and no parameters: execute() and
+  /// command() only.
+  enum class Mode : std::uint8_t { plain, replication };
 
-  /// Connects within 10 s. The session speaks UTF-8, UTC and ISO dates, whatever the server's
-  /// defaults.
-  PgConnection(const Endpoint& endpoint, Role role);
+  /// Connects within 10 s. The session speaks UTF-8, UTC, ISO dates and ISO intervals, whatever the
+  /// server's defaults. On a source, names other than the server's own come with their schema.
+  PgConnection(const Endpoint& endpoint, Role role, Mode mode = Mode::plain);
   ~PgConnection();
   PgConnection(PgConnection&&) noexcept;
 
   std::string server_version() const;  ///< "15.4 (Debian 15.4-1)"
   int server_version_number() const;   ///< 150004
+  bool is_encrypted() const;
 
   void execute(const std::string& sql);  ///< several statements are one implicit transaction
   PgResult query(const std::string& sql, std::initializer_list<std::string_view> params = {});
   /// First column of the first row; empty if there is none or it is NULL.
   std::optional<std::string> scalar(const std::string& sql,
                                     std::initializer_list<std::string_view> params = {});
+
+  /// One statement without parameters, or one replication command.
+  PgResult command(const std::string& sql);
 
   std::string quote(std::string_view text) const;  ///< as a string literal
 
@@ -80,6 +123,21 @@ class PgConnection {
   void copy_begin(const std::string& sql);
   void copy_data(const char* data, std::size_t size);
   std::uint64_t copy_end();
+
+  /// COPY ... TO STDOUT: begins it.
+  PgCopyOut copy_out(const std::string& sql);
+
+  /// START_REPLICATION: `command` starts a stream in both directions, which ends with the session.
+  /// From here on no call waits for the server.
+  void stream_begin(const std::string& command);
+  /// The next message that has arrived whole; empty if there is none. Throws what ended the stream.
+  PgMessage stream_take();
+  /// Takes in what has arrived.
+  void stream_fill();
+  /// Queues a message and sends what can be sent. False, and nothing done with `message`, if an
+  /// earlier one is still to be sent.
+  bool stream_put(std::string_view message);
+  int socket() const;
 
   /// A batch of statements sent without waiting for their answers. flush_batch() waits for all of
   /// them and throws the first error; the results come in the order of sending.
@@ -100,6 +158,8 @@ class PgConnection {
   void rollback() noexcept;
 
  private:
+  friend class PgCopyOut;
+
   [[noreturn]] void fail(const pg_result* result, std::string_view what) const;
   PgResult check(pg_result* result, std::string_view what) const;
 

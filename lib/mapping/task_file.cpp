@@ -29,6 +29,7 @@ namespace {
 constexpr std::size_t kLongestFile = std::size_t{4} << 20;
 constexpr std::size_t kLongestName = 48;
 constexpr std::chrono::milliseconds kShortestBeat{100};
+constexpr std::size_t kLongestSlot = 63;
 
 using Form = SectionRow::Form;
 
@@ -94,6 +95,12 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "the table that heartbeats are written to, one row for each task; it is made if it is not "
      "there "
      "and the account may, and no rule takes it"},
+    {"source", "slot", KeyType::slot, false, "", "\"weir_shop\"", "", 0, 0,
+     "replication slot of the task on a PostgreSQL server, for this task alone; \"weir_\" and the "
+     "task's name if it is not given"},
+    {"source", "publication", KeyType::text, false, "", "\"weir_shop\"", "", 0, 0,
+     "publication of the task on a PostgreSQL server; named as the slot would be if it is not "
+     "given"},
 
     {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0,
      "what to write to: postgres, mysql, which stands for MariaDB too, or sqlite"},
@@ -237,10 +244,9 @@ constexpr auto kFileKinds = std::to_array<FileKind>({{"target", "sqlite", {"kind
 const FileKind* file_kind(std::string_view section, const toml::table& table) {
   const toml::node* kind = table.get("kind");
   if (kind == nullptr || !kind->is_string()) return nullptr;
-  const auto found =
-      std::find_if(kFileKinds.begin(), kFileKinds.end(), [&](const FileKind& row) {
-        return row.section == section && row.kind == kind->as_string()->get();
-      });
+  const auto found = std::find_if(kFileKinds.begin(), kFileKinds.end(), [&](const FileKind& row) {
+    return row.section == section && row.kind == kind->as_string()->get();
+  });
   return found == kFileKinds.end() ? nullptr : &*found;
 }
 
@@ -543,10 +549,10 @@ class Section {
       return;
     }
     std::vector<std::string> shown(file_->keys.begin(), file_->keys.end());
-    problems_.add(place_of(key.source()),
-                  fmt::format("kind = \"{}\" is a file and takes no key \"{}\"", file_->kind,
-                              key.str()),
-                  join(shown, " and ") + " alone");
+    problems_.add(
+        place_of(key.source()),
+        fmt::format("kind = \"{}\" is a file and takes no key \"{}\"", file_->kind, key.str()),
+        join(shown, " and ") + " alone");
   }
 
   Problems& problems_;
@@ -584,6 +590,12 @@ bool is_variable(const std::string& text) {
   return !is_digit(text[0]) && std::all_of(text.begin(), text.end(), [](char c) {
     return is_letter(c) || is_digit(c) || c == '_';
   });
+}
+
+bool is_slot(const std::string& text) {
+  return text.size() <= kLongestSlot && std::all_of(text.begin(), text.end(), [](char c) {
+           return is_lower(c) || is_digit(c) || c == '_';
+         });
 }
 
 bool is_date(std::string_view text) {
@@ -731,6 +743,8 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
   if (name == "source") {
     section.integer("server_id", out.server_id);
     read_heartbeat(section, out);
+    section.text("slot", out.slot, is_slot);
+    section.text("publication", out.publication);
   }
   if (name == "target") section.text("control_schema", out.control_schema);
 
@@ -1077,6 +1091,8 @@ std::string allowed_values(const KeyRow& row) {
       return "a path, absolute or from the task file's folder";
     case KeyType::variable:
       return "the name of an environment variable";
+    case KeyType::slot:
+      return fmt::format("1 to {} of a-z, 0-9 and _", kLongestSlot);
     case KeyType::integer:
       return fmt::format("an integer from {} to {}", row.min, row.max);
     case KeyType::choice:

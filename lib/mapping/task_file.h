@@ -27,6 +27,7 @@ enum class KeyType : std::uint8_t {
   text,
   path,
   variable,  ///< the name of an environment variable
+  slot,      ///< the name of a replication slot
   integer,
   choice,
   duration,

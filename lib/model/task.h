@@ -41,6 +41,10 @@ struct Endpoint {
   std::chrono::milliseconds heartbeat{0};
   /// Source only: no rule takes this table, whether the task has a heartbeat or another one does.
   TableName heartbeat_table{"weir", "weir_heartbeat"};
+  /// Source only, PostgreSQL: names of the replication slot and the publication; "" = derived from
+  /// the task's name.
+  std::string slot;
+  std::string publication;
   FilePlace place;
 };
 

@@ -14,6 +14,8 @@
 #include "engine/embedded/embedded_engine.h"
 #include "source/mysql/log_view.h"
 #include "source/mysql/source.h"
+#include "source/postgres/log_view.h"
+#include "source/postgres/source.h"
 #include "target/mysql/target.h"
 #include "target/postgres/target.h"
 #include "target/sqlite/target.h"
@@ -29,6 +31,11 @@ constexpr auto kSources = std::to_array<SourceKind>({
        return std::make_unique<mysql::MysqlSource>(task);
      },
      mysql::open_binlog, mysql::open_binlog_file, mysql::is_binlog},
+    {"postgres", "PostgreSQL 15 and later",
+     [](const Task& task) -> std::unique_ptr<Source> {
+       return std::make_unique<pgsource::PgSource>(task);
+     },
+     pgsource::open_slot_log, nullptr, nullptr},
 });
 
 constexpr auto kTargets = std::to_array<TargetKind>({
@@ -72,8 +79,14 @@ std::unique_ptr<Target> open_target(const Task& task) {
 }
 
 std::unique_ptr<LogReader> open_log(const Task& task, const LogRequest& request) {
-  return find_kind(kSources, task.source.kind, "registry.source-kind", "source")
-      .open_log(task, request);
+  const SourceKind& kind = find_kind(kSources, task.source.kind, "registry.source-kind", "source");
+  if (kind.open_log == nullptr) {
+    throw Error(ExitCode::unsupported, "log.kind",
+                fmt::format("weir cannot show the log of {}", kind.title),
+                "this kind of source has no log that can be looked at without moving in it",
+                "use the server's own tools");
+  }
+  return kind.open_log(task, request);
 }
 
 std::unique_ptr<LogReader> open_log_file(const std::string& path, const LogRequest& request) {
@@ -87,7 +100,7 @@ std::unique_ptr<LogReader> open_log_file(const std::string& path, const LogReque
   }
   head.resize(static_cast<std::size_t>(file.gcount()));
   for (const SourceKind& kind : kSources) {
-    if (kind.is_log(head)) return kind.open_log_file(path, request);
+    if (kind.is_log != nullptr && kind.is_log(head)) return kind.open_log_file(path, request);
   }
   return nullptr;
 }

@@ -21,7 +21,7 @@ struct SourceKind {
   std::string_view title;
   std::unique_ptr<Source> (*open)(const Task& task);
   /// For `weir log show`: the task's source, and files of its change log. `is_log` tells a file by
-  /// how it begins.
+  /// how it begins. Null where there is no such thing.
   std::unique_ptr<LogReader> (*open_log)(const Task& task, const LogRequest& request);
   std::unique_ptr<LogReader> (*open_log_file)(const std::string& path, const LogRequest& request);
   bool (*is_log)(std::string_view head);
@@ -43,7 +43,8 @@ std::span<const TargetKind> target_kinds();
 std::unique_ptr<Source> open_source(const Task& task);
 std::unique_ptr<Target> open_target(const Task& task);
 
-/// The change log of the task's source, to look at. Throws as open_source() does.
+/// The change log of the task's source, to look at. Throws as open_source() does, and
+/// Error(unsupported, "log.kind").
 std::unique_ptr<LogReader> open_log(const Task& task, const LogRequest& request);
 /// A file of a change log; null if no kind of source writes such files. Throws
 /// Error(failed, "log.file") if it cannot be read.

@@ -154,6 +154,10 @@ class Source {
   /// after this call returns (a plain current position does not give that).
   virtual Offset start_offset() = 0;
 
+  /// An offset at or after the commit of everything that a read up to now can have seen: what is
+  /// visible at the call is at or before it. Must not wait for transactions that still run.
+  virtual Offset log_end() { return start_offset(); }
+
   /// Whether the log can still be read from `offset`: nothing if it can, else the named gap.
   virtual std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) = 0;
 

@@ -109,19 +109,24 @@ void BatchBuilder::clear_slots(TableOperations& table) {
   }
 }
 
-BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row cells) {
-  const TablePlan& plan = *table.plan;
-  std::size_t size = 0;
+const char* BatchBuilder::pack_key(const TablePlan& plan, Row cells, std::size_t& size) {
+  size = 0;
   for (const std::uint32_t part : plan.key) size += packed_size(cells[plan.columns[part].source]);
   char* const key = arena_.allocate(size);
   char* at = key;
   for (const std::uint32_t part : plan.key) at = pack(cells[plan.columns[part].source], at);
+  return key;
+}
+
+BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row cells) {
+  std::size_t size = 0;
+  const char* const key = pack_key(*table.plan, cells, size);
   return operation_at(table, key, size);
 }
 
 BatchBuilder::Operation& BatchBuilder::operation_at(TableOperations& table, const char* key,
                                                     std::size_t size) {
-  if (table.operations.empty()) touched_.push_back(table.plan->id);
+  if (table.operations.empty() && table.moves.empty()) touched_.push_back(table.plan->id);
   if ((table.operations.size() + 1) * 2 > table.slots.size()) grow(table);
   const std::uint64_t hash = std::hash<std::string_view>()({key, size});
   const std::size_t mask = table.slots.size() - 1;
@@ -140,7 +145,7 @@ BatchBuilder::Operation& BatchBuilder::operation_at(TableOperations& table, cons
   return table.operations.back();
 }
 
-const char* BatchBuilder::pack_row(TableOperations& table, Row cells) {
+const char* BatchBuilder::pack_row(TableOperations& table, Row cells, bool& partial) {
   const TablePlan& plan = *table.plan;
   const auto cell_of = [&](std::size_t i) {
     const PlannedColumn& column = plan.columns[i];
@@ -153,32 +158,108 @@ const char* BatchBuilder::pack_row(TableOperations& table, Row cells) {
     return Cell(table.added[i]);
   };
   std::size_t size = 0;
-  for (std::size_t i = 0; i < plan.columns.size(); ++i) size += packed_size(cell_of(i));
+  partial = false;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    const Cell cell = cell_of(i);
+    size += packed_size(cell);
+    partial |= cell.is_absent();
+  }
   char* const row = arena_.allocate(size);
   char* at = row;
   for (std::size_t i = 0; i < plan.columns.size(); ++i) at = pack(cell_of(i), at);
   return row;
 }
 
-void BatchBuilder::add(const RowChange& change) {
-  ++row_events_;
+bool BatchBuilder::add(const RowChange& change) {
   TableOperations& table = tables_[change.table];
   const TablePlan& plan = *table.plan;
-  if (plan.key.empty()) return add_whole_rows(table, change);
+  ++row_events_;
+  if (plan.key.empty()) {
+    add_whole_rows(table, change);
+    return true;
+  }
   const bool keeps_deleted = plan.deletes.kind == DeletePolicy::Kind::ignore;
   if (change.op == RowChange::Op::remove) {
     if (!keeps_deleted) operation_for(table, change.before).row = nullptr;
-    return;
+    return true;
   }
-  if (change.op == RowChange::Op::update && !keeps_deleted) {
-    const bool same_key = std::all_of(plan.key.begin(), plan.key.end(), [&](std::uint32_t part) {
-      const std::uint32_t column = plan.columns[part].source;
-      return change.before[column].text() == change.after[column].text();
-    });
-    if (!same_key) operation_for(table, change.before).row = nullptr;
+  const bool same_key = change.op == RowChange::Op::insert ||
+                        std::all_of(plan.key.begin(), plan.key.end(), [&](std::uint32_t part) {
+                          const std::uint32_t column = plan.columns[part].source;
+                          return change.before[column].text() == change.after[column].text();
+                        });
+  bool partial = false;
+  const char* const row = pack_row(table, change.after, partial);
+  if (partial && !same_key) return add_move(table, change);
+  if (partial) {
+    add_partial(table, change.after, row);
+    return true;
   }
-  const char* const row = pack_row(table, change.after);
-  operation_for(table, change.after).row = row;
+  if (!same_key && !keeps_deleted) operation_for(table, change.before).row = nullptr;
+  Operation& operation = operation_for(table, change.after);
+  operation.row = row;
+  operation.partial = false;
+  return true;
+}
+
+const BatchBuilder::Operation* BatchBuilder::find(const TableOperations& table, Row cells) {
+  if (table.slots.empty()) return nullptr;
+  std::size_t size = 0;
+  const char* const key = pack_key(*table.plan, cells, size);
+  const std::uint64_t hash = std::hash<std::string_view>()({key, size});
+  const std::size_t mask = table.slots.size() - 1;
+  for (std::size_t slot = hash & mask; table.slots[slot] != 0; slot = (slot + 1) & mask) {
+    const Operation& known = table.operations[table.slots[slot] - 1];
+    if (known.hash == hash && known.key_size == size && std::memcmp(known.key, key, size) == 0) {
+      return &known;
+    }
+  }
+  return nullptr;
+}
+
+Row BatchBuilder::filled(const TablePlan& plan, Row cells, const char* known) {
+  filled_.assign(cells.begin(), cells.end());
+  for (const PlannedColumn& column : plan.columns) {
+    const Cell cell = PackedRow::take(known);
+    if (column.added()) break;
+    if (filled_[column.source].is_absent()) filled_[column.source] = cell;
+  }
+  return filled_;
+}
+
+void BatchBuilder::add_partial(TableOperations& table, Row cells, const char* row) {
+  Operation& operation = operation_for(table, cells);
+  const bool is_new = operation.row == nullptr;
+  operation.partial = true;
+  if (!is_new) row = pack_row(table, filled(*table.plan, cells, operation.row), operation.partial);
+  operation.row = row;
+}
+
+bool BatchBuilder::add_move(TableOperations& table, const RowChange& change) {
+  const TablePlan& plan = *table.plan;
+  const bool keeps_deleted = plan.deletes.kind == DeletePolicy::Kind::ignore;
+  const Operation* from = find(table, change.before);
+  if (from != nullptr && from->row != nullptr && !from->partial) {
+    // All of the row is known here.
+    bool partial = false;
+    const char* const row = pack_row(table, filled(plan, change.after, from->row), partial);
+    if (!keeps_deleted) operation_for(table, change.before).row = nullptr;
+    Operation& operation = operation_for(table, change.after);
+    operation.row = row;
+    operation.partial = false;
+    return true;
+  }
+  // Moves go before everything else of a batch.
+  if (from != nullptr || find(table, change.after) != nullptr) {
+    --row_events_;
+    return false;
+  }
+  if (table.operations.empty() && table.moves.empty()) touched_.push_back(plan.id);
+  bool partial = false;
+  std::size_t size = 0;
+  const char* const key = pack_key(plan, change.before, size);
+  table.moves.push_back({{key}, {pack_row(table, change.after, partial)}});
+  return true;
 }
 
 const char* BatchBuilder::pack_remove(TableOperations& table, Row cells, bool marked,
@@ -234,12 +315,14 @@ void BatchBuilder::add_whole_rows(TableOperations& table, const RowChange& chang
     }
     after = filled_;
   }
-  const char* const row = pack_row(table, after);
+  bool partial = false;
+  const char* const row = pack_row(table, after, partial);
   key_size = 0;
   const char* at = row;
+  if (partial) throw bug("a row without a key that is not whole");
   for (const PlannedColumn& column : table.plan->columns) {
     if (column.added()) break;
-    if (PackedRow::take(at).is_absent()) throw bug("a row without a key that is not whole");
+    PackedRow::take(at);
   }
   key_size = static_cast<std::size_t>(at - row);
   RowCount& count = count_of(table, row, key_size);
@@ -273,12 +356,17 @@ void BatchBuilder::take(Sealed& out, bool ends_transaction) {
     changes.table = touched_[i];
     changes.removes.clear();
     changes.upserts.clear();
+    changes.patches.clear();
+    changes.moves.clear();
+    std::swap(changes.moves, table.moves);
     if (table.plan->key.empty()) {
       take_whole_rows(table, changes);
     } else {
       for (const Operation& operation : table.operations) {
         if (operation.row == nullptr) {
           changes.removes.push_back({operation.key});
+        } else if (operation.partial) {
+          changes.patches.push_back({operation.row});
         } else {
           changes.upserts.push_back({operation.row});
         }

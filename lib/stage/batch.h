@@ -21,7 +21,10 @@ class BatchBuilder {
   BatchBuilder(std::span<const TablePlan> plans, const std::string& task);
 
   void begin(Time commit_time);
-  void add(const RowChange& change);
+  /// False, and nothing is done, if the batch must be taken before this change can be added: a row
+  /// changes its key and leaves values behind that the log does not carry, and there is more about
+  /// one of its keys.
+  bool add(const RowChange& change);
   void end(Time commit_time);
 
   bool empty() const { return row_events_ == 0; }
@@ -44,6 +47,7 @@ class BatchBuilder {
     const char* row = nullptr;  ///< packed cells of all columns; null = remove
     std::uint64_t hash = 0;
     std::uint32_t key_size = 0;
+    bool partial = false;  ///< the row has absent cells
   };
   /// How often a whole row of a table without a key came, was replaced by an update, was deleted.
   struct RowCount {
@@ -61,13 +65,23 @@ class BatchBuilder {
     std::vector<RowCount> counts;      ///< one for each operation, without a key only
     std::vector<std::uint32_t> slots;  ///< number + 1; 0 = free
     std::vector<std::string> added;    ///< values of the added columns that do not change
+    std::vector<TableChanges::Move> moves;
   };
 
   Operation& operation_for(TableOperations& table, Row cells);
   Operation& operation_at(TableOperations& table, const char* key, std::size_t size);
   static void grow(TableOperations& table);
   static void clear_slots(TableOperations& table);
-  const char* pack_row(TableOperations& table, Row cells);
+  /// `partial` tells whether cells of the row are absent.
+  const char* pack_row(TableOperations& table, Row cells, bool& partial);
+  const char* pack_key(const TablePlan& plan, Row cells, std::size_t& size);
+  /// The operation on the key; null if there is none.
+  const Operation* find(const TableOperations& table, Row cells);
+  /// Puts what `known` has, a packed row, in place of the absent cells.
+  Row filled(const TablePlan& plan, Row cells, const char* known);
+  /// A new row of which the log does not carry every column.
+  void add_partial(TableOperations& table, Row cells, const char* row);
+  bool add_move(TableOperations& table, const RowChange& change);
   RowCount& count_of(TableOperations& table, const char* row, std::size_t key_size);
   void add_whole_rows(TableOperations& table, const RowChange& change);
   /// A row without its added columns' values; `marked` gives the column of a soft delete its time.

@@ -231,7 +231,10 @@ void IncrementalStage::begin(Time commit_time) {
 }
 
 void IncrementalStage::row(const RowChange& change) {
-  builder_.add(change);
+  if (!builder_.add(change)) {
+    hand_over(false);
+    if (!builder_.add(change)) throw bug("an empty batch does not take a change");
+  }
   ++context_.meter.rows_read;
   if (builder_.bytes() >= kBatchBytes) hand_over(false);
 }
@@ -356,7 +359,8 @@ void IncrementalStage::applied(const Sealed& sealed) {
   }
   for (const TableChanges& changes : batch.tables) {
     TableRow& row = rows_[changes.table];
-    row.applied_changes += changes.removes.size() + changes.upserts.size();
+    row.applied_changes += changes.moves.size() + changes.removes.size() + changes.upserts.size() +
+                           changes.patches.size();
     row.last_change = batch.last_commit;
     rows_changed_ = true;
   }
@@ -590,10 +594,9 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan, 
   if (refuses(mapped.findings)) throw refusal(mapped.findings).within(sql);
   TableAlter alter = plan_alter(plan, mapped.plans[plan.id], change.origins);
   if (!apply) {
-    const auto rename =
-        std::find_if(alter.steps.begin(), alter.steps.end(), [](const ColumnAlter& step) {
-          return step.kind == ColumnAlter::Kind::rename;
-        });
+    const auto rename = std::find_if(
+        alter.steps.begin(), alter.steps.end(),
+        [](const ColumnAlter& step) { return step.kind == ColumnAlter::Kind::rename; });
     if (rename != alter.steps.end()) {
       throw Error(ExitCode::refused, "ddl.rename-ignored",
                   fmt::format("{} changed on the source: {}", name, sql),

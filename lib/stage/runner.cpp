@@ -219,7 +219,7 @@ void run_task(const StageContext& context, std::vector<TablePlan> plans) {
 
   const bool copied = run_full_stage(context, plans, *context.target.recover(task));
   if (context.stop.requested()) return;
-  const Offset log_end = context.source.start_offset();
+  const Offset log_end = context.source.log_end();
   if (copied || recovered.full_end.empty()) {
     context.target.full_loaded(task, log_end);
     context.event("info", "stage.full.done", "",

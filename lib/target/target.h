@@ -126,7 +126,8 @@ class Target {
   /// The one schema that it has, in place of any that a rule names; "" if it has schemas.
   virtual std::string only_schema() const { return ""; }
 
-  /// Fills in PlannedColumn::target_type where the task file does not say it. Pure.
+  /// Fills in PlannedColumn::target_type where the task file does not say it. Asks the server at
+  /// most whether it has a type of that name.
   virtual void plan_types(const Task& task, TablePlan& plan) const = 0;
 
   /// Everything that would make a task on these tables fail. `recovered` tells a resumed task from

@@ -542,7 +542,7 @@ class Bench {
     };
     Shown before = look("");
     std::vector<weir::TablePlan> plans = {plan_of(before.table)};
-    BinlogReader log(endpoint_, 7, take_start_position(catalogue), plans, types_);
+    BinlogReader log(endpoint_, 7, {take_start_position(catalogue).text(), {}}, plans, types_);
     std::vector<Shown> shown;
     for (const Step& step : chain.steps) {
       if (!applies(step.only)) continue;

@@ -296,3 +296,138 @@ TEST_CASE("without a key soft deletes mark, and updates still replace", "[batch]
   changes.insert("1", "a");
   CHECK(whole_outcome(plan, builder) == Lines{"+2 b -", "-1 a 1970-01-01 00:00:05.000000"});
 }
+
+namespace {
+
+/// Three columns, id, name and big; the key is id.
+TablePlan make_wide_plan() {
+  TablePlan plan = make_plan();
+  Column column;
+  column.name = "big";
+  plan.source.columns.push_back(column);
+  PlannedColumn planned;
+  planned.name = "big";
+  planned.source = 2;
+  plan.columns.push_back(planned);
+  return plan;
+}
+
+/// Rows without some columns: "-" stands for one that the log does not carry.
+class WideChanges {
+ public:
+  explicit WideChanges(BatchBuilder& builder) : builder_(builder) {}
+
+  bool insert(const char* id, const char* name, const char* big) {
+    const Cell after[] = {cell(id), cell(name), cell(big)};
+    return builder_.add({RowChange::Op::insert, 3, {}, after});
+  }
+  bool update(const char* before_id, const char* id, const char* name, const char* big) {
+    const Cell before[] = {cell(before_id), Cell::absent(), Cell::absent()};
+    const Cell after[] = {cell(id), cell(name), cell(big)};
+    return builder_.add({RowChange::Op::update, 3, before, after});
+  }
+  bool remove(const char* id) {
+    const Cell before[] = {cell(id), Cell::absent(), Cell::absent()};
+    return builder_.add({RowChange::Op::remove, 3, before, {}});
+  }
+
+ private:
+  static Cell cell(std::string_view text) { return text == "-" ? Cell::absent() : Cell(text); }
+  BatchBuilder& builder_;
+};
+
+std::string text_of(const PackedRow& row, int cells) {
+  std::string out;
+  const char* at = row.data;
+  for (int i = 0; i < cells; ++i) {
+    const Cell cell = PackedRow::take(at);
+    out += (i == 0 ? "" : ",") + (cell.is_absent() ? "-" : std::string(cell.text()));
+  }
+  return out;
+}
+
+/// What the builder has gathered, in the order in which it is to be applied.
+Lines taken(BatchBuilder& builder) {
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+  Lines out;
+  for (const TableChanges& table : sealed.batch.tables) {
+    for (const TableChanges::Move& move : table.moves) {
+      out.push_back("move " + text_of(move.from, 1) + " to " + text_of(move.row, 3));
+    }
+    for (const PackedRow& row : table.removes) out.push_back("remove " + text_of(row, 1));
+    for (const PackedRow& row : table.upserts) out.push_back("upsert " + text_of(row, 3));
+    for (const PackedRow& row : table.patches) out.push_back("patch " + text_of(row, 3));
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("what the log does not carry is taken from the batch, or stays as it is", "[batch]") {
+  const TablePlan plan = make_wide_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  WideChanges changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  changes.insert("1", "one", "BIG");
+  changes.update("1", "1", "uno", "-");
+  changes.update("2", "2", "two", "-");
+  changes.update("3", "3", "a", "-");
+  changes.update("3", "3", "-", "x");
+  changes.update("4", "4", "a", "-");
+  changes.update("4", "4", "b", "-");
+  changes.update("5", "5", "a", "-");
+  changes.update("5", "5", "b", "new");
+  changes.update("6", "6", "a", "-");
+  changes.remove("6");
+  CHECK(taken(builder) == Lines{"remove 6", "upsert 1,uno,BIG", "upsert 3,a,x", "upsert 5,b,new",
+                                "patch 2,two,-", "patch 4,b,-"});
+  // Nothing of it is left for the next one.
+  changes.update("1", "1", "x", "-");
+  CHECK(taken(builder) == Lines{"patch 1,x,-"});
+}
+
+TEST_CASE("a key that changes while values stay behind is a move, before all else", "[batch]") {
+  const TablePlan plan = make_wide_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  WideChanges changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  CHECK(changes.update("1", "2", "two", "-"));
+  CHECK(changes.update("2", "3", "three", "-"));
+  CHECK(changes.update("3", "3", "drei", "-"));
+  CHECK(changes.insert("1", "one", "BIG"));
+  CHECK(changes.remove("9"));
+  // Here the batch knows all of the row.
+  CHECK(changes.update("1", "7", "seven", "-"));
+  CHECK(taken(builder) == Lines{"move 1 to 2,two,-", "move 2 to 3,three,-", "remove 1", "remove 9",
+                                "upsert 7,seven,BIG", "patch 3,drei,-"});
+}
+
+TEST_CASE("a move waits for what the batch has about its keys", "[batch]") {
+  const TablePlan plan = make_wide_plan();
+  BatchBuilder builder({&plan, 1}, "shop");
+  WideChanges changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  CHECK(changes.remove("2"));
+  CHECK_FALSE(changes.update("1", "2", "two", "-"));
+  CHECK(taken(builder) == Lines{"remove 2"});
+  CHECK(changes.update("1", "2", "two", "-"));
+  CHECK(changes.update("2", "2", "deux", "-"));
+  CHECK_FALSE(changes.update("2", "3", "three", "-"));
+  CHECK(taken(builder) == Lines{"move 1 to 2,two,-", "patch 2,deux,-"});
+  CHECK(changes.update("2", "3", "three", "-"));
+  BatchBuilder::Sealed sealed;
+  builder.take(sealed, true);
+  CHECK(sealed.batch.row_events == 1);
+}
+
+TEST_CASE("deletes that are ignored leave the row with the old key", "[batch]") {
+  TablePlan plan = make_wide_plan();
+  plan.deletes.kind = DeletePolicy::Kind::ignore;
+  BatchBuilder builder({&plan, 1}, "shop");
+  WideChanges changes(builder);
+  builder.begin(Time(std::chrono::seconds(5)));
+  CHECK(changes.insert("1", "one", "BIG"));
+  CHECK(changes.update("1", "2", "two", "-"));
+  CHECK(taken(builder) == Lines{"upsert 1,one,BIG", "upsert 2,two,BIG"});
+}

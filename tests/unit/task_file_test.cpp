@@ -216,6 +216,8 @@ TEST_CASE("every key that is not required has the default that the table of keys
     CHECK(x.tls_ca == y.tls_ca);
     CHECK(x.control_schema == y.control_schema);
     CHECK(x.server_id == y.server_id);
+    CHECK(x.slot == y.slot);
+    CHECK(x.publication == y.publication);
     CHECK(x.password.kind == y.password.kind);
   }
   REQUIRE(told.tables.size() == 1);
@@ -264,6 +266,8 @@ TEST_CASE("the table of keys is whole: its examples are a file, its rows are des
   const Task task =
       parse_task(written([](const KeyRow& row) { return std::string(row.example); }), "t.toml");
   CHECK(task.source.server_id == 4711);
+  CHECK(task.source.slot == "weir_shop");
+  CHECK(task.source.publication == "weir_shop");
   CHECK(task.full.rate_bytes == 20'000'000);
   CHECK(task.types.tinyint1_as_boolean);
   CHECK(task.types.zero_dates.kind == ZeroDatePolicy::Kind::null);
@@ -314,6 +318,7 @@ TEST_CASE("an unknown key is told with its place and a suggestion", "[task_file]
   CHECK_THAT(problem(with_source("password = { fil = \"x\", env = \"Y\" }\n")),
              Contains("in password") && Contains("\"file\""));
   CHECK_THAT(problem(with_source("control_schema = \"x\"\n")), Contains("in [source]"));
+  CHECK_THAT(problem(with_source("slot = \"Weir\"\n")), Contains("1 to 63 of a-z, 0-9 and _"));
   CHECK_THAT(problem(minimal("zzz = 1\n")), !Contains("did you mean"));
 }
 

@@ -87,6 +87,151 @@ std::string remove_sql(const TablePlan& plan, const std::vector<Encoding>& encod
   return fmt::format("DELETE FROM {} AS t USING {}", qualified(plan.target), from);
 }
 
+/// "1101": which columns of a packed row are there.
+std::string columns_of(const PackedRow& row, std::size_t count) {
+  std::string out;
+  const char* at = row.data;
+  for (std::size_t i = 0; i < count; ++i) out += PackedRow::take(at).is_absent() ? '0' : '1';
+  return out;
+}
+
+/// The parts of a statement on rows without some columns. Its parameters are arrays: the first
+/// `before` of them the key as it was, then the columns that are there.
+class PartialSql {
+ public:
+  PartialSql(const TablePlan& plan, const std::vector<Encoding>& encodings,
+             const std::string& present, bool has_before)
+      : plan_(plan) {
+    std::size_t number = 0;
+    const auto parameter = [&](std::size_t column) {
+      ++number;
+      const char* comma = number == 1 ? "" : ", ";
+      arrays_ += comma + array_of(number, encodings[column]);
+      names_ += fmt::format("{}a{}", comma, number);
+      return element_as(number, plan.columns[column]);
+    };
+    if (has_before) {
+      for (const std::uint32_t part : plan.key) before_.push_back(parameter(part));
+    }
+    for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+      values_.push_back(present[i] == '1' ? parameter(i) : "");
+    }
+    parameters_ = number;
+  }
+
+  std::string rows() const { return fmt::format("unnest({}) AS u({})", arrays_, names_); }
+  std::size_t parameters() const { return parameters_; }
+
+  /// "t.k = u.a1 AND ...": a row of `table` by its key as it is, or as it was.
+  std::string found(const char* table, bool by_old_key) const {
+    std::string out;
+    for (std::size_t i = 0; i < plan_.key.size(); ++i) {
+      out += fmt::format("{}{}.{} = {}", i == 0 ? "" : " AND ", table,
+                         pg_identifier(plan_.columns[plan_.key[i]].name),
+                         by_old_key ? before_[i] : values_[plan_.key[i]]);
+    }
+    return out;
+  }
+
+  /// "c = u.a3, ..." of what is there; "" if that is the key alone and it is not asked for.
+  std::string assignments(bool with_key) const {
+    std::string out;
+    for (std::size_t i = 0; i < plan_.columns.size(); ++i) {
+      if (values_[i].empty() || (!with_key && is_key(i))) continue;
+      out += fmt::format("{}{} = {}", out.empty() ? "" : ", ", pg_identifier(plan_.columns[i].name),
+                         values_[i]);
+    }
+    return out;
+  }
+
+  /// Changes the rows with the keys as they are and answers with one row for each that is there.
+  std::string update_there(const std::string& condition) const {
+    const std::string set = assignments(false);
+    const std::string table = qualified(plan_.target);
+    if (set.empty()) {
+      return fmt::format("SELECT 1 FROM {} AS t, u WHERE {}{}", table, found("t", false),
+                         condition);
+    }
+    return fmt::format("UPDATE {} AS t SET {} FROM u WHERE {}{} RETURNING 1", table, set,
+                       found("t", false), condition);
+  }
+
+  /// Puts a copy of the row that has the old key, with what came of the new one, at the new key.
+  std::string copy() const {
+    std::string columns;
+    std::string values;
+    std::string key;
+    std::string updates;
+    for (std::size_t i = 0; i < plan_.columns.size(); ++i) {
+      const std::string name = pg_identifier(plan_.columns[i].name);
+      const char* comma = i == 0 ? "" : ", ";
+      columns += comma + name;
+      values += comma + (values_[i].empty() ? "o." + name : values_[i]);
+      if (!is_key(i))
+        updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", name, name);
+    }
+    for (const std::uint32_t part : plan_.key) {
+      key += (key.empty() ? "" : ", ") + pg_identifier(plan_.columns[part].name);
+    }
+    return fmt::format(
+        "INSERT INTO {0} ({1}) SELECT {2} FROM {0} AS o, u WHERE {3} ON CONFLICT ({4}) DO UPDATE "
+        "SET "
+        "{5} RETURNING 1",
+        qualified(plan_.target), columns, values, found("o", true), key, updates);
+  }
+
+ private:
+  bool is_key(std::size_t column) const {
+    return std::find(plan_.key.begin(), plan_.key.end(), column) != plan_.key.end();
+  }
+
+  const TablePlan& plan_;
+  std::string arrays_;
+  std::string names_;
+  std::vector<std::string> before_;  ///< the old key, as expressions
+  std::vector<std::string> values_;  ///< by column; "" where it is not there
+  std::size_t parameters_ = 0;
+};
+
+/// "" if the key is all there is.
+std::string patch_sql(const TablePlan& plan, const std::vector<Encoding>& encodings,
+                      const std::string& present) {
+  const PartialSql parts(plan, encodings, present, false);
+  const std::string set = parts.assignments(false);
+  if (set.empty()) return "";
+  return fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", qualified(plan.target), set,
+                     parts.rows(), parts.found("t", false));
+}
+
+/// Gives one row another key and answers how many rows there were to do it with. While a table is
+/// being copied, the row may be there by its new key already, or by both.
+std::string move_sql(const TablePlan& plan, const std::vector<Encoding>& encodings,
+                     const std::string& present) {
+  const PartialSql parts(plan, encodings, present, true);
+  const std::string table = qualified(plan.target);
+  const std::string rows = fmt::format("WITH u AS (SELECT * FROM {}), ", parts.rows());
+  constexpr const char* kAnswer =
+      "SELECT (SELECT count(*) FROM there) + (SELECT count(*) FROM moved)";
+  if (plan.deletes.kind == DeletePolicy::Kind::apply) {
+    return fmt::format(
+        "{0}there AS ({1}), gone AS (DELETE FROM {2} AS t USING u WHERE {3} AND EXISTS (SELECT "
+        "FROM "
+        "there)), moved AS (UPDATE {2} AS t SET {4} FROM u WHERE {3} AND NOT EXISTS (SELECT FROM "
+        "there) RETURNING 1) {5}",
+        rows, parts.update_there(""), table, parts.found("t", true), parts.assignments(true),
+        kAnswer);
+  }
+  // The row with the old key stays, as if it had been deleted.
+  std::string marked;
+  if (plan.deletes.kind == DeletePolicy::Kind::soft) {
+    marked = fmt::format(", marked AS (UPDATE {} AS t SET {} = ${}::timestamptz FROM u WHERE {})",
+                         table, pg_identifier(plan.deletes.column), parts.parameters() + 1,
+                         parts.found("t", true));
+  }
+  return fmt::format("{}moved AS ({}), there AS ({}){} {}", rows, parts.copy(),
+                     parts.update_there(" AND NOT EXISTS (SELECT FROM moved)"), marked, kAnswer);
+}
+
 std::string whole_insert_sql(const TablePlan& plan, const std::vector<Encoding>& encodings) {
   std::string columns;
   std::string values;
@@ -266,6 +411,99 @@ void SetApplier::send_upserts(TableStatements& table, const TableChanges& change
   connection_.send_prepared(table.upsert, params);
 }
 
+void SetApplier::send_patches(TableStatements& table, const TableChanges& changes) {
+  const TablePlan& plan = *table.plan;
+  const std::size_t columns = plan.columns.size();
+  std::map<std::string, std::vector<PackedRow>> groups;
+  for (const PackedRow& row : changes.patches) groups[columns_of(row, columns)].push_back(row);
+  if (arrays_.size() < columns) arrays_.resize(columns);
+  for (const auto& [present, rows] : groups) {
+    const auto [statement, is_new] = table.patches.try_emplace(present);
+    if (is_new) {
+      const std::string sql = patch_sql(plan, table.encodings, present);
+      if (!sql.empty()) {
+        statement->second = fmt::format("weir_patch_{}_{}", plan.id, table.patches.size());
+        connection_.send_prepare(statement->second, sql);
+      }
+    }
+    if (statement->second.empty()) continue;
+    for (std::size_t c = 0; c < columns; ++c) {
+      arrays_[c].begin(travels_as_bytes(table.encodings[c]) ? kByteaOid : kTextOid, rows.size());
+    }
+    for (const PackedRow& row : rows) {
+      const char* at = row.data;
+      for (std::size_t c = 0; c < columns; ++c) {
+        const Cell cell = PackedRow::take(at);
+        if (!cell.is_absent()) arrays_[c].append(cell, table.encodings[c]);
+      }
+    }
+    std::vector<PgParam> params;
+    for (std::size_t c = 0; c < columns; ++c) {
+      if (present[c] == '1') params.push_back(arrays_[c].param());
+    }
+    connection_.send_prepared(statement->second, params);
+  }
+}
+
+void SetApplier::send_move(TableStatements& table, const TableChanges::Move& move,
+                           const ChangeBatch& batch) {
+  const TablePlan& plan = *table.plan;
+  const std::string present = columns_of(move.row, plan.columns.size());
+  const auto [statement, is_new] = table.moves.try_emplace(present);
+  if (is_new) {
+    statement->second = fmt::format("weir_move_{}_{}", plan.id, table.moves.size());
+    connection_.send_prepare(statement->second, move_sql(plan, table.encodings, present));
+  }
+  const std::size_t most = plan.key.size() + plan.columns.size();
+  if (arrays_.size() < most) arrays_.resize(most);
+  std::vector<PgParam> params;
+  const auto add = [&](Cell cell, Encoding encoding) {
+    ArrayParam& array = arrays_[params.size()];
+    array.begin(travels_as_bytes(encoding) ? kByteaOid : kTextOid, 1);
+    array.append(cell, encoding);
+    params.push_back(array.param());
+  };
+  const char* at = move.from.data;
+  for (const Encoding encoding : table.key_encodings) add(PackedRow::take(at), encoding);
+  at = move.row.data;
+  for (const Encoding encoding : table.encodings) {
+    const Cell cell = PackedRow::take(at);
+    if (!cell.is_absent()) add(cell, encoding);
+  }
+  const std::string time = to_rfc3339(batch.last_commit, true);
+  if (plan.deletes.kind == DeletePolicy::Kind::soft) params.emplace_back(time);
+  connection_.send_prepared(statement->second, params);
+}
+
+void SetApplier::move_rows(const ChangeBatch& batch) {
+  std::vector<const TablePlan*> moved;
+  for (const TableChanges& changes : batch.tables) {
+    TableStatements& table = tables_.at(changes.table);
+    for (const TableChanges::Move& move : changes.moves) {
+      send_move(table, move, batch);
+      moved.push_back(table.plan);
+    }
+  }
+  if (moved.empty()) return;
+  const std::vector<PgResult> results = connection_.flush_batch();
+  auto plan = moved.begin();
+  for (const PgResult& result : results) {
+    if (result.rows() == 0) continue;  // only a move answers with a row
+    const TablePlan& moving = **plan++;
+    if (result.text(0, 0) != "0") continue;
+    throw Error(
+        ExitCode::refused, "postgres.row-missing",
+        fmt::format("{} lacks a row whose key changed on the source", moving.target.text()),
+        "the log does not carry those of its large values that stayed the same, and the target has "
+        "no row to take them from",
+        fmt::format(
+            "ALTER TABLE {} REPLICA IDENTITY FULL on the source has the log carry them; then "
+            "start the task anew with the target table empty",
+            moving.source.name.text()));
+  }
+  connection_.begin_batch();
+}
+
 void SetApplier::send_whole_inserts(TableStatements& table, const TableChanges& changes) {
   if (table.upsert.empty()) {
     table.upsert = fmt::format("weir_insert_{}", table.plan->id);
@@ -355,6 +593,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
   try {
     connection_.begin_batch();
     if (!open_) connection_.send("BEGIN");
+    move_rows(batch);
     for (const TableChanges& changes : batch.tables) {
       TableStatements& table = tables_.at(changes.table);
       if (table.plan->key.empty()) {
@@ -364,6 +603,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
       }
       if (!changes.removes.empty()) send_removes(table, changes, batch);
       if (!changes.upserts.empty()) send_upserts(table, changes);
+      if (!changes.patches.empty()) send_patches(table, changes);
     }
     check_whole_rows();
     timing_.commit_seconds = 0;

@@ -39,6 +39,9 @@ class SetApplier final : public Applier {
     // Of a table without a key:
     std::string remove_whole;
     std::string mark_whole;
+    // For rows without some columns, by the columns that are there ('1') and are not ('0'):
+    std::map<std::string, std::string> patches;
+    std::map<std::string, std::string> moves;
   };
   /// Whole rows that a statement of the batch in hand is to find.
   struct WholeRows {
@@ -51,6 +54,11 @@ class SetApplier final : public Applier {
   void choose_role();
   void send_removes(TableStatements& table, const TableChanges& changes, const ChangeBatch& batch);
   void send_upserts(TableStatements& table, const TableChanges& changes);
+  /// Rows that are there get the columns that came; one statement for each set of columns.
+  void send_patches(TableStatements& table, const TableChanges& changes);
+  void send_move(TableStatements& table, const TableChanges::Move& move, const ChangeBatch& batch);
+  /// All moves of the batch, and waits for them: each must have found its row.
+  void move_rows(const ChangeBatch& batch);
   void send_whole_inserts(TableStatements& table, const TableChanges& changes);
   void send_whole_removes(TableStatements& table, const TableChanges& changes,
                           const ChangeBatch& batch);

@@ -97,7 +97,7 @@ Finding finding(const char* id, std::string what, std::string why, std::string f
   return out;
 }
 
-void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
+void judge_columns(const Facts& facts, const Facts::TableFacts& table, std::vector<Finding>& out) {
   const TablePlan& plan = *table.plan;
   const std::string name = plan.target.text();
   std::set<std::string> planned;
@@ -121,8 +121,11 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
                             "PostgreSQL takes no values for it",
                             "drop the column in the table rule", "", name));
     }
+    if (existing.shown == column.target_type) continue;
+    const std::string kept =
+        facts.same_product && !column.added() ? kept_type(column.type) : std::string();
     // A type that the task file names is the operator's own decision.
-    if (column.target_type != target_type(column.type)) continue;
+    if (column.target_type != kept && column.target_type != target_type(column.type)) continue;
     const Fit verdict = fit(column.type, existing.type, existing.modifier);
     if (verdict == Fit::fits) continue;
     out.push_back(finding(
@@ -200,7 +203,7 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
                           "\"replace\" in the table rule",
                           "", name));
   }
-  judge_columns(table, out);
+  judge_columns(facts, table, out);
   if (plan.key.empty() && table.is_partitioned) {
     out.push_back(finding(
         "postgres.partitioned",
@@ -234,6 +237,7 @@ Facts gather(PgConnection& connection, const Control& control, const Task& task,
   facts.utf8 = facts.encoding == "UTF8";
   facts.role = connection.scalar("SELECT current_user").value_or("");
   facts.control_schema = control.schema();
+  facts.same_product = task.source.kind == "postgres";
   facts.can_create_schema =
       is_true(connection.scalar("SELECT has_database_privilege(current_database(), 'CREATE')"));
   facts.control_exists =

@@ -47,6 +47,7 @@ struct Facts {
   std::string encoding;
   std::string role;
   std::string control_schema;
+  bool same_product = false;  ///< the source is a PostgreSQL too: columns keep their types
   long connections_left = 0;
   long connections_wanted = 0;
   std::vector<TableFacts> tables;

@@ -32,7 +32,7 @@ struct IndexColumns {
   std::string reason;
 };
 
-IndexColumns index_columns(const TablePlan& plan, const Index& index) {
+IndexColumns index_columns(const TablePlan& plan, const Index& index, bool same_product) {
   IndexColumns out;
   for (const IndexPart& part : index.parts) {
     const auto planned =
@@ -44,7 +44,9 @@ IndexColumns index_columns(const TablePlan& plan, const Index& index) {
     }
     const TypeKind kind = planned->type.kind;
     const std::string name = pg_identifier(planned->name);
-    if (kind == TypeKind::json || kind == TypeKind::geometry || kind == TypeKind::vector) {
+    const bool ordered = same_product || (kind != TypeKind::json && kind != TypeKind::geometry &&
+                                          kind != TypeKind::vector);
+    if (!ordered) {
       out.reason = fmt::format("column {} has a type without a B-tree order", planned->name);
       return out;
     }
@@ -52,7 +54,7 @@ IndexColumns index_columns(const TablePlan& plan, const Index& index) {
     const bool is_long = kind == TypeKind::text || kind == TypeKind::bytes;
     const bool unlimited =
         planned->type.length == 0 || planned->type.length > kMaxIndexedCharacters;
-    if (is_long && unlimited && (prefix == 0 || prefix > kMaxIndexedCharacters)) {
+    if (!same_product && is_long && unlimited && (prefix == 0 || prefix > kMaxIndexedCharacters)) {
       prefix = kMaxIndexedCharacters;
     }
     if (!out.sql.empty()) out.sql += ", ";
@@ -73,10 +75,11 @@ std::string qualified(const TableName& name) {
   return pg_identifier(name.schema) + "." + pg_identifier(name.table);
 }
 
-CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task)
+CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task, bool same_product)
     : connection_(endpoint, PgConnection::Role::target),
       control_(endpoint.control_schema),
       task_(task),
+      same_product_(same_product),
       buffer_(connection_) {
   // A chunk and its mark are lost together if the server crashes, so its commit need not be
   // durable; finish() is.
@@ -176,9 +179,10 @@ std::string CopyLoader::build(const TablePlan& plan, const Index& index) {
     return fmt::format("index {} of {} was not built: {}", index.name, plan.target.text(), reason);
   };
   if (index.kind != Index::Kind::ordinary && index.kind != Index::Kind::unique) {
-    return not_built("PostgreSQL has no such kind of index");
+    return not_built(same_product_ ? "weir builds plain B-tree indexes on columns only"
+                                   : "PostgreSQL has no such kind of index");
   }
-  const IndexColumns columns = index_columns(plan, index);
+  const IndexColumns columns = index_columns(plan, index, same_product_);
   if (!columns.reason.empty()) return not_built(columns.reason);
   const std::string name = pg_identifier(index_name(plan, index));
   if (connection_.scalar("SELECT to_regclass($1)",

@@ -14,7 +14,9 @@ namespace weir::postgres {
 /// Loads chunks by COPY. Each chunk is one transaction: the rows and the mark.
 class CopyLoader final : public Loader {
  public:
-  CopyLoader(const Endpoint& endpoint, const std::string& task);
+  /// `same_product`: the source is a PostgreSQL too, and what it has an index on fits into one
+  /// here.
+  CopyLoader(const Endpoint& endpoint, const std::string& task, bool same_product);
 
   void begin(const TablePlan& plan, Row added) override;
   void row(Row cells) override;
@@ -36,6 +38,7 @@ class CopyLoader final : public Loader {
   PgConnection connection_;
   Control control_;
   std::string task_;
+  bool same_product_;
   CopyBuffer buffer_;
   const TablePlan* plan_ = nullptr;
   std::vector<Encoding> encodings_;

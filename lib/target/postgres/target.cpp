@@ -28,9 +28,11 @@ std::string create_sql(const TablePlan& plan, const PgConnection& connection) {
 }  // namespace
 
 PostgresTarget::PostgresTarget(const Task& task)
-    : endpoint_(task.target), control_(task.target.control_schema) {}
+    : endpoint_(task.target),
+      control_(task.target.control_schema),
+      same_product_(task.source.kind == "postgres") {}
 
-PgConnection& PostgresTarget::connection() {
+PgConnection& PostgresTarget::connection() const {
   if (!connection_) connection_.emplace(endpoint_, PgConnection::Role::target);
   return *connection_;
 }
@@ -44,6 +46,10 @@ std::string PostgresTarget::refuse_name(std::string_view name) const {
 
 void PostgresTarget::plan_types(const Task& task, TablePlan& plan) const {
   for (PlannedColumn& column : plan.columns) {
+    if (column.target_type.empty() && same_product_ && !column.added()) {
+      column.target_type = kept_type(column.type);
+      if (column.target_type.empty()) column.target_type = foreign_type(column.type.native);
+    }
     if (column.target_type.empty()) column.target_type = target_type(column.type);
     const bool is_date = column.type.kind == TypeKind::date ||
                          column.type.kind == TypeKind::datetime ||
@@ -52,6 +58,24 @@ void PostgresTarget::plan_types(const Task& task, TablePlan& plan) const {
     if (is_date && task.types.zero_dates.kind == ZeroDatePolicy::Kind::null) column.nullable = true;
   }
   for (const std::uint32_t part : plan.key) plan.columns[part].nullable = false;
+}
+
+std::string PostgresTarget::foreign_type(const std::string& native) const {
+  if (native.find('.') == std::string::npos) return "";
+  const auto [known, is_new] = foreign_types_.emplace(native, "");
+  if (!is_new) return known->second;
+  if (connection().scalar("SELECT to_regtype($1)", {native})) return known->second = native;
+  // An extension may live in another schema here: "public.vector(3)[]" is vector, and "(3)[]".
+  const std::size_t end = native.find_first_of("([", native.rfind('.'));
+  const std::string name = native.substr(0, std::min(end, native.size()));
+  const auto found = connection().scalar(
+      "SELECT quote_ident(n.nspname) || '.' || quote_ident(t.typname) FROM pg_type t JOIN "
+      "pg_namespace n ON n.oid = t.typnamespace JOIN pg_depend d ON d.classid = "
+      "'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e' WHERE quote_ident(t.typname) = "
+      "$1 ORDER BY 1 LIMIT 1",
+      {name.substr(name.rfind('.') + 1)});
+  if (found) known->second = *found + native.substr(name.size());
+  return known->second;
 }
 
 std::vector<Finding> PostgresTarget::preflight(const Task& task, std::span<const TablePlan> plans,
@@ -136,7 +160,7 @@ std::string PostgresTarget::forget_statement(const std::string& task) const {
 }
 
 std::unique_ptr<Loader> PostgresTarget::open_loader(const std::string& task) {
-  return std::make_unique<CopyLoader>(endpoint_, task);
+  return std::make_unique<CopyLoader>(endpoint_, task, same_product_);
 }
 
 std::unique_ptr<Applier> PostgresTarget::open_applier(const std::string& task,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <optional>
+#include <string>
+
 #include "client/pq.h"
 #include "target/postgres/control.h"
 #include "target/target.h"
@@ -33,10 +37,15 @@ class PostgresTarget final : public Target {
  private:
   Endpoint endpoint_;
   Control control_;
+  bool same_product_;  ///< the source is a PostgreSQL too
   /// Connects when first needed: what can be told without a server, is.
-  PgConnection& connection();
+  PgConnection& connection() const;
+  /// The name here of a type that is not PostgreSQL's own, by its name on the source; "" if there
+  /// is none.
+  std::string foreign_type(const std::string& native) const;
 
-  std::optional<PgConnection> connection_;
+  mutable std::optional<PgConnection> connection_;
+  mutable std::map<std::string, std::string> foreign_types_;
 };
 
 }  // namespace weir::postgres

@@ -125,6 +125,13 @@ std::string target_type(const ColumnType& type) {
   return out;
 }
 
+std::string kept_type(const ColumnType& type) {
+  // A source session prints names that are not the server's own with their schema.
+  if (type.native.find('.') != std::string::npos) return "";
+  if (type.native.starts_with("reg") || type.native.starts_with("aclitem")) return "";
+  return type.native;
+}
+
 Fit fit(const ColumnType& type, std::string_view name, int modifier) {
   if (name == "text") return Fit::fits;
   const bool is_text = type.kind == TypeKind::text || type.kind == TypeKind::enumeration ||

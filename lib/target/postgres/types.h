@@ -32,6 +32,11 @@ const TypeRow& type_row(TypeKind kind);
 /// The PostgreSQL type for `type`: "numeric(20,4)".
 std::string target_type(const ColumnType& type);
 
+/// The type that a column of a PostgreSQL source keeps here: its own, if every server has it. ""
+/// for a type of the source's user or of an extension, and for one whose values name objects that
+/// the source alone has.
+std::string kept_type(const ColumnType& type);
+
 /// Whether a column that exists can hold every value of `type`.
 enum class Fit : std::uint8_t { fits, narrow, other };
 /// `name` is pg_type.typname, `modifier` atttypmod.

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/postgres/offset.h"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace weir::pgsource {
+namespace {
+
+/// One half of a place: 1 to 8 hexadecimal digits and nothing else.
+bool parse_half(std::string_view digits, std::uint32_t& out) {
+  const char* const end = digits.data() + digits.size();
+  const auto [at, problem] = std::from_chars(digits.data(), end, out, 16);
+  return problem == std::errc() && at == end && digits.size() <= 8;
+}
+
+std::string default_name(const Task& task) {
+  std::string out = "weir_" + task.name;
+  for (char& c : out) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (!plain) c = '_';
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string Lsn::text() const { return fmt::format("{:X}/{:X}", value >> 32, value & 0xffffffff); }
+
+Lsn Lsn::parse(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  std::uint32_t high = 0;
+  std::uint32_t low = 0;
+  if (slash == std::string_view::npos || !parse_half(text.substr(0, slash), high) ||
+      !parse_half(text.substr(slash + 1), low)) {
+    throw Error(ExitCode::failed, "offset.format", "not an offset of a PostgreSQL source",
+                "expected two hexadecimal numbers with a slash between, as in 16/B374D848",
+                "copy the offset from `weir sync status` as it stands");
+  }
+  return {std::uint64_t{high} << 32 | low};
+}
+
+std::string slot_name(const Task& task) {
+  return task.source.slot.empty() ? default_name(task) : task.source.slot;
+}
+
+std::string publication_name(const Task& task) {
+  return task.source.publication.empty() ? default_name(task) : task.source.publication;
+}
+
+}  // namespace weir::pgsource

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/postgres/rows.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "source/postgres/catalog.h"
+
+namespace weir::pgsource {
+namespace {
+
+constexpr std::uint64_t kChunksPerRange = 5;
+constexpr std::uint64_t kMaxRanges = 64;
+constexpr double kSampleRows = 20'000;  // some hundreds a range: bounds within a few percent
+constexpr std::size_t kShownKey = 200;
+
+/// The places in Table::columns of the plan's key.
+std::vector<std::uint32_t> key_columns(const TablePlan& plan) {
+  std::vector<std::uint32_t> out;
+  for (const std::uint32_t part : plan.key) out.push_back(plan.columns[part].source);
+  return out;
+}
+
+/// The table without what inherits from it; the partitions of a root belong to it.
+std::string from_clause(const Table& table) {
+  return (table.engine == "partitioned" ? " FROM " : " FROM ONLY ") + qualified(table.name);
+}
+
+char unescaped(char c) {
+  switch (c) {
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'v':
+      return '\v';
+    default:
+      return c;
+  }
+}
+
+/// Takes the backslashes out of a cell; its new size.
+std::size_t unescape(char* cell, std::size_t size) {
+  char* out = static_cast<char*>(std::memchr(cell, '\\', size));
+  if (out == nullptr) return size;
+  const char* at = out;
+  const char* const end = cell + size;
+  while (at < end) {
+    if (*at != '\\' || at + 1 == end) {
+      *out++ = *at++;
+    } else {
+      *out++ = unescaped(at[1]);
+      at += 2;
+    }
+  }
+  return static_cast<std::size_t>(out - cell);
+}
+
+Error wrong_cells(std::size_t expected) {
+  return Error(ExitCode::failed, "postgres.copy-format", "a row of COPY has another form",
+               fmt::format("expected {} columns and a line end", expected),
+               "look for a proxy between weir and the server, and connect to the server itself");
+}
+
+}  // namespace
+
+void split_line(char* line, std::size_t size, std::span<const TextFix> fixes,
+                std::span<Cell> cells) {
+  const std::size_t count = cells.size();
+  if (size == 0 || line[size - 1] != '\n') throw wrong_cells(count);
+  char* const end = line + size - 1;
+  const bool escapes = std::memchr(line, '\\', size) != nullptr;
+  char* at = line;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (at > end) throw wrong_cells(count);
+    auto* stop = static_cast<char*>(std::memchr(at, '\t', static_cast<std::size_t>(end - at)));
+    if (stop == nullptr) stop = end;
+    auto length = static_cast<std::size_t>(stop - at);
+    if (escapes && length == 2 && at[0] == '\\' && at[1] == 'N') {
+      cells[i] = Cell::null();
+    } else {
+      if (escapes) length = unescape(at, length);
+      cells[i] =
+          fixes[i] == nullptr ? Cell(at, length) : fixes[i](at, static_cast<std::uint32_t>(length));
+    }
+    at = stop + 1;
+  }
+  if (at != end + 1) throw wrong_cells(count);
+}
+
+TableReader::TableReader(const Endpoint& endpoint)
+    : connection_(endpoint, PgConnection::Role::source),
+      unchecked_texts_(connection_.scalar("SHOW server_encoding") == "SQL_ASCII") {
+  // Only an index walk reads a chunk and stops; a sort would read the table again for each.
+  connection_.execute(
+      "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY; "
+      "SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET "
+      "max_parallel_workers_per_gather = 0; SET jit = off");
+}
+
+std::vector<KeyRange> TableReader::ranges(const TablePlan& plan, const FullSettings& settings) {
+  const std::vector<std::uint32_t> key = key_columns(plan);
+  KeyRange all;
+  if (!can_read_in_order(plan.source, key)) {
+    all.whole = true;
+    return {all};
+  }
+  const std::uint64_t rows = plan.source.estimated_rows;
+  const std::uint64_t parts = std::min(kMaxRanges, rows / (settings.chunk_rows * kChunksPerRange));
+  if (parts < 2) return {all};
+
+  // The server orders a sample of its pages and tells where to cut: any type, any distribution.
+  const Column& first = plan.source.columns[key.front()];
+  const std::string name = pg_identifier(first.name);
+  const double percent = std::min(100.0, 100.0 * kSampleRows / static_cast<double>(rows));
+  const PgResult bounds = connection_.query(fmt::format(
+      "SELECT DISTINCT {0} FROM (SELECT {0}, row_number() OVER (ORDER BY {0}) AS place, count(*) "
+      "OVER () AS total{1} TABLESAMPLE SYSTEM ({2:.6f})) AS s WHERE place % greatest(total / {3}, "
+      "1) = 0 AND place < total ORDER BY 1 LIMIT {4}",
+      name, from_clause(plan.source), percent, parts, kMaxRanges - 1));
+  std::vector<KeyRange> out(1);
+  for (std::size_t i = 0; i < bounds.rows(); ++i) {
+    const std::string bound = neutral_text(first.type, std::string(bounds.text(i, 0)));
+    out.back().upto = {bound};
+    KeyRange next;
+    next.number = static_cast<std::uint32_t>(out.size());
+    next.after = {bound};
+    out.push_back(std::move(next));
+  }
+  return out;
+}
+
+std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& range,
+                                     const KeyCells& after, std::uint64_t limit) const {
+  const Table& table = plan.source;
+  std::string columns;
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) continue;
+    if (!columns.empty()) columns += ", ";
+    columns += pg_identifier(table.columns[column.source].name);
+  }
+  std::string sql = fmt::format("COPY (SELECT {}{}", columns, from_clause(table));
+  if (!range.whole) {
+    const std::vector<std::uint32_t> key = key_columns(plan);
+    std::vector<std::string> names;
+    for (const std::uint32_t place : key) {
+      names.push_back(pg_identifier(table.columns[place].name));
+    }
+    const auto literal = [&](std::size_t part, const std::string& cell) {
+      const ColumnType& type = table.columns[key[part]].type;
+      const std::string text = type.kind == TypeKind::bytes ? "\\x" + hex(cell) : cell;
+      return fmt::format("{}::{}", connection_.quote(text), type.native);
+    };
+    // A bound between two ranges has the first part of the key only; the end of a chunk all of it.
+    const KeyCells& from = after.empty() ? range.after : after;
+    std::string condition;
+    if (!from.empty()) {
+      std::vector<std::string> literals;
+      for (std::size_t i = 0; i < from.size(); ++i) literals.push_back(literal(i, from[i]));
+      const std::vector<std::string> first(
+          names.begin(), names.begin() + static_cast<std::ptrdiff_t>(from.size()));
+      condition = fmt::format("({}) > ({})", join(first, ", "), join(literals, ", "));
+    }
+    if (!range.upto.empty()) {
+      if (!condition.empty()) condition += " AND ";
+      condition += fmt::format("{} <= {}", names.front(), literal(0, range.upto.front()));
+    }
+    if (!condition.empty()) sql += " WHERE " + condition;
+    sql += fmt::format(" ORDER BY {} LIMIT {}", join(names, ", "), limit);
+  }
+  return sql + ") TO STDOUT";
+}
+
+void TableReader::check_texts(const TablePlan& plan) const {
+  std::size_t cell = 0;
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) continue;
+    const Cell& value = cells_[cell++];
+    if (column.type.kind == TypeKind::bytes || is_utf8(value.text())) continue;
+    std::vector<std::string> key;
+    for (const std::uint32_t part : plan.key) {
+      std::size_t place = 0;
+      for (std::uint32_t i = 0; i < part; ++i) place += plan.columns[i].added() ? 0 : 1;
+      const std::string_view text = cells_[place].text().substr(0, kShownKey);
+      key.push_back(fmt::format("{} = {}", plan.source.columns[plan.columns[part].source].name,
+                                is_utf8(text) ? std::string(text) : "\\x" + hex(text)));
+    }
+    const std::string& name = plan.source.columns[column.source].name;
+    throw Error(ExitCode::refused, "postgres.invalid-utf8",
+                fmt::format("{}: the column {} holds a text that is not UTF-8, in the row {}",
+                            plan.source.name.text(), name, join(key, ", ")),
+                "the source database has the encoding SQL_ASCII, which takes any bytes",
+                fmt::format("correct the text: UPDATE {} SET {} = convert_from({}::bytea, "
+                            "'LATIN1') WHERE ... in a session with its real encoding, or drop the "
+                            "column in the table rule",
+                            qualified(plan.source.name), pg_identifier(name), pg_identifier(name)));
+  }
+}
+
+ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
+                              std::uint64_t limit, RowSink& sink) {
+  std::vector<TextFix> fixes;
+  std::vector<std::uint32_t> cell_of(plan.columns.size());
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    if (plan.columns[i].added()) continue;
+    cell_of[i] = static_cast<std::uint32_t>(fixes.size());
+    fixes.push_back(text_fix(plan.source.columns[plan.columns[i].source].type));
+  }
+  cells_.assign(fixes.size(), Cell());
+
+  ChunkResult result;
+  PgCopyOut rows = connection_.copy_out(chunk_query(plan, range, after, limit));
+  while (rows.next()) {
+    split_line(rows.data(), rows.size(), fixes, cells_);
+    if (unchecked_texts_) check_texts(plan);
+    result.bytes += rows.size();
+    sink.row(cells_);
+    if (++result.rows == limit && !range.whole) {
+      for (const std::uint32_t part : plan.key) {
+        result.last.emplace_back(cells_[cell_of[part]].text());
+      }
+    }
+  }
+  result.done = range.whole || result.rows < limit;
+  return result;
+}
+
+}  // namespace weir::pgsource

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/postgres/source.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "source/postgres/catalog.h"
+#include "source/postgres/changes.h"
+#include "source/postgres/checks.h"
+#include "source/postgres/offset.h"
+#include "source/postgres/rows.h"
+#include "source/postgres/slot.h"
+#include "source/postgres/start.h"
+
+namespace weir::pgsource {
+namespace {
+
+constexpr const char* kLockTimeout = "SET lock_timeout = '30s'";
+
+const Endpoint& checked(const Task& task) {
+  if (!task.source.database.empty()) return task.source;
+  throw Error(ExitCode::configuration, "postgres.no-database",
+              "[source] does not say which database to follow",
+              "a PostgreSQL session, a slot and a publication belong to one database",
+              "add database = \"NAME\" to [source]");
+}
+
+/// "postgres 7301 timeline 2 database shop" without what a promotion changes.
+std::string without_timeline(const std::string& identity) {
+  const std::size_t begin = identity.find(" timeline ");
+  const std::size_t end = identity.find(" database ");
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return identity;
+  return identity.substr(0, begin) + identity.substr(end);
+}
+
+Finding other_identity(const Identity& current, const Identity& before) {
+  Finding finding;
+  finding.id = "source.identity-changed";
+  finding.severity = Severity::critical;
+  finding.evidence = fmt::format("now {}, before {}", current.text, before.text);
+  if (without_timeline(current.text) == without_timeline(before.text)) {
+    finding.what = "the source goes on in another timeline than the task's offset came from";
+    finding.why =
+        "a standby was promoted, or the server was restored to a point in time: it may lack "
+        "transactions that the task has applied, and the same place in the log may hold others";
+    finding.fix = "point the task at the server that the old primary became, if it is still there";
+    return finding;
+  }
+  finding.what = "the source is not the server that the task's offset came from";
+  finding.why = "an offset means nothing on another server: changes would be lost or applied twice";
+  finding.fix = "point the task at the old server";
+  return finding;
+}
+
+}  // namespace
+
+PgSource::PgSource(const Task& task)
+    : task_(task), connection_(checked(task), PgConnection::Role::source) {}
+
+std::string PgSource::version() { return "PostgreSQL " + connection_.server_version(); }
+
+Identity PgSource::identity() {
+  // The control file may still name the timeline before a promotion; the WAL's name does not.
+  const PgResult row = connection_.query(
+      "SELECT system_identifier, CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM "
+      "pg_control_checkpoint()) ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), "
+      "8))::bit(32)::int END, current_database() FROM pg_control_system()");
+  return {fmt::format("postgres {} timeline {} database {}", row.text(0, 0), row.text(0, 1),
+                      row.text(0, 2))};
+}
+
+std::vector<TableName> PgSource::tables() { return list_tables(connection_); }
+
+std::vector<Table> PgSource::describe(std::span<const TableName> names) {
+  bool stored = connection_.server_version_number() >= 180000;
+  if (stored) {
+    const auto publication = read_publication(connection_, publication_name(task_));
+    stored = !publication || publication->stored_columns;
+  }
+  return describe_tables(connection_,
+                         stored ? GeneratedColumns::stored : GeneratedColumns::left_out, names);
+}
+
+std::vector<Finding> PgSource::preflight(const Task& task, std::span<const TablePlan> plans,
+                                         bool is_new) {
+  return judge(gather(connection_, task, plans, is_new));
+}
+
+void PgSource::prepare(std::span<const TablePlan> plans) {
+  const std::string slot = slot_name(task_);
+  const std::string publication = publication_name(task_);
+  const auto published = read_publication(connection_, publication);
+  std::vector<const Table*> missing;
+  for (const TablePlan& plan : plans) {
+    if (!published || !published->tables.contains(plan.source.name)) {
+      missing.push_back(&plan.source);
+    }
+  }
+  if (!missing.empty() && !task_.source.publication.empty()) {
+    throw Error(ExitCode::refused, "postgres.publication-table",
+                fmt::format("the publication {} lacks {}", publication, missing[0]->name.text()),
+                "a publication that the task file names is never changed by weir",
+                publication_sql(publication, published.has_value(),
+                                connection_.server_version_number(), missing));
+  }
+  if (!missing.empty()) {
+    // Before the slot: to a change from before the publication the server finds none, and newer
+    // servers pass over it without a word.
+    connection_.execute(kLockTimeout);
+    connection_.execute(publication_sql(publication, published.has_value(),
+                                        connection_.server_version_number(), missing));
+    connection_.execute("SET lock_timeout = 0");
+  }
+  if (!read_slot(connection_, slot)) {
+    create_slot(connection_, slot, kStartPatience);
+    return;
+  }
+  // The slot of a start that got no further, or one that was made for us. It may be older than the
+  // publication, so nothing may be left that was written before and commits after our start.
+  wait_for_transactions(connection_, WaitFor::all, kStartPatience);
+}
+
+Offset PgSource::start_offset() {
+  return {take_start_position(connection_, kStartPatience).text(), now()};
+}
+
+Offset PgSource::log_end() { return {take_log_end(connection_).text(), now()}; }
+
+std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity& identity) {
+  const Identity current = this->identity();
+  if (!(current == identity)) return other_identity(current, identity);
+  if (connection_.scalar("SELECT pg_is_in_recovery()") == "t") return {};  // a check of its own
+  const std::string slot = slot_name(task_);
+  if (auto gap = slot_gap(read_slot(connection_, slot), slot, task_.source.database, offset)) {
+    return gap;
+  }
+  const std::string end = connection_.scalar("SELECT pg_current_wal_flush_lsn()").value_or("0/0");
+  if (Lsn::parse(end) < Lsn::parse(offset.text)) {
+    Finding finding;
+    finding.id = "postgres.source-behind";
+    finding.severity = Severity::critical;
+    finding.what = "the source lacks transactions that the task has applied";
+    finding.why = "the server was restored from a backup, or lost the end of its log in a crash";
+    finding.fix = "restore the source to its newest state";
+    finding.evidence = fmt::format("its log ends at {}, offset {}", end, offset.text);
+    return finding;
+  }
+  return {};
+}
+
+bool PgSource::reached(const Offset& a, const Offset& b) const {
+  return Lsn::parse(a.text) >= Lsn::parse(b.text);
+}
+
+std::unique_ptr<RowReader> PgSource::open_rows() {
+  return std::make_unique<TableReader>(task_.source);
+}
+
+std::unique_ptr<ChangeReader> PgSource::open_changes(const Offset& from,
+                                                     std::span<const TablePlan> plans) {
+  return std::make_unique<PgChangeReader>(task_, Lsn::parse(from.text), plans);
+}
+
+}  // namespace weir::pgsource

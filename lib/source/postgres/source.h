@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "client/pq.h"
+#include "source/source.h"
+
+namespace weir::pgsource {
+
+/// One database of a PostgreSQL server, 15 and later, through logical decoding: a publication that
+/// lists the task's tables, and a slot with pgoutput.
+class PgSource final : public Source {
+ public:
+  explicit PgSource(const Task& task);
+
+  std::string version() override;
+  Identity identity() override;
+  std::vector<TableName> tables() override;
+  std::vector<Table> describe(std::span<const TableName> names) override;
+  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
+                                 bool is_new) override;
+  void prepare(std::span<const TablePlan> plans) override;
+  Offset start_offset() override;
+  Offset log_end() override;
+  std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
+  bool reached(const Offset& a, const Offset& b) const override;
+  std::unique_ptr<RowReader> open_rows() override;
+  std::unique_ptr<ChangeReader> open_changes(const Offset& from,
+                                             std::span<const TablePlan> plans) override;
+
+ private:
+  Task task_;
+  PgConnection connection_;
+};
+
+}  // namespace weir::pgsource
