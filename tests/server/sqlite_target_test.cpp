@@ -671,6 +671,47 @@ TEST_CASE("an SQLite target refuses what it cannot do", "[sqlite][server]") {
   }
 }
 
+TEST_CASE("a table without a key stays equal in an SQLite file", "[sqlite][server]") {
+  TempMariaDb source;
+  source.sql(
+      "CREATE DATABASE shop; USE shop; CREATE TABLE shop.log (a INT, b VARCHAR(20), c DOUBLE); "
+      "INSERT INTO shop.log SELECT seq % 50, IF(seq % 7 = 0, NULL, 'x'), seq % 3 / 3 FROM "
+      "seq_1_to_3000; CREATE TABLE shop.mark (id INT PRIMARY KEY, n BIGINT); INSERT INTO shop.mark "
+      "VALUES (1, 0)");
+  const SqliteFile file;
+  TaskRun task(
+      source, file.section(),
+      {.rest = "[[table]]\nmatch = \"shop.log\"\nkey = \"all-columns\"\n[[table]]\nmatch = "
+               "\"shop.*\"\n[failover]\nlimit = 1000\n"});
+  std::atomic<bool> stop{false};
+  std::thread load([&] {
+    MySqlSession session = source.session();
+    for (int i = 0; !stop; ++i) {
+      session.sql(
+          fmt::format("INSERT INTO shop.log VALUES ({0}, 'y', 0.1), ({0}, 'y', 0.1); "
+                      "DELETE FROM shop.log WHERE a = {1} LIMIT 3; UPDATE shop.log SET b = "
+                      "NULL WHERE a = {2} LIMIT 2",
+                      i % 50, (i + 7) % 50, (i + 11) % 50));
+    }
+  });
+  const TaskRun::Result started = task.start();
+  if (started.code == 0) task.kill_worker();
+  const bool back = eventually([&] { return task.worker() > 0; });
+  stop = true;
+  load.join();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  REQUIRE(back);
+  MySqlSession here = source.session();
+  const std::string mark = set_mark(here);
+  REQUIRE(task.await([&] { return file_mark(file) == mark; }));
+  SqliteSession there = file.session();
+  const std::string group = " GROUP BY a, b, round(c, 6) ORDER BY a, b, round(c, 6)";
+  const std::string what = "SELECT a, b, count(*) FROM ";
+  CHECK(here.query(what + "shop.log" + group) == there.query(what + "log" + group));
+  CHECK(task.stop().code == 0);
+}
+
 TEST_CASE("a full disk stops an SQLite target by name and loses nothing", "[sqlite][server]") {
   const SqliteFile file;
   const std::string folder = file.folder() + "/small";

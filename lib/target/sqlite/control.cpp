@@ -163,6 +163,16 @@ void store_mark(SqliteDatabase& database, const std::string& task, const TablePl
       .bind(plan.source.name.table)
       .bind(mark.range.number)
       .run();
+  if (mark.snapshot.empty()) return;
+  database
+      .prepare(
+          "UPDATE weir_table SET since_offset = ? WHERE task = ? AND source_schema = ? AND "
+          "source_table = ?")
+      .bind(mark.snapshot.text)
+      .bind(task)
+      .bind(plan.source.name.schema)
+      .bind(plan.source.name.table)
+      .run();
 }
 
 bool created_here(SqliteDatabase& database, const std::string& task, const TablePlan& plan) {
