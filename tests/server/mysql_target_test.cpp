@@ -71,7 +71,19 @@ std::vector<std::string> type_differences(MySqlSession& source, MySqlSession& ta
                                           const SampleTable& table) {
   const auto query = [&table](bool mariadb) {
     std::string sql = "SELECT id";
-    for (const SampleColumn& column : table.columns) sql += ", " + on_source(column, mariadb);
+    for (const SampleColumn& column : table.columns) {
+      std::string text = on_source(column, mariadb);
+      // A JSON document travels as text, in which MySQL's DECIMAL is a number like any other.
+      if (table.name == "documents" && !mariadb) {
+        const std::string name = "CONVERT(`" + column.name + "` USING utf8mb4)";
+        for (std::size_t at = text.find(name); at != std::string::npos;) {
+          const std::string again = "CONVERT(CAST(" + name + " AS JSON) USING utf8mb4)";
+          text.replace(at, name.size(), again);
+          at = text.find(name, at + again.size());
+        }
+      }
+      sql += ", " + text;
+    }
     return sql + fmt::format(" FROM shop.{} ORDER BY id", table.name);
   };
   const Rows expected = source.query(query(is_mariadb(source)));
