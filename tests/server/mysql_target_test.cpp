@@ -281,6 +281,10 @@ limit = 1000
   pid_t last = -1;
   int in_full = 0;
   int in_incremental = 0;
+  const auto stage_is = [&task](weir::Stage stage) {
+    const auto row = weir::open_state(task.state_dir(), true)->task(task.name());
+    return row && row->state == weir::TaskState::running && row->stage == stage;
+  };
   std::optional<Onlooker> onlooker;
   for (int i = 0; i < kills; ++i) {
     pid_t worker = -1;
@@ -289,12 +293,16 @@ limit = 1000
       return worker > 0 && worker != last;
     }));
     last = worker;
+    // Each stage gets its share.
+    if (in_full > kills / 3) {
+      REQUIRE(task.await([&] { return stage_is(weir::Stage::incremental); }));
+    }
     const auto moment = std::chrono::steady_clock::now() +
                         std::chrono::milliseconds(static_cast<std::int64_t>(random() % 1500));
     task.await([&] { return std::chrono::steady_clock::now() >= moment; });
-    const auto row = weir::open_state(task.state_dir(), true)->task(task.name());
-    if (row && row->stage == weir::Stage::full) ++in_full;
-    if (row && row->stage == weir::Stage::incremental) ++in_incremental;
+    const bool applies = stage_is(weir::Stage::incremental);
+    if (stage_is(weir::Stage::full)) ++in_full;
+    if (applies) ++in_incremental;
     CHECK(task.kill_worker() == worker);
     // The wait before the next worker doubles with each kill, until there is a new supervisor.
     if (i % 3 == 2) {
@@ -302,7 +310,7 @@ limit = 1000
       REQUIRE(eventually([&] { return task.supervisor() != supervisor; }));
       start(task, "");
     }
-    if (!onlooker && row && row->stage == weir::Stage::incremental &&
+    if (!onlooker && applies &&
         target.value("SELECT MIN(unique_done) FROM weir.weir_table") == "1") {
       onlooker.emplace(target);
     }
@@ -322,6 +330,8 @@ limit = 1000
   CHECK(reader.value("SELECT SUM(n) FROM shop.plus") == std::to_string(load.commits()));
   CHECK(in_full > 2);
   CHECK(in_incremental > 2);
+  CHECK(onlooker);
+  CHECK((!onlooker || onlooker->states() > 10));
   CHECK(load.commits() > 500);
   CHECK(task.stop().code == 0);
 }
@@ -369,7 +379,7 @@ TEST_CASE("a worker that writes to MySQL 9 may be killed at any moment",
           "[mysqltarget][server][bootstrap]") {
   TempMySql source;
   TempMySql target({.args = kArgs});
-  check_kills(source, target, 12);
+  check_kills(source, target, 16);
 }
 
 TEST_CASE("unique values change hands within a batch on MariaDB", "[mysqltarget][server]") {

@@ -58,10 +58,11 @@ constexpr auto kCompared = std::to_array<Compared>({
      "concat_ws('|', id, no, coalesce(holder, '~'))"},
     {"moved", "CONCAT_WS('|', id, v)", "concat_ws('|', id, v)"},
     {"picture",
-     "CONCAT_WS('|', id, COALESCE(LENGTH(body), '~'), COALESCE(MD5(body), '~'), "
-     "COALESCE(MD5(words), '~'))",
-     "concat_ws('|', id, coalesce(length(body)::text, '~'), coalesce(md5(body), '~'), "
-     "coalesce(md5(words), '~'))"},
+     "CONCAT_WS('|', id, COALESCE(LENGTH(body), '~'), COALESCE(SHA2(body, 256), '~'), "
+     "COALESCE(SHA2(words, 256), '~'))",
+     "concat_ws('|', id, coalesce(length(body)::text, '~'), coalesce(encode(sha256(body), 'hex'), "
+     "'~'), "
+     "coalesce(encode(sha256(convert_to(words, 'UTF8')), 'hex'), '~'))"},
     {"scratch", "CONCAT_WS('|', id, x)", "concat_ws('|', id, x)"},
     {"plus", "CONCAT_WS('|', id, n)", "concat_ws('|', id, n)"},
     {"minus", "CONCAT_WS('|', id, n)", "concat_ws('|', id, n)"},
@@ -400,9 +401,9 @@ namespace {
 /// Count and digest of a table as a MySQL or MariaDB makes them.
 Rows digest(MySqlSession& server, const Compared& compared) {
   return server.query(
-      "SELECT COUNT(*), COALESCE(MD5(GROUP_CONCAT(h ORDER BY h SEPARATOR '')), '') FROM (SELECT "
-      "MD5(" +
-      std::string(compared.source) + ") AS h FROM shop." + compared.table + ") AS digests");
+      "SELECT COUNT(*), COALESCE(SHA2(GROUP_CONCAT(h ORDER BY h SEPARATOR ''), 256), '') FROM "
+      "(SELECT SHA2(" +
+      std::string(compared.source) + ", 256) AS h FROM shop." + compared.table + ") AS digests");
 }
 
 Rows texts(MySqlSession& server, const Compared& compared) {
@@ -439,9 +440,9 @@ std::string differences(MySqlSession& source, PgSession& target) {
     const std::string table = std::string("shop.") + compared.table;
     const Rows here = digest(source, compared);
     const Rows there = target.query(
-        "SELECT count(*), coalesce(md5(string_agg(h, '' ORDER BY h COLLATE \"C\")), '') FROM "
-        "(SELECT md5(" +
-        std::string(compared.target) + ") AS h FROM " + table + ") AS digests");
+        "SELECT count(*), coalesce(encode(sha256(string_agg(h, '' ORDER BY h COLLATE "
+        "\"C\")::bytea), 'hex'), '') FROM (SELECT encode(sha256(convert_to(" +
+        std::string(compared.target) + ", 'UTF8')), 'hex') AS h FROM " + table + ") AS digests");
     if (here == there) continue;
     out += difference(compared, here, there, texts(source, compared),
                       target.query("SELECT " + std::string(compared.target) + " FROM " + table));
@@ -450,8 +451,10 @@ std::string differences(MySqlSession& source, PgSession& target) {
 }
 
 std::string differences(MySqlSession& source, MySqlSession& target) {
-  source.sql("SET SESSION group_concat_max_len = 1073741824");
-  target.sql("SET SESSION group_concat_max_len = 1073741824");
+  // MySQL wants a database for a subquery, though none of its names needs one.
+  for (MySqlSession* session : {&source, &target}) {
+    session->sql("USE shop; SET SESSION group_concat_max_len = 1073741824");
+  }
   std::string out;
   for (const Compared& compared : kCompared) {
     const Rows here = digest(source, compared);
