@@ -21,9 +21,9 @@ std::string types() {
   return out;
 }
 
-std::string sqlite_types() {
+std::string of_target(const std::vector<weir::registry::TypeFact>& facts) {
   std::string out;
-  for (const auto& fact : weir::registry::sqlite_types()) {
+  for (const auto& fact : facts) {
     out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.neutral) + "*\n\t" +
            scdoc_escaped(fact.target) + "\n";
     for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
@@ -32,7 +32,10 @@ std::string sqlite_types() {
 }
 
 const weir::cli::DocBlocks& blocks() {
-  static const weir::cli::DocBlocks kBlocks{{"mysql-types", types}, {"sqlite-types", sqlite_types}};
+  static const weir::cli::DocBlocks kBlocks{
+      {"mysql-types", types},
+      {"sqlite-types", [] { return of_target(weir::registry::sqlite_types()); }},
+      {"mysql-target-types", [] { return of_target(weir::registry::mysql_target_types()); }}};
   return kBlocks;
 }
 

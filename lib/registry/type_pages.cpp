@@ -5,6 +5,7 @@
 
 #include "model/type.h"
 #include "source/mysql/types.h"
+#include "target/mysql/types.h"
 #include "target/postgres/types.h"
 #include "target/sqlite/types.h"
 
@@ -32,6 +33,16 @@ std::vector<TypeFact> sqlite_types() {
   for (const sqlite::TypeRow& row : sqlite::type_rows()) {
     const std::string name(to_string(row.kind));
     TypeFact fact{name, {}, name, std::string(row.target), {}};
+    if (!row.note.empty()) fact.notes.emplace_back(row.note);
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+std::vector<TypeFact> mysql_target_types() {
+  std::vector<TypeFact> facts;
+  for (const mysqltarget::TypeRow& row : mysqltarget::type_rows()) {
+    TypeFact fact{{}, {}, std::string(to_string(row.kind)), std::string(row.target), {}};
     if (!row.note.empty()) fact.notes.emplace_back(row.note);
     facts.push_back(std::move(fact));
   }

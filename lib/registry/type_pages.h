@@ -20,5 +20,8 @@ std::vector<TypeFact> mysql_to_postgres_types();
 
 /// Every neutral type, with the type that SQLite gets; `native` is the neutral name.
 std::vector<TypeFact> sqlite_types();
+/// Every neutral type, with the type that MySQL and MariaDB get from a source of another kind;
+/// `native` and `condition` are empty.
+std::vector<TypeFact> mysql_target_types();
 
 }  // namespace weir::registry
