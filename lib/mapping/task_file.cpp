@@ -172,7 +172,9 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      0, 0, "types as the target spells them, by source column or added column"},
 
     {"types", "zero_dates", KeyType::date_policy, false, "\"refuse\"", "\"null\"", "", 0, 0,
-     "what becomes of dates such as 0000-00-00 that the target cannot hold"},
+     "what becomes of dates such as 0000-00-00 that the target cannot hold; a MySQL target can, "
+     "and "
+     "\"keep\" leaves them as they are"},
     {"types", "tinyint1", KeyType::choice, false, "\"integer\"", "\"boolean\"", "integer, boolean",
      0, 0, "what MySQL's tinyint(1) is on the target"},
 
@@ -924,9 +926,10 @@ void read_types(Section section, TypeSettings& out) {
   section.choice("tinyint1", out.tinyint1_as_boolean);
   std::string text;
   section.text("zero_dates", text, [](const std::string& value) {
-    return value == "refuse" || value == "null" || is_date(value);
+    return value == "refuse" || value == "null" || value == "keep" || is_date(value);
   });
   if (text == "null") out.zero_dates.kind = ZeroDatePolicy::Kind::null;
+  if (text == "keep") out.zero_dates.kind = ZeroDatePolicy::Kind::keep;
   if (is_date(text)) out.zero_dates = {ZeroDatePolicy::Kind::date, text};
 }
 
@@ -1103,7 +1106,7 @@ std::string allowed_values(const KeyRow& row) {
     case KeyType::rate:
       return "\"0\", or a rate as in \"5000 rows/s\" or \"20 MB/s\"";
     case KeyType::date_policy:
-      return "\"refuse\", \"null\" or a date \"YYYY-MM-DD\"";
+      return "\"refuse\", \"null\", \"keep\" or a date \"YYYY-MM-DD\"";
     case KeyType::deletes:
       return "\"apply\", \"ignore\" or \"soft:COLUMN\"";
     case KeyType::pattern:

@@ -89,7 +89,7 @@ struct ZeroDatePolicy {
     refuse,
     null,
     date,
-    keep,  ///< as the source has it: to be shown only, never for a target
+    keep,  ///< as the source has it: to be shown, or for a target that has such dates too
   };
   Kind kind = Kind::refuse;
   std::string date;  ///< "YYYY-MM-DD", for Kind::date

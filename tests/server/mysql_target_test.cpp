@@ -382,6 +382,24 @@ TEST_CASE("a worker that writes to MySQL 9 may be killed at any moment",
   check_kills(source, target, 16);
 }
 
+TEST_CASE("dates of no calendar are kept where the task says so", "[mysqltarget][server]") {
+  TempMariaDb source({.args = kArgs});
+  TempMariaDb target({.args = kArgs});
+  make_mark(source);
+  MySqlSession writer = in_utc(source);
+  MySqlSession reader = in_utc(target);
+  const SampleTable table = zero_date_samples();
+  writer.sql(create_statement("shop", table));
+  writer.sql(insert_statements("shop", table, 1000));
+  TaskRun task(source, target, {.rest = kShop + "[types]\nzero_dates = \"keep\"\n"});
+  start(task);
+  writer.sql(insert_statements("shop", table, 2000));
+  wait_for_mark(task, writer, target);
+  CHECK(reader.value("SELECT COUNT(*) FROM shop.zero_dates") == std::to_string(2 * table.rows()));
+  check_none(type_differences(writer, reader, table));
+  CHECK(task.stop().code == 0);
+}
+
 TEST_CASE("unique values change hands within a batch on MariaDB", "[mysqltarget][server]") {
   TempMariaDb source;
   TempMariaDb target;

@@ -80,7 +80,14 @@ std::string PostgresTarget::foreign_type(const std::string& native) const {
 
 std::vector<Finding> PostgresTarget::preflight(const Task& task, std::span<const TablePlan> plans,
                                                const std::optional<Recovered>& recovered) {
-  return judge(gather(connection(), control_, task, plans, recovered));
+  std::vector<Finding> findings = judge(gather(connection(), control_, task, plans, recovered));
+  if (task.types.zero_dates.kind == ZeroDatePolicy::Kind::keep) {
+    findings.push_back({"postgres.zero-dates", Severity::critical,
+                        "types.zero_dates is \"keep\", which PostgreSQL cannot do",
+                        "it has no dates with a zero part", "say \"refuse\", \"null\" or a date",
+                        "", ""});
+  }
+  return findings;
 }
 
 std::optional<Recovered> PostgresTarget::recover(const std::string& task) {
