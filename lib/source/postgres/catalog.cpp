@@ -69,19 +69,19 @@ bool take_quoted(std::string_view& text) {
 /// Whether `text` is the name of a type and no more: no call, no operator.
 bool is_type_name(std::string_view text) {
   bool quoted = false;
-  std::size_t at = 0;
-  for (; at < text.size(); ++at) {
-    const char c = text[at];
+  int open = 0;
+  for (const char c : text) {
     if (c == '"') {
       quoted = !quoted;
     } else if (!quoted) {
+      open += c == '(' ? 1 : c == ')' ? -1 : 0;
       const bool letter = (c >= 'a' && c <= 'z') || c == '_' || static_cast<unsigned char>(c) > 127;
       const bool rest = is_digit(c) || c == ' ' || c == '.' || c == '(' || c == ')' || c == ',' ||
                         c == '[' || c == ']';
-      if (!letter && !rest) return false;
+      if ((!letter && !rest) || open < 0) return false;
     }
   }
-  return !quoted && !text.empty();
+  return !quoted && open == 0 && !text.empty();
 }
 
 /// Everything about a set of tables, read in a handful of queries.

@@ -50,8 +50,14 @@ std::string list(const std::set<std::string>& names) {
   return join(std::vector<std::string>(names.begin(), names.end()), ", ");
 }
 
+/// What tells one row from another; without a key, all that is copied.
 std::set<std::string> key_columns(const TablePlan& plan) {
   std::set<std::string> out;
+  if (plan.key.empty()) {
+    for (const PlannedColumn& column : plan.columns) {
+      if (!column.added()) out.insert(plan.source.columns[column.source].name);
+    }
+  }
   for (const std::uint32_t part : plan.key) {
     out.insert(plan.source.columns[plan.columns[part].source].name);
   }
@@ -312,8 +318,8 @@ const auto kRules = std::to_array<Rule>({
          const std::string alter = "ALTER TABLE " + qualified(t.plan->source.name);
          return Hit{t.without_identity, "",
                     t.usable_index.empty()
-                        ? fmt::format("{} REPLICA IDENTITY FULL, of a partitioned table for each "
-                                      "partition; or give it a primary key",
+                        ? fmt::format("{} REPLICA IDENTITY FULL, of a partitioned table also "
+                                      "for each partition; or give it a primary key",
                                       alter)
                         : fmt::format("{} REPLICA IDENTITY USING INDEX {}", alter,
                                       pg_identifier(t.usable_index))};
@@ -428,7 +434,8 @@ std::string select_problem(PgConnection& connection, const TablePlan& plan) {
   }
 }
 
-/// Of the table itself, or of the partitions below it, which hold the rows.
+/// Of the table itself and of the partitions below it: they hold the rows, and the root stands for
+/// them in the log.
 void gather_identity(PgConnection& connection, const std::string& oid, Facts::TableFacts& table) {
   const PgResult rows = connection.query(
       "SELECT c.oid, n.nspname, c.relname, c.relreplident, a.attname FROM (SELECT $1::oid UNION "
@@ -437,8 +444,8 @@ void gather_identity(PgConnection& connection, const std::string& oid, Facts::Ta
       "AND "
       "i.indisvalid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate WHEN "
       "'i' THEN i.indisreplident ELSE false END LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND "
-      "a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) WHERE c.relkind = 'r' AND c.relreplident <> "
-      "'f'",
+      "a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) WHERE (c.relkind = 'r' OR c.oid = $1::oid) "
+      "AND c.relreplident <> 'f'",
       {oid});
   for (const Column& column : table.plan->source.columns) table.identity.insert(column.name);
   std::map<std::string, std::set<std::string>> partitions;

@@ -106,6 +106,8 @@ TableReader::TableReader(const Endpoint& endpoint)
       "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY; "
       "SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off; SET "
       "max_parallel_workers_per_gather = 0; SET jit = off");
+  // Then the server would refuse such a text without telling where it is.
+  if (unchecked_texts_) connection_.execute("SET client_encoding = 'SQL_ASCII'");
 }
 
 std::vector<KeyRange> TableReader::ranges(const TablePlan& plan, const FullSettings& settings) {
@@ -220,7 +222,14 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
 
   ChunkResult result;
   PgCopyOut rows = connection_.copy_out(chunk_query(plan, range, after, limit));
-  while (rows.next()) {
+  const auto next = [&] {
+    try {
+      return rows.next();
+    } catch (const Error& error) {
+      throw error.within(plan.source.name.text());
+    }
+  };
+  while (next()) {
     split_line(rows.data(), rows.size(), fixes, cells_);
     if (unchecked_texts_) check_texts(plan);
     result.bytes += rows.size();
