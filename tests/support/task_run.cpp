@@ -103,6 +103,23 @@ TaskRun::TaskRun(const MySqlServer& source, const MySqlServer& target, const Opt
   rewrite(options.rest);
 }
 
+TaskRun::TaskRun(const TempPostgres& source, const TempPostgres& target, const Options& options)
+    : name_(options.name) {
+  write_secret(dir_, "source.pw", source.password());
+  write_secret(dir_, "target.pw", target.password());
+  const auto database = [](const TempPostgres& server) {
+    return "database = " + toml_text(server.database()) + '\n';
+  };
+  head_ = "name = " + toml_text(name_) + "\n\n" +
+          section("source", "postgres", source, source_password_file(),
+                  database(source) + options.source_rest) +
+          '\n' +
+          section("target", "postgres", target, target_password_file(),
+                  database(target) + options.target_rest) +
+          '\n';
+  rewrite(options.rest);
+}
+
 TaskRun::~TaskRun() {
   // As an operator would, so that a worker in the middle of a batch is not cut short for nothing;
   // whatever becomes of that, nothing of the task may outlive the test.

@@ -46,6 +46,8 @@ class TaskRun {
   /// `target` is the whole section, for kinds that are no PostgreSQL.
   TaskRun(const MySqlServer& source, const std::string& target, const Options& options);
   TaskRun(const MySqlServer& source, const MySqlServer& target, const Options& options);
+  /// From the database `dw` of one server into that of another, over TCP.
+  TaskRun(const TempPostgres& source, const TempPostgres& target, const Options& options);
   ~TaskRun();
   TaskRun(const TaskRun&) = delete;
   TaskRun& operator=(const TaskRun&) = delete;

@@ -1,0 +1,720 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "support/eventually.h"
+#include "support/pg_load.h"
+#include "support/task_run.h"
+#include "support/temp_postgres.h"
+
+using namespace weir::test;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr const char* kShopRule = "[[table]]\nmatch = \"shop.*\"\n";
+
+/// A column of every type that a server has, with values at its extremes.
+struct TypeSample {
+  const char* type;
+  std::vector<const char*> values;  ///< SQL expressions
+};
+
+const std::vector<TypeSample>& samples() {
+  static const std::vector<TypeSample> kSamples = {
+      {"smallint", {"-32768", "32767"}},
+      {"integer", {"-2147483648", "2147483647"}},
+      {"bigint", {"-9223372036854775808", "9223372036854775807"}},
+      {"numeric",
+       {"'NaN'", "'Infinity'", "'-Infinity'", "'1e5000'", "'1e-5000'", "1.00", "1.000", "0",
+        "'-123456789012345678901234567890.123456789012345678901234567890'"}},
+      {"numeric(10,2)", {"'NaN'", "99999999.99", "-0.01", "0"}},
+      {"numeric(3,-2)", {"'NaN'", "99900", "-100"}},
+      {"numeric(3,5)", {"0.00999", "-0.00001"}},
+      {"real", {"'NaN'", "'Infinity'", "'-Infinity'", "'-0'", "'1e-45'", "'3.4028235e38'", "0.1"}},
+      {"double precision",
+       {"'NaN'", "'Infinity'", "'-Infinity'", "'-0'", "'5e-324'", "'1.7976931348623157e308'",
+        "0.1"}},
+      {"boolean", {"true", "false"}},
+      {"text",
+       {"''", "E'\\\\N'", "E'\\\\'", "E'\\t\\n\\r\\b\\f\\v'", "'NULL'", "E'\\\\.'",
+        "E'\\u00fc\\U0001F600'", "repeat(E'long\\t\\\\', 20000)", "E'\\\\\\\\n\\n'"}},
+      {"varchar(5)", {"'a'", "''", "'     '", "E'\\u00fc\\u00fc\\u00fc\\u00fc\\u00fc'"}},
+      {"char(5)", {"'a'", "''", "'  a'"}},
+      {"\"char\"", {"'x'", "''"}},
+      {"name", {"'n'", "repeat('n', 63)"}},
+      {"bytea", {"''", "'\\x00'", "'\\xff5c0a090d'", "decode(repeat('00ff5c', 30000), 'hex')"}},
+      {"bit(3)", {"B'000'", "B'101'"}},
+      {"bit varying", {"B''", "B'1'", "repeat('10', 500)::varbit"}},
+      {"date",
+       {"'4713-01-01 BC'", "'5874897-12-31'", "'infinity'", "'-infinity'", "'0001-01-01'",
+        "'0001-12-31 BC'"}},
+      {"time", {"'00:00'", "'24:00'", "'23:59:59.999999'"}},
+      {"time(0)", {"'12:34:56'"}},
+      {"timetz", {"'12:00:00.5+15:59'", "'24:00:00-15:59'"}},
+      {"timestamp",
+       {"'4713-01-01 00:00:00 BC'", "'294276-12-31 23:59:59.999999'", "'infinity'", "'-infinity'",
+        "'2026-01-02 03:04:05.6'"}},
+      {"timestamp(0)", {"'2026-01-02 03:04:05'"}},
+      {"timestamptz",
+       {"'4713-01-01 00:00:00+00 BC'", "'294276-12-31 23:59:59.999999+00'", "'infinity'",
+        "'-infinity'", "'2026-01-02 03:04:05.6-08'", "'0044-03-15 12:00:00.25+00 BC'"}},
+      {"timestamptz(3)", {"'2026-01-02 03:04:05.678+05:30'"}},
+      {"interval",
+       {"'178000000 years'", "'-178000000 years'", "'1 mon -1 day 00:00:00.000001'", "'0'",
+        "'-00:00:01'", "'1 year -2 mons 3 days -04:05:06.789'", "'100000 hours'", "'-0.5 s'"}},
+      {"interval day to second(3)", {"'3 days 04:05:06.789'"}},
+      {"json", {"'{\"a\" : 1,  \"a\":2}'", "'null'", "' [1 , \"\\u0000\"] '"}},
+      {"jsonb", {"'{\"b\":1.50,\"a\":[null,\"\\n\\\\\"]}'", "'\"\\u00e9\"'", "'1e40'"}},
+      {"uuid", {"'00000000-0000-0000-0000-000000000000'", "gen_random_uuid()"}},
+      {"inet", {"'::1/64'", "'192.168.0.1'", "'::ffff:1.2.3.4'"}},
+      {"cidr", {"'10.0.0.0/8'", "'2001:db8::/32'"}},
+      {"macaddr", {"'08:00:2b:01:02:03'"}},
+      {"macaddr8", {"'08:00:2b:01:02:03:04:05'"}},
+      {"types.color", {"'red'", "'two words'"}},
+      {"types.pair", {"'(1,\"a, \"\"b\"\" \\\\\\\\\")'", "'(,)'", "'(3,\"\")'"}},
+      {"types.email", {"'a@b'"}},
+      {"types.amount", {"12.34", "'NaN'"}},
+      {"int[]", {"'{}'", "'{NULL,-1}'", "'{{1,2},{3,4}}'", "'[2:3]={1,2}'"}},
+      {"text[]", {"ARRAY['a b', 'NULL', NULL, '', E'c\\\\d\"e', E'\\t']"}},
+      {"timestamptz[]", {"ARRAY['2026-01-02 03:04:05+05'::timestamptz, 'infinity', NULL]"}},
+      {"bytea[]", {"ARRAY['\\x005c'::bytea, '']"}},
+      {"numeric(8,3)[]", {"'{1.5,NaN}'"}},
+      {"boolean[]", {"'{t,f,NULL}'"}},
+      {"interval[]", {"ARRAY['1 mon -3 days'::interval]"}},
+      {"types.color[]", {"'{red,\"two words\"}'"}},
+      {"types.pair[]", {"ARRAY['(1,x)'::types.pair]"}},
+      {"int4range", {"'empty'", "'(,)'", "'[1,10)'"}},
+      {"numrange", {"'[1.50,)'"}},
+      {"tsrange", {"'[2026-01-01,infinity)'"}},
+      {"tstzrange", {"'[2026-01-01 00:00:00+02,)'"}},
+      {"int8multirange", {"'{[1,2),[5,9)}'", "'{}'"}},
+      {"tsvector", {"$$'a b':1A,2B c$$", "''"}},
+      {"tsquery", {"'a & !b'"}},
+      {"xml", {"'<a x=\"1\">&amp;</a>'", "'<a/><b/>'"}},
+      {"money", {"'-92233720368547758.08'", "'92233720368547758.07'"}},
+      {"oid", {"4294967295", "0"}},
+      {"regclass", {"'types.sample'::regclass"}},
+      {"pg_lsn", {"'FFFFFFFF/FFFFFFFF'"}},
+      {"point", {"'(1e300,-0)'"}},
+      {"box", {"'(2,2),(1,1)'"}},
+      {"path", {"'[(1,2),(3,4)]'", "'((1,2),(3,4))'"}},
+      {"polygon", {"'((0,0),(1,1),(1,0))'"}},
+      {"circle", {"'<(1,2),3>'"}},
+      {"hstore", {"'a=>1, \"b c\"=>NULL'", "''"}},
+      {"citext", {"'MixedCase'"}},
+  };
+  return kSamples;
+}
+
+std::string make_samples() {
+  std::string sql =
+      "CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE SCHEMA types; "
+      "CREATE TYPE types.color AS ENUM ('red', 'two words'); "
+      "CREATE TYPE types.pair AS (a int, b text); "
+      "CREATE DOMAIN types.email AS varchar(60) CHECK (VALUE LIKE '%@%'); "
+      "CREATE DOMAIN types.precise AS numeric(10,2); CREATE DOMAIN types.amount AS types.precise; "
+      "CREATE TABLE types.sample (id int PRIMARY KEY";
+  for (std::size_t i = 0; i < samples().size(); ++i) {
+    sql += ", c" + std::to_string(i) + ' ' + samples()[i].type;
+  }
+  return sql + ')';
+}
+
+/// Rows from `first` on: together they hold every value, and a NULL for each column.
+std::string fill_samples(int first) {
+  std::size_t rows = 1;
+  for (const TypeSample& sample : samples()) rows = std::max(rows, sample.values.size() + 1);
+  std::string sql;
+  for (std::size_t row = 0; row < rows; ++row) {
+    sql += "INSERT INTO types.sample VALUES (" + std::to_string(first + static_cast<int>(row));
+    for (const TypeSample& sample : samples()) {
+      const std::size_t value = row % (sample.values.size() + 1);
+      sql += value == sample.values.size() ? ", NULL" : std::string(", ") + sample.values[value];
+    }
+    sql += ");";
+  }
+  return sql;
+}
+
+void check_types(TempPostgres& source, TempPostgres& target, bool same_types) {
+  source.sql("ALTER ROLE weir SUPERUSER");
+  PgSession owner = source.session();
+  owner.sql(make_samples());
+  owner.sql(fill_samples(1));
+  if (same_types) {
+    target.sql(
+        "CREATE SCHEMA extra; CREATE EXTENSION hstore SCHEMA extra; CREATE EXTENSION citext; "
+        "CREATE SCHEMA types AUTHORIZATION weir; CREATE TYPE types.color AS ENUM ('red', 'two "
+        "words'); CREATE TYPE types.pair AS (a int, b text); GRANT USAGE ON SCHEMA extra TO weir");
+  }
+  TaskRun task(source, target, {.rest = "[[table]]\nmatch = \"types.*\"\n"});
+  const TaskRun::Result started = task.start();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  CHECK(pg_differences(source, target, "types") == "");
+
+  owner.sql(fill_samples(1001));
+  owner.sql(fill_samples(2001));
+  // Rows that come as updates, and one that comes whole with a new key.
+  owner.sql("UPDATE types.sample SET c0 = 7 WHERE id BETWEEN 2001 AND 2003");
+  owner.sql("UPDATE types.sample s SET c1 = 8 WHERE id < 1000");
+  owner.sql("DELETE FROM types.sample WHERE id = 2005");
+  const auto rows = [](TempPostgres& server) {
+    return server.value("SELECT count(*) || ' ' || sum(c1) FROM types.sample");
+  };
+  REQUIRE(task.await([&] { return rows(target) == rows(source); }));
+  CHECK(pg_differences(source, target, "types") == "");
+
+  // The same value twice, by copy and by the log, is the same value on the target.
+  std::string columns;
+  for (std::size_t i = 2; i < samples().size(); ++i) {
+    if (std::string(samples()[i].values.back()) == "gen_random_uuid()") continue;
+    columns += (columns.empty() ? "t.c" : ", t.c") + std::to_string(i);
+  }
+  const std::string row = "SELECT string_agg(ROW(" + columns +
+                          ")::text, '|' ORDER BY id) FROM "
+                          "types.sample t WHERE id ";
+  CHECK(target.value(row + "< 1000") == target.value(row + "BETWEEN 1001 AND 2000"));
+
+  const Rows shown = target.query(
+      "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
+      "'types.sample'::regclass AND attnum > 0");
+  std::map<std::string, std::string> types;
+  for (std::size_t i = 1; i < shown.size(); ++i) {
+    types[samples()[i - 1].type] = shown[i].at(1);
+  }
+  CHECK(types["numeric"] == "numeric");
+  CHECK(types["numeric(3,-2)"] == "numeric(3,-2)");
+  CHECK(types["jsonb"] == "jsonb");
+  CHECK(types["timestamptz(3)"] == "timestamp(3) with time zone");
+  CHECK(types["interval day to second(3)"] == "interval day to second(3)");
+  CHECK(types["tstzrange"] == "tstzrange");
+  CHECK(types["numeric(8,3)[]"] == "numeric(8,3)[]");
+  CHECK(types["types.amount"] == "numeric(10,2)");
+  CHECK(types["regclass"] == "text");
+  CHECK(types["hstore"] == (same_types ? "extra.hstore" : "text"));
+  CHECK(types["citext"] == (same_types ? "citext" : "text"));
+  CHECK(types["types.color"] == (same_types ? "types.color" : "text"));
+  CHECK(types["types.pair[]"] == (same_types ? "types.pair[]" : "text"));
+  CHECK(task.stop().code == 0);
+}
+
+/// A new one each time, so that many runs see many moments; WEIR_TEST_SEED repeats one.
+std::uint64_t choose_seed() {
+  if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
+  return std::random_device{}();
+}
+
+/// Runs a task under writers, hurts it and its source, and compares.
+void check_under_load(TempPostgres& source, TempPostgres& target) {
+  const std::uint64_t seed = choose_seed();
+  WARN("WEIR_TEST_SEED=" << seed);
+  PgLoad load(source, {.seed = seed});
+  TaskRun task(
+      source, target,
+      {.rest = std::string(kShopRule) + "[full]\nchunk_rows = 300\nrate_limit = \"4000 rows/s\"\n"
+                                        "[failover]\nlimit = 1000\n"});
+  load.start();
+  const TaskRun::Result started = task.start("");
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  const auto stage = [&] { return task.status()["stage"].get<std::string>(); };
+  REQUIRE(task.await([&] { return stage() == "full" || stage() == "incremental"; }));
+  std::mt19937_64 random(seed);
+  std::map<std::string, int> kills;
+  pid_t last = -1;
+  for (int i = 0; i < 14; ++i) {
+    pid_t worker = -1;
+    REQUIRE(task.await([&] {
+      worker = task.worker();
+      return worker > 0 && worker != last;
+    }));
+    const auto moment = std::chrono::steady_clock::now() + milliseconds(random() % 900);
+    task.await([&] { return std::chrono::steady_clock::now() >= moment; });
+    ++kills[stage()];
+    last = task.kill_worker();
+    if (i % 4 == 3) {
+      // The supervisor waits longer before each next worker; a new one begins anew.
+      task.stop();
+      REQUIRE(task.start("").code == 0);
+    }
+  }
+  REQUIRE(task.await([&] { return stage() == "incremental"; }));
+  source.restart();
+  const std::string mark = set_pg_mark(source);
+  REQUIRE(task.await([&] { return get_pg_mark(target) == mark; }));
+  source.kill9();
+  source.start();
+  REQUIRE(eventually([&] { return load.commits() > 200; }));
+  load.stop();
+  const std::string end = set_pg_mark(source);
+  REQUIRE(task.await([&] { return get_pg_mark(target) == end; }));
+  CHECK(pg_differences(source, target) == "");
+  CHECK(target.value("SELECT sum(n) FROM shop.plus") ==
+        source.value("SELECT sum(n) FROM shop.plus"));
+  CHECK(target.value("SELECT sum(n) FROM shop.plus") ==
+        target.value("SELECT -sum(n) FROM shop.minus"));
+  WARN(load.commits() << " commits; killed " << kills["full"] << " times in full, "
+                      << kills["incremental"] << " times in incremental");
+  CHECK(kills["incremental"] > 0);
+
+  // The slot has followed the task: what the task no longer needs is let go.
+  REQUIRE(task.await([&] {
+    return source.value(
+               "SELECT s.confirmed_flush_lsn >= t.at - 8192 FROM pg_replication_slots s, "
+               "(SELECT pg_current_wal_flush_lsn() AS at) t WHERE slot_name = 'weir_shop'") == "t";
+  }));
+  CHECK(task.stop().code == 0);
+}
+
+/// The ids of the findings of `weir preflight`, with the table where there is one.
+std::set<std::string> findings(const TaskRun& task, const std::string& severity = "critical") {
+  const nlohmann::json answer = task.run({"preflight", task.file(), "--json"}).json();
+  std::set<std::string> out;
+  for (const auto& finding : answer["findings"]) {
+    if (finding["severity"] != severity) continue;
+    const std::string table =
+        finding["table"].is_null() ? "" : " " + finding["table"].get<std::string>();
+    out.insert(finding["id"].get<std::string>() + table);
+    // Each says what to do.
+    CHECK_FALSE(finding["fix"].get<std::string>().empty());
+    CHECK_FALSE(finding["why"].get<std::string>().empty());
+  }
+  return out;
+}
+
+std::string fix_of(const TaskRun& task, const std::string& id) {
+  const nlohmann::json answer = task.run({"preflight", task.file(), "--json"}).json();
+  for (const auto& finding : answer["findings"]) {
+    if (finding["id"] == id) return finding["fix"];
+  }
+  return "";
+}
+
+using Ids = std::set<std::string>;
+
+/// A source with one small table, and its owner.
+struct Small {
+  explicit Small(const TempPostgres::Options& options = {}) : source(options) {
+    source.sql("ALTER ROLE weir REPLICATION");
+    source.session().sql(
+        "CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text); INSERT INTO "
+        "shop.item VALUES (1, 'a'), (2, 'b')");
+  }
+  TempPostgres source;
+  TempPostgres target;
+};
+
+}  // namespace
+
+TEST_CASE("PostgreSQL 15: every type goes through copy and log unchanged", "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  check_types(source, target, true);
+}
+
+TEST_CASE("PostgreSQL 15: types that the target lacks are texts there", "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  check_types(source, target, false);
+}
+
+TEST_CASE("PostgreSQL 18: every type goes through copy and log unchanged",
+          "[server][pgsource][bootstrap]") {
+  TempPostgres source({.release = TempPostgres::Release::v18});
+  TempPostgres target;
+  check_types(source, target, true);
+}
+
+TEST_CASE("PostgreSQL 15: a task that is killed again and again loses nothing",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  check_under_load(source, target);
+}
+
+TEST_CASE("PostgreSQL 18: a task that is killed again and again loses nothing",
+          "[server][pgsource][bootstrap]") {
+  TempPostgres source({.release = TempPostgres::Release::v18});
+  TempPostgres target({.release = TempPostgres::Release::v17});
+  check_under_load(source, target);
+}
+
+TEST_CASE("PostgreSQL: what a server lacks for a task is named", "[server][pgsource]") {
+  SECTION("logical decoding, a slot") {
+    Small at({.settings = {"wal_level=replica", "max_replication_slots=0"}});
+    TaskRun task(at.source, at.target, {.rest = kShopRule});
+    CHECK(findings(task) == Ids{"postgres.wal-level", "postgres.no-free-slot"});
+    const TaskRun::Result refused = task.start();
+    CHECK(refused.code == 4);
+    CHECK_THAT(refused.err, Catch::Contains("wal_level"));
+  }
+  SECTION("a sender") {
+    Small at({.settings = {"max_wal_senders=0"}});
+    TaskRun task(at.source, at.target, {.rest = kShopRule});
+    CHECK(findings(task) == Ids{"postgres.no-free-sender"});
+  }
+  SECTION("privileges") {
+    Small at;
+    at.source.sql("ALTER ROLE weir NOREPLICATION; CREATE TABLE shop.other (id int PRIMARY KEY)");
+    at.source.sql("ALTER DATABASE dw OWNER TO postgres");
+    TaskRun task(at.source, at.target, {.rest = kShopRule});
+    CHECK(findings(task) == Ids{"postgres.replication-denied", "postgres.publication-denied",
+                                "postgres.publication-owner shop.other",
+                                "postgres.select-denied shop.other"});
+    CHECK_THAT(fix_of(task, "postgres.publication-denied"),
+               Catch::Contains("GRANT CREATE ON DATABASE \"dw\" TO \"weir\"") &&
+                   Catch::Contains("CREATE PUBLICATION \"weir_shop\" FOR TABLE ONLY"));
+  }
+  SECTION("rows that a policy hides") {
+    Small at;
+    at.source.sql(
+        "ALTER TABLE shop.item OWNER TO postgres; GRANT SELECT ON shop.item TO weir; ALTER TABLE "
+        "shop.item ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON shop.item USING (id = 1); "
+        "CREATE PUBLICATION pub FOR TABLE shop.item WITH (publish_via_partition_root = true)");
+    TaskRun task(at.source, at.target,
+                 {.rest = kShopRule, .source_rest = "publication = \"pub\"\n"});
+    CHECK(findings(task) == Ids{"postgres.select-denied shop.item"});
+  }
+  SECTION("transactions that are prepared") {
+    Small at({.settings = {"max_prepared_transactions=5"}});
+    at.source.sql("BEGIN; INSERT INTO shop.item VALUES (3, 'c'); PREPARE TRANSACTION 'waiting'");
+    TaskRun task(at.source, at.target, {.rest = kShopRule});
+    CHECK(findings(task) == Ids{"postgres.prepared-transactions"});
+    at.source.sql("COMMIT PREPARED 'waiting'");
+    CHECK(findings(task).empty());
+  }
+  SECTION("a database") {
+    Small at;
+    TaskRun task(at.source, at.target, {.rest = kShopRule});
+    std::string text = read_file(task.file());
+    const std::size_t line = text.find("database = ");
+    text.erase(line, text.find('\n', line) - line + 1);
+    const TempDir dir;
+    const TaskRun::Result result = task.run({"preflight", dir.write("t.toml", text)});
+    CHECK(result.code == 3);
+    CHECK_THAT(result.err, Catch::Contains("postgres.no-database"));
+  }
+}
+
+TEST_CASE("PostgreSQL: tables that cannot be followed are named, with the statement that helps",
+          "[server][pgsource]") {
+  Small at;
+  PgSession owner = at.source.session();
+  owner.sql(
+      "CREATE TABLE shop.unique_only (id int NOT NULL UNIQUE, v text);"
+      "CREATE TABLE shop.nothing (id int PRIMARY KEY); ALTER TABLE shop.nothing REPLICA IDENTITY "
+      "NOTHING;"
+      "CREATE TABLE shop.by_index (id int PRIMARY KEY, code text NOT NULL UNIQUE); ALTER TABLE "
+      "shop.by_index REPLICA IDENTITY USING INDEX by_index_code_key;"
+      "CREATE TABLE shop.whole (id int PRIMARY KEY); ALTER TABLE shop.whole REPLICA IDENTITY FULL;"
+      "CREATE TABLE shop.parts (id int NOT NULL UNIQUE, v int) PARTITION BY LIST (id);"
+      "CREATE TABLE shop.part_1 PARTITION OF shop.parts DEFAULT; ALTER TABLE shop.part_1 REPLICA "
+      "IDENTITY FULL; ALTER TABLE shop.parts REPLICA IDENTITY FULL;"
+      "CREATE TABLE shop.parts_bad (id int PRIMARY KEY, v int) PARTITION BY LIST (id);"
+      "CREATE TABLE shop.part_2 PARTITION OF shop.parts_bad DEFAULT; ALTER TABLE shop.part_2 "
+      "REPLICA IDENTITY NOTHING;"
+      "CREATE UNLOGGED TABLE shop.unlogged (id int PRIMARY KEY);"
+      "CREATE TABLE shop.computed (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) "
+      "STORED);"
+      "CREATE TABLE shop.keyed (id int PRIMARY KEY, other int NOT NULL)");
+  TaskRun task(at.source, at.target, {.rest = R"(
+[[table]]
+match = "shop.keyed"
+key = ["other"]
+[[table]]
+match = "shop.*"
+)"});
+  CHECK(findings(task) ==
+        Ids{"postgres.replica-identity shop.unique_only", "postgres.replica-identity shop.nothing",
+            "postgres.replica-identity shop.parts_bad", "postgres.unlogged shop.unlogged",
+            "postgres.key-outside-identity shop.keyed"});
+  CHECK(findings(task, "warning") == Ids{"postgres.generated shop.computed"});
+  owner.sql("DROP TABLE shop.nothing; DROP TABLE shop.parts_bad");
+  CHECK(fix_of(task, "postgres.replica-identity") ==
+        "ALTER TABLE \"shop\".\"unique_only\" REPLICA IDENTITY USING INDEX "
+        "\"unique_only_id_key\"");
+  owner.sql(
+      "ALTER TABLE shop.unique_only REPLICA IDENTITY USING INDEX unique_only_id_key; ALTER TABLE "
+      "shop.unlogged SET LOGGED; ALTER TABLE shop.keyed REPLICA IDENTITY FULL");
+  CHECK(findings(task).empty());
+  owner.sql(
+      "INSERT INTO shop.by_index VALUES (1, 'x'), (2, 'y'); INSERT INTO shop.computed VALUES "
+      "(4); INSERT INTO shop.keyed VALUES (1, 10)");
+
+  REQUIRE(task.start().code == 0);
+  owner.sql(
+      "UPDATE shop.by_index SET code = 'z' WHERE id = 1; DELETE FROM shop.by_index WHERE id = 2;"
+      "UPDATE shop.keyed SET other = 11; INSERT INTO shop.parts VALUES (5, 1); UPDATE shop.parts "
+      "SET v = 2; INSERT INTO shop.unique_only VALUES (9, 'n'); UPDATE shop.unique_only SET id = "
+      "8; INSERT INTO shop.item VALUES (77, 'last')");
+  REQUIRE(task.await(
+      [&] { return at.target.value("SELECT count(*) FROM shop.item WHERE id = 77") == "1"; }));
+  const std::string computed = pg_differences(at.source, at.target);
+  CHECK_THAT(computed, Catch::Contains("shop.\"computed\"") && !Catch::Contains("by_index") &&
+                           !Catch::Contains("keyed") && !Catch::Contains("parts") &&
+                           !Catch::Contains("unique_only"));
+  CHECK(at.target.value("SELECT string_agg(t::text, ' ') FROM shop.computed t") == "(4)");
+}
+
+TEST_CASE("PostgreSQL 18: stored generated columns are copied and followed",
+          "[server][pgsource][bootstrap]") {
+  Small at({.release = TempPostgres::Release::v18});
+  PgSession owner = at.source.session();
+  owner.sql(
+      "CREATE TABLE shop.computed (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) "
+      "STORED, thrice int GENERATED ALWAYS AS (id * 3) VIRTUAL); INSERT INTO shop.computed VALUES "
+      "(4)");
+  TaskRun task(at.source, at.target, {.rest = kShopRule});
+  CHECK(findings(task, "warning") == Ids{"postgres.generated shop.computed"});
+  REQUIRE(task.start().code == 0);
+  owner.sql("INSERT INTO shop.computed VALUES (5); UPDATE shop.computed SET id = 6 WHERE id = 4");
+  CHECK(task.await([&] {
+    return at.target.value("SELECT string_agg(t::text, ' ' ORDER BY id) FROM shop.computed t") ==
+           "(5,10) (6,12)";
+  }));
+  // What the task made is what it says: a slot that a standby can take over.
+  CHECK(at.source.value("SELECT failover FROM pg_replication_slots") == "t");
+}
+
+TEST_CASE("PostgreSQL: a publication that the task file names is checked and never changed",
+          "[server][pgsource]") {
+  Small at;
+  PgSession owner = at.source.session();
+  owner.sql(
+      "CREATE TABLE shop.other (id int PRIMARY KEY, v int);"
+      "CREATE TABLE shop.parts (id int PRIMARY KEY) PARTITION BY LIST (id);"
+      "CREATE TABLE shop.part_1 PARTITION OF shop.parts DEFAULT");
+  TaskRun task(at.source, at.target,
+               {.rest = kShopRule, .source_rest = "publication = \"pub\"\nslot = \"own_slot\"\n"});
+  CHECK(findings(task) == Ids{"postgres.publication-missing"});
+  CHECK_THAT(fix_of(task, "postgres.publication-missing"),
+             Catch::Contains("CREATE PUBLICATION \"pub\" FOR TABLE"));
+
+  owner.sql(
+      "CREATE PUBLICATION pub FOR TABLE shop.item WHERE (id > 1), shop.parts, shop.other (id) "
+      "WITH (publish = 'insert, update')");
+  CHECK(findings(task) == Ids{"postgres.publication-kinds", "postgres.publication-rows shop.item",
+                              "postgres.publication-rows shop.other",
+                              "postgres.publication-table shop.parts"});
+  owner.sql(
+      "DROP PUBLICATION pub; CREATE PUBLICATION pub FOR TABLE shop.item, shop.parts WITH "
+      "(publish_via_partition_root = true)");
+  CHECK(findings(task) == Ids{"postgres.publication-table shop.other"});
+  const std::string fix = fix_of(task, "postgres.publication-table");
+  CHECK(fix == "ALTER PUBLICATION \"pub\" ADD TABLE ONLY \"shop\".\"other\"");
+  owner.sql(fix);
+  CHECK(findings(task).empty());
+  REQUIRE(task.start().code == 0);
+  CHECK(at.source.value("SELECT slot_name FROM pg_replication_slots") == "own_slot");
+  CHECK(at.source.value("SELECT count(*) FROM pg_publication") == "1");
+
+  // Taken out of the publication, a table is silent for ever: the task must not go on without it.
+  REQUIRE(task.stop().code == 0);
+  owner.sql("ALTER PUBLICATION pub DROP TABLE shop.other");
+  CHECK(findings(task) == Ids{"postgres.publication-table shop.other"});
+  CHECK(task.start().code == 4);
+}
+
+TEST_CASE("PostgreSQL: a slot that a task cannot go on with is named", "[server][pgsource]") {
+  Small at({.settings = {"max_slot_wal_keep_size=4MB", "min_wal_size=32MB", "max_wal_size=32MB"}});
+  TaskRun task(at.source, at.target, {.rest = kShopRule});
+
+  SECTION("another one of that name, another reader") {
+    at.source.sql("SELECT pg_create_physical_replication_slot('weir_shop')");
+    CHECK(findings(task) == Ids{"postgres.slot-other"});
+    at.source.sql("SELECT pg_drop_replication_slot('weir_shop')");
+    at.source.sql("SELECT pg_create_logical_replication_slot('weir_shop', 'pgoutput')");
+    CHECK(findings(task).empty());
+    CHECK(findings(task, "warning") == Ids{"postgres.slot-exists"});
+    REQUIRE(task.start().code == 0);
+    at.source.session().sql("INSERT INTO shop.item VALUES (3, 'c')");
+    CHECK(task.await([&] { return at.target.value("SELECT count(*) FROM shop.item") == "3"; }));
+  }
+  SECTION("gone, ahead, lost") {
+    REQUIRE(task.start().code == 0);
+    REQUIRE(task.stop().code == 0);
+    PgSession owner = at.source.session();
+    owner.sql("INSERT INTO shop.item VALUES (3, 'c')");
+    at.source.sql("SELECT pg_replication_slot_advance('weir_shop', pg_current_wal_flush_lsn())");
+    CHECK(findings(task) == Ids{"postgres.slot-ahead"});
+    const TaskRun::Result ahead = task.start();
+    CHECK(ahead.code == 4);
+    // Each way out is a command.
+    CHECK_THAT(ahead.err, Catch::Contains("postgres.slot-ahead") && Catch::Contains("DELETE FROM"));
+
+    at.source.sql("SELECT pg_drop_replication_slot('weir_shop')");
+    CHECK(findings(task) == Ids{"postgres.slot-missing"});
+
+    at.source.sql("SELECT pg_create_logical_replication_slot('weir_shop', 'pgoutput')");
+    for (int i = 0; i < 6; ++i) {
+      at.source.sql("SELECT pg_switch_wal(); CREATE TABLE IF NOT EXISTS filler (t text)");
+      at.source.sql("INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 8000)");
+    }
+    at.source.sql("CHECKPOINT");
+    REQUIRE(at.source.value("SELECT wal_status FROM pg_replication_slots") == "lost");
+    CHECK(findings(task) == Ids{"postgres.slot-lost"});
+  }
+  SECTION("in use") {
+    REQUIRE(task.start().code == 0);
+    // Our own reader is no news.
+    CHECK(findings(task).empty());
+    TaskRun other(at.source, at.target,
+                  {.name = "other",
+                   .rest = "[[table]]\nmatch = \"shop.*\"\ntarget = \"other.{table}\"\n",
+                   .source_rest = "slot = \"weir_shop\"\n"});
+    CHECK(findings(other) == Ids{"postgres.slot-active"});
+    CHECK(other.start().code == 4);
+  }
+}
+
+TEST_CASE("PostgreSQL: another server, or one that went back, is not the source",
+          "[server][pgsource]") {
+  Small at;
+  TaskRun task(at.source, at.target, {.rest = kShopRule});
+  REQUIRE(task.start().code == 0);
+  REQUIRE(task.stop().code == 0);
+  const std::string saved = at.target.value("SELECT log_offset FROM weir.weir_task");
+  at.target.sql("UPDATE weir.weir_task SET log_offset = '7F/0'");
+  CHECK(findings(task) == Ids{"postgres.source-behind"});
+  at.target.sql("UPDATE weir.weir_task SET log_offset = '" + saved + "'");
+  CHECK(findings(task).empty());
+  at.target.sql(
+      "UPDATE weir.weir_task SET source_identity = regexp_replace(source_identity, 'timeline 1', "
+      "'timeline 2')");
+  CHECK(findings(task) == Ids{"source.identity-changed"});
+  CHECK_THAT(task.run({"preflight", task.file()}).out, Catch::Contains("another timeline"));
+  at.target.sql("UPDATE weir.weir_task SET source_identity = 'postgres 1 timeline 1 database dw'");
+  CHECK(findings(task) == Ids{"source.identity-changed"});
+}
+
+TEST_CASE("PostgreSQL: a text that is no UTF-8 is told with its table, column and row",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql("ALTER ROLE weir REPLICATION");
+  PgSession(source.conninfo("postgres", "postgres"))
+      .sql(
+          "CREATE DATABASE ascii OWNER weir ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE "
+          "'C' LC_CTYPE 'C'");
+  PgSession owner = source.session("weir", "ascii");
+  owner.sql(
+      "CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text); INSERT INTO "
+      "shop.item VALUES (1, 'plain'), (42, E'caf\\xe9')");
+  TaskRun task(source, target, {.rest = kShopRule});
+  std::string text = read_file(task.file());
+  text.replace(text.find("database = \"dw\""), 15, "database = \"ascii\"");
+  const TempDir dir;
+  const std::string file = dir.write("shop.toml", text);
+  const auto result = task.run({"preflight", file, "--json"}).json();
+  REQUIRE(std::any_of(result["findings"].begin(), result["findings"].end(), [](const auto& f) {
+    return f["id"] == "postgres.encoding-unknown" && f["severity"] == "warning";
+  }));
+  const TaskRun::Result started = task.run({"sync", "start", file, "--wait", "caught-up"});
+  INFO(started.text());
+  CHECK(started.code == 4);
+  CHECK_THAT(started.err,
+             Catch::Contains("shop.item") && Catch::Contains("name") && Catch::Contains("id = 42"));
+}
+
+TEST_CASE("PostgreSQL: a start that was cut short is taken up again", "[server][pgsource]") {
+  Small at;
+  PgSession owner = at.source.session();
+  // What a first start left behind: a publication without one table, and a slot.
+  owner.sql(
+      "CREATE PUBLICATION weir_shop FOR TABLE shop.item WITH (publish_via_partition_root = "
+      "true)");
+  at.source.sql("SELECT pg_create_logical_replication_slot('weir_shop', 'pgoutput')");
+  owner.sql("CREATE TABLE shop.later (id int PRIMARY KEY)");
+  // Its rows are from before the table is published, and its commit from after.
+  PgSession writer = at.source.session();
+  writer.sql("BEGIN");
+  writer.sql("INSERT INTO shop.later VALUES (1)");
+  TaskRun task(at.source, at.target, {.rest = kShopRule});
+  REQUIRE(task.start("").code == 0);
+  REQUIRE(task.await([&] {
+    return at.source.value(
+               "SELECT count(*) FROM pg_publication_tables WHERE pubname = "
+               "'weir_shop'") == "2";
+  }));
+  writer.sql("INSERT INTO shop.later VALUES (2)");
+  writer.sql("COMMIT");
+  CHECK(task.await([&] {
+    return at.target.value("SELECT to_regclass('shop.later')") != "NULL" &&
+           at.target.value("SELECT count(*) FROM shop.later") == "2";
+  }));
+}
+
+TEST_CASE("PostgreSQL: keys of every type are read in chunks, in the server's own order",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql("ALTER ROLE weir SUPERUSER");
+  PgSession owner = source.session();
+  const std::vector<std::pair<const char*, const char*>> keys = {
+      {"bigint", "i * 7 - 50000"},
+      {"text COLLATE \"C\"", "md5(i::text) || E'\\t\\\\'"},
+      {"text COLLATE folded", "CASE WHEN i % 2 = 0 THEN 'X' ELSE 'x' END || i"},
+      {"uuid", "md5(i::text)::uuid"},
+      {"numeric", "CASE WHEN i = 3 THEN 'NaN' ELSE i / 7.0 END"},
+      {"double precision", "CASE WHEN i = 3 THEN 'NaN' ELSE sqrt(i) END"},
+      {"timestamptz", "timestamptz '2026-01-01 BC' + i * interval '1 day 0.25 s'"},
+      {"date", "CASE WHEN i = 3 THEN '-infinity' ELSE date '2026-01-01' + i END"},
+      {"interval", "i * interval '1 mon -1 s'"},
+      {"bytea", "decode(md5(i::text), 'hex')"},
+      {"boolean", "i % 2 = 0"},
+      {"inet", "inet '10.0.0.0' + i"},
+      {"bit(16)", "i::bit(16)"},
+      {"int[]", "ARRAY[i % 50, i]"},
+      {"int4range", "int4range(i, i + 2)"},
+      {"types.color", "(ARRAY['red', 'green', 'blue']::types.color[])[i % 3 + 1]"},
+      {"types.code", "'c' || i"},
+      {"citext", "'c' || i"},
+      {"jsonb", "jsonb_build_object('a', i)"},
+      {"char(12)", "i || ' '"},
+      {"\"char\"", "chr(65 + i % 26)"},
+      {"money", "i::money"},
+  };
+  owner.sql(
+      "CREATE EXTENSION citext; CREATE SCHEMA types; CREATE TYPE types.color AS ENUM ('red', "
+      "'green', 'blue'); CREATE DOMAIN types.code AS varchar(20); CREATE COLLATION folded "
+      "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+  constexpr int kRows = 3000;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::string table = "types.t" + std::to_string(i);
+    owner.sql("CREATE TABLE " + table + " (k " + keys[i].first +
+              ", n int, v text, PRIMARY KEY (k, n))");
+    owner.sql("INSERT INTO " + table + " SELECT " + keys[i].second +
+              ", i, 'v' || i FROM generate_series(1, " + std::to_string(kRows) + ") AS i");
+    owner.sql("ANALYZE " + table);
+  }
+  // Small chunks, and several ranges for each table.
+  TaskRun task(source, target,
+               {.rest = "[[table]]\nmatch = \"types.*\"\n[full]\nchunk_rows = 130\n"});
+  const TaskRun::Result started = task.start();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  CHECK(pg_differences(source, target, "types") == "");
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    INFO(keys[i].first);
+    const std::string where =
+        " FROM weir.weir_range WHERE source_table = 't" + std::to_string(i) + '\'';
+    CHECK(target.value("SELECT sum(row_count)" + where) == std::to_string(kRows));
+    const bool foreign = std::string(keys[i].first) == "citext";
+    CHECK(target.value("SELECT bool_or(whole)" + where) == (foreign ? "t" : "f"));
+  }
+  CHECK(std::stoi(target.value("SELECT count(*) FROM weir.weir_range WHERE source_table = 't3'")) >
+        2);
+}
