@@ -154,14 +154,17 @@ std::optional<Publication> read_publication(PgConnection& connection, const std:
   }
   out.stored_columns = row.text(0, 5) == "t";
   const PgResult rows = connection.query(
-      "SELECT schemaname, tablename, rowfilter IS NOT NULL, unnest(attnames) FROM "
-      "pg_publication_tables WHERE pubname = $1",
+      "SELECT p.schemaname, p.tablename, p.rowfilter IS NOT NULL, a.attname FROM "
+      "pg_publication_tables p JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON "
+      "c.relnamespace = n.oid AND c.relname = p.tablename LEFT JOIN pg_attribute a ON a.attrelid = "
+      "c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (p.attnames) WHERE "
+      "p.pubname = $1",
       {name});
   for (std::size_t i = 0; i < rows.rows(); ++i) {
     Publication::Table& table =
         out.tables[{std::string(rows.text(i, 0)), std::string(rows.text(i, 1))}];
     table.filtered = rows.text(i, 2) == "t";
-    table.columns.emplace(rows.text(i, 3));
+    if (!rows.is_null(i, 3)) table.left_out.emplace(rows.text(i, 3));
   }
   return out;
 }

@@ -50,8 +50,8 @@ struct Publication {
   bool stored_columns = false;        ///< it publishes stored generated columns
   std::vector<std::string> left_out;  ///< of insert, update, delete, truncate
   struct Table {
-    std::set<std::string> columns;
-    bool filtered = false;  ///< a WHERE leaves out rows
+    std::set<std::string> left_out;  ///< columns that the table has and it does not publish
+    bool filtered = false;           ///< a WHERE leaves out rows
   };
   std::map<TableName, Table> tables;  ///< a partitioned one by its root if `via_root`
 };
