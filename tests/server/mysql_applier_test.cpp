@@ -185,11 +185,18 @@ void check_alter(MySqlServer& server) {
   alter.after.columns[3].nullable = false;
   probe.target.plan_types(probe.task, alter.after);
   alter.key_changed = true;
-  alter.steps = {{ColumnAlter::Kind::rename, "old", 1, {}},
-                 {ColumnAlter::Kind::drop, "gone", 0, {}},
-                 {ColumnAlter::Kind::add, "word", 2, "filled"},
-                 {ColumnAlter::Kind::add, "n", 3, "5"},
-                 {ColumnAlter::Kind::retype, "fresh", 1, {}}};
+  const auto step = [&](ColumnAlter::Kind kind, const std::string& name, std::uint32_t column) {
+    alter.steps.emplace_back();
+    alter.steps.back().kind = kind;
+    alter.steps.back().name = name;
+    alter.steps.back().column = column;
+    return &alter.steps.back();
+  };
+  step(ColumnAlter::Kind::rename, "old", 1)->rename_to = "fresh";
+  step(ColumnAlter::Kind::drop, "gone", 0);
+  step(ColumnAlter::Kind::add, "word", 2)->fill = "filled";
+  step(ColumnAlter::Kind::add, "n", 3)->fill = "5";
+  step(ColumnAlter::Kind::retype, "fresh", 1);
   const std::string columns =
       "SELECT GROUP_CONCAT(CONCAT(column_name, ' ', is_nullable, ' ', COALESCE(column_default, "
       "'-'), ' ', column_key) ORDER BY ordinal_position) FROM information_schema.columns WHERE "
