@@ -115,8 +115,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"target", "socket", KeyType::path, false, "", "\"/run/postgresql\"", "", 0, 0,
      "folder of the PostgreSQL server's socket, or MySQL's socket file; instead of host"},
     {"target", "user", KeyType::text, true, "", "\"weir\"", "", 0, 0, "account on the server"},
-    {"target", "database", KeyType::text, false, "", "\"dw\"", "", 0, 0,
-     "database to connect to, where the kind has one for each connection: PostgreSQL"},
+    {"target", "database", KeyType::text, true, "", "\"dw\"", "", 0, 0,
+     "database to connect to; kind mysql needs none"},
     {"target", "password", KeyType::secret, false, "", "{ file = \"/etc/weir/dw.pw\" }", "", 0, 0,
      "where the password is read from; none if the account needs none"},
     {"target", "tls", KeyType::choice, false, "\"off\"", "\"verify-full\"", kTls, 0, 0,
@@ -242,6 +242,13 @@ struct FileKind {
 };
 
 constexpr auto kFileKinds = std::to_array<FileKind>({{"target", "sqlite", {"kind", "path"}}});
+
+/// A session of MySQL is not one with a single database.
+bool is_optional_for(const KeyRow& key, const toml::table& table) {
+  const toml::node* kind = table.get("kind");
+  return key.section == "target" && key.name == "database" && kind != nullptr &&
+         kind->is_string() && kind->as_string()->get() == "mysql";
+}
 
 const FileKind* file_kind(std::string_view section, const toml::table& table) {
   const toml::node* kind = table.get("kind");
@@ -399,7 +406,8 @@ class Section {
       misspelt_.push_back(near);
     }
     for (const KeyRow& key : kKeys) {
-      const bool needed = file_ == nullptr ? key.required : takes(key.name);
+      const bool needed =
+          file_ == nullptr ? key.required && !is_optional_for(key, table) : takes(key.name);
       if (key.section != row.name || !needed || !lacks(key.name)) continue;
       problems_.add(place(), fmt::format("{} has no key \"{}\"", row.title, key.name),
                     fmt::format("{}, as in {} = {}", allowed_values(key), key.name, key.example));
@@ -750,6 +758,11 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
   }
   if (name == "target") section.text("control_schema", out.control_schema);
 
+  // A session of MySQL needs none; the source's key is optional for its sake.
+  if (name == "source" && out.kind == "postgres" && section.lacks("database")) {
+    context.problems.add(section.place(), "[source] has no key \"database\"",
+                         "a text: a PostgreSQL session has one database");
+  }
   const bool host = !section.lacks("host");
   const bool socket = !section.lacks("socket");
   if (host == socket) {

@@ -41,13 +41,6 @@ constexpr auto kSources = std::to_array<SourceKind>({
 constexpr auto kTargets = std::to_array<TargetKind>({
     {"postgres", "PostgreSQL 12 and later",
      [](const Task& task) -> std::unique_ptr<Target> {
-       // Not a key that the file must have: a MySQL session needs none.
-       if (task.target.database.empty()) {
-         throw Error(ExitCode::configuration, "registry.target-database",
-                     "[target] says no database",
-                     "a session of PostgreSQL is one with a single database",
-                     "add database = \"...\" to [target] in the task file");
-       }
        return std::make_unique<postgres::PostgresTarget>(task);
      }},
     {"sqlite", "an SQLite file",
