@@ -6,6 +6,7 @@
 #   tests/bench/run.sh CASE [--json]
 #
 #   full-mysql-postgres          the full stage: weir, pgloader, and mariadb | psql
+#   full-mysql-mysql             the full stage: weir, and mydumper with myloader
 #   incremental-mysql-postgres   draining a change log: weir, and a native MariaDB replica
 #
 # Prints a table, or with --json one document. The conversation goes to stderr.
@@ -24,7 +25,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 mariadb_settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --max-connections=200)
 postgres_settings=(shared_buffers=512MB max_wal_size=4GB)
 
-usage() { sed -n '4,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '4,17s/^# \{0,1\}//p' "$0"; }
 say() { printf 'bench: %s\n' "$*" >&2; }
 fail() {
   say "failed: $*"
@@ -40,7 +41,7 @@ while [ $# -gt 0 ]; do
       usage
       exit 0
       ;;
-    full-mysql-postgres | incremental-mysql-postgres) case=$1 ;;
+    full-mysql-postgres | full-mysql-mysql | incremental-mysql-postgres) case=$1 ;;
     *)
       usage >&2
       exit 2
@@ -137,14 +138,18 @@ WEIR_STATE_DIR=$ground/state
 trap 'weir sync stop bench >/dev/null 2>&1 || true; ground_close' EXIT
 say "starting the servers"
 ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
-ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
+if [ "$case" = full-mysql-mysql ]; then
+  ground_mariadb copy "${mariadb_settings[@]}" --local-infile=ON || fail "the second MariaDB"
+else
+  ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
+fi
 source_sql -e "CREATE DATABASE bench"
 
 memory_total=$(awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo)
 document() { # adds what all cases have in common to the object on stdin
   jq --arg case "$case" --argjson cores "$(nproc)" --argjson memory "$memory_total" \
     --arg mariadb "$(source_sql -e 'SELECT VERSION()')" \
-    --arg postgres "$(target_sql -c 'SHOW server_version' postgres)" \
+    --arg postgres "$([ -z "${pg_socket-}" ] || target_sql -c 'SHOW server_version' postgres)" \
     --arg weir "$(weir --version | head -1)" \
     --arg mariadb_settings "${mariadb_settings[*]}" --arg postgres_settings "${postgres_settings[*]}" \
     '{schema: 1, case: $case, machine: {cores: $cores, memory_bytes: $memory},
