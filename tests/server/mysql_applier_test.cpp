@@ -162,6 +162,24 @@ void check_parts(MySqlServer& server, bool unique) {
   CHECK(table_text(server, "id, a, COALESCE(b, '~')", "seat") ==
         "1|20|b1 2|10|b2 6|50|~ 30|40|b3 50|60|new");
   CHECK(offset_of(server) == "2");
+
+  // A move of a row that is there by both keys, by the new one alone, and by none.
+  TableChanges third;
+  third.moves.push_back({rows.pack({"1"}), rows.pack({"2", "20", kAbsent})});
+  third.moves.push_back({rows.pack({"7"}), rows.pack({"6", "55", kAbsent})});
+  probe.apply(third, "3");
+  CHECK(table_text(server, "id, a, COALESCE(b, '~')", "seat") ==
+        "2|20|b2 6|55|~ 30|40|b3 50|60|new");
+  TableChanges fourth;
+  fourth.moves.push_back({rows.pack({"8"}), rows.pack({"9", "90", kAbsent})});
+  try {
+    probe.apply(fourth, "4");
+    FAIL("a row that is not there was moved");
+  } catch (const Error& error) {
+    CHECK(error.id() == "mysql-target.row-missing");
+    CHECK_THAT(error.what(), Catch::Contains("id = 9"));
+  }
+  CHECK(offset_of(server) == "3");
 }
 
 void check_alter(MySqlServer& server) {
@@ -267,10 +285,62 @@ TEST_CASE("rows of a MySQL table without a key are counted", "[mysqltarget][serv
     probe.apply(third, "3");
     FAIL("a row that is not there was removed");
   } catch (const Error& error) {
-    CHECK(error.id() == "mysql-target.row-gone");
+    CHECK(error.id() == "mysql-target.row-missing");
   }
   CHECK(offset_of(server) == "2");
   CHECK(server.value("SELECT COUNT(*) FROM shop.loose") == "3");
+}
+
+TEST_CASE("rows without a key are marked, and added columns tell none apart",
+          "[mysqltarget][server]") {
+  TempMariaDb server;
+  TablePlan plan = plan_of("loose", {{"word", TypeKind::text, "varchar(20)", 20}}, {});
+  for (const char* constant : {"from here", "{deleted}"}) {
+    weir::PlannedColumn added;
+    added.name = std::string(constant) == "{deleted}" ? "gone" : "origin";
+    added.constant = constant;
+    added.type.kind = added.name == "gone" ? TypeKind::timestamp : TypeKind::text;
+    added.type.precision = 6;
+    plan.columns.push_back(added);
+  }
+  plan.deletes = {weir::DeletePolicy::Kind::soft, "gone"};
+  Probe probe(server, plan);
+  PackedRows& rows = probe.rows;
+  TableChanges first;
+  for (int i = 0; i < 3; ++i) first.upserts.push_back(rows.pack({"a", "from here", kNull}));
+  probe.apply(first, "1");
+  TableChanges second;
+  second.removes.push_back(rows.pack({"a", kNull, "2026-01-02 03:04:05.000006"}));
+  second.removes.push_back(rows.pack({"a", kNull, kNull}));
+  probe.apply(second, "2");
+  CHECK(server.value("SELECT GROUP_CONCAT(COALESCE(gone, 'here') ORDER BY 1) FROM shop.loose") ==
+        "2026-01-02 03:04:05.000006,here");
+}
+
+TEST_CASE("a row that moves leaves its old key behind where deletes are soft",
+          "[mysqltarget][server]") {
+  TempMariaDb server;
+  TablePlan plan = plan_of("item",
+                           {{"id", TypeKind::int32, "int"},
+                            {"a", TypeKind::int32, "int"},
+                            {"b", TypeKind::text, "varchar(20)", 20}},
+                           {0});
+  weir::PlannedColumn gone;
+  gone.name = "gone";
+  gone.constant = "{deleted}";
+  gone.type.kind = TypeKind::timestamp;
+  gone.type.precision = 6;
+  plan.columns.push_back(gone);
+  plan.deletes = {weir::DeletePolicy::Kind::soft, "gone"};
+  Probe probe(server, plan);
+  PackedRows& rows = probe.rows;
+  TableChanges first;
+  first.upserts.push_back(rows.pack({"1", "10", "large", kNull}));
+  probe.apply(first, "1");
+  TableChanges second;
+  second.moves.push_back({rows.pack({"1"}), rows.pack({"2", "20", kAbsent, kNull})});
+  probe.apply(second, "2");
+  CHECK(table_text(server, "id, a, b, gone IS NULL", "item") == "1|10|large|0 2|20|large|1");
 }
 
 TEST_CASE("a second applier of a task waits for the first and its loaders",

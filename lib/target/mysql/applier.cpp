@@ -312,30 +312,108 @@ void SetApplier::add_patch(TableState& table, std::string_view name, const Packe
 }
 
 void SetApplier::add_whole_removes(TableState& table, const TableChanges& changes) {
+  const TablePlan& plan = *table.plan;
+  std::size_t deleted = plan.columns.size();  // the column that takes the time of a soft delete
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
+    if (plan.columns[i].constant == "{deleted}") deleted = i;
+  }
   for (const PackedRow& row : changes.removes) {
-    begin_statement({&table, &row, 1, false, true},
-                    fmt::format("DELETE FROM {} WHERE ", table.name));
     take_cells(row, table.columns.size());
+    const bool marks = deleted < cells_.size() && cells_[deleted].has_value();
+    Statement statement{&table, &row, 1};
+    statement.exactly = true;
+    if (marks) {
+      begin_statement(statement,
+                      fmt::format("UPDATE {} SET {} = ", table.name, table.columns[deleted].name));
+      message_.literal(cells_[deleted], table.columns[deleted].encoding);
+      message_.raw(table.held);
+    } else {
+      begin_statement(statement, fmt::format("DELETE FROM {}", table.name));
+    }
+    message_.raw(" WHERE ");
+    bool any = false;
     for (std::size_t i = 0; i < table.columns.size(); ++i) {
       const WrittenColumn& column = table.columns[i];
-      if (i > 0) message_.raw(" AND ");
+      // What weir adds tells no rows apart; what it has marked is no row of the source any more.
+      if (plan.columns[i].added() && i != deleted) continue;
+      if (any) message_.raw(" AND ");
+      any = true;
       message_.raw(column.name);
       message_.raw("<=>");
-      const bool is_json = column.type == "json" && cells_[i].has_value();
+      const Cell cell = i == deleted ? Cell::null() : cells_[i];
+      const bool is_json = column.type == "json" && cell.has_value();
       if (is_json) message_.raw("CAST(");
-      message_.literal(cells_[i], column.encoding);
+      message_.literal(cell, column.encoding);
       if (is_json) message_.raw(" AS JSON)");
-      if (!is_text_type(column.type) || !cells_[i].has_value()) continue;
+      if (!is_text_type(column.type) || !cell.has_value()) continue;
       // What a collation takes for the same is another row all the same.
       message_.raw(" AND CAST(CONVERT(");
       message_.raw(column.name);
       message_.raw(" USING utf8mb4) AS BINARY)<=>");
-      message_.literal(cells_[i], Encoding::bytes);
+      message_.literal(cell, Encoding::bytes);
     }
     message_.raw(" LIMIT 1");
     if (message_.size() > most_) refuse_size(table, row, false);
     if (message_.size() >= std::min(kMessageBytes, most_ / 2)) send();
   }
+}
+
+void SetApplier::write_cells_key(const TableState& table, const PackedRow& row, bool key_only) {
+  const TablePlan& plan = *table.plan;
+  take_cells(row, key_only ? plan.key.size() : plan.columns.size());
+  key_.resize(plan.key.size());
+  for (std::size_t i = 0; i < key_.size(); ++i) key_[i] = cells_[key_only ? i : plan.key[i]];
+  message_.raw(table.key_in);
+  write_key(table);
+  message_.raw(')');
+}
+
+void SetApplier::add_move(TableState& table, std::string_view name, const TableChanges::Move& move,
+                          const std::string& deleted) {
+  // While a table is being copied, the row may be there by its new key already, or by both. A
+  // collation may take the two keys for one.
+  Statement look{&table, &move.row, 1};
+  begin_statement(look, fmt::format("SET @weir_there = (SELECT COUNT(*) FROM {} WHERE ", name));
+  write_cells_key(table, move.row, false);
+  message_.raw(" AND NOT ");
+  write_cells_key(table, move.from, true);
+  message_.raw(')');
+  const TablePlan& plan = *table.plan;
+  if (plan.deletes.kind == DeletePolicy::Kind::apply) {
+    begin_statement(look, fmt::format("DELETE FROM {} WHERE @weir_there > 0 AND ", name));
+    write_cells_key(table, move.from, true);
+    add_patch(table, name, move.row, &move.from);
+  } else {
+    // The row with the old key stays, as if it had been deleted.
+    std::string names;
+    for (const WrittenColumn& column : table.columns) {
+      names += (names.empty() ? "" : ", ") + column.name;
+    }
+    begin_statement(look, fmt::format("INSERT INTO {} ({}) SELECT ", name, names));
+    take_cells(move.row, plan.columns.size());
+    for (std::size_t i = 0; i < table.columns.size(); ++i) {
+      if (i > 0) message_.raw(',');
+      if (cells_[i].is_absent()) {
+        message_.raw(table.columns[i].name);
+      } else {
+        message_.literal(cells_[i], table.columns[i].encoding);
+      }
+    }
+    message_.raw(fmt::format(" FROM {} WHERE @weir_there = 0 AND ", name));
+    write_cells_key(table, move.from, true);
+    if (!deleted.empty()) {
+      begin_statement(look,
+                      fmt::format("UPDATE {} SET {} = '{}'{} WHERE ", name,
+                                  mysql_identifier(plan.deletes.column), deleted, table.held));
+      write_cells_key(table, move.from, true);
+    }
+  }
+  add_patch(table, name, move.row, nullptr);
+  Statement check{&table, &move.row, 1};
+  check.exactly = true;
+  begin_statement(check, fmt::format("UPDATE {0} SET {1} = {1}{2} WHERE ", name,
+                                     table.columns[plan.key.front()].name, table.held));
+  write_cells_key(table, move.row, false);
 }
 
 void SetApplier::add_folded(TableState& table, const TableChanges& changes) {
@@ -350,17 +428,21 @@ void SetApplier::add_folded(TableState& table, const TableChanges& changes) {
                             "{} WHERE false",
                             fold, table_sql_.key(plan), table.all_columns, table.name));
   std::vector<PackedRow>& from = moved_.emplace_back();
-  for (const TableChanges::Move& move : changes.moves) from.push_back(move.from);
+  std::vector<PackedRow>& to = moved_.emplace_back();
+  for (const TableChanges::Move& move : changes.moves) {
+    from.push_back(move.from);
+    to.push_back(move.row);
+  }
   const std::string copy = fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2} WHERE {3}", fold,
                                        table.all_columns, table.name, table.key_in);
   const std::string erase = fmt::format("DELETE FROM {} WHERE {}", table.name, table.key_in);
   const std::string erase_fold = fmt::format("DELETE FROM {} WHERE {}", fold, table.key_in);
   add_by_keys(table, copy, from, Cells::key);
   add_by_keys(table, erase, from, Cells::key);
+  add_by_keys(table, copy, to, Cells::row);
+  add_by_keys(table, erase, to, Cells::row);
   // A row that is patched after its move is in the fold by then.
-  for (const TableChanges::Move& move : changes.moves) {
-    add_patch(table, fold, move.row, &move.from);
-  }
+  for (const TableChanges::Move& move : changes.moves) add_move(table, fold, move, "");
   add_by_keys(table, copy, changes.patches, Cells::row);
   add_by_keys(table, erase, changes.patches, Cells::row);
   add_by_keys(table, erase, changes.removes, Cells::key);
@@ -384,10 +466,11 @@ void SetApplier::add_table(TableState& table, const TableChanges& changes,
   }
   const bool soft = plan.deletes.kind == DeletePolicy::Kind::soft;
   const bool partial = !changes.moves.empty() || !changes.patches.empty();
-  if (table.other_unique && partial && !soft) return add_folded(table, changes);
+  const bool applies = plan.deletes.kind == DeletePolicy::Kind::apply;
+  if (table.other_unique && partial && applies) return add_folded(table, changes);
 
   for (const TableChanges::Move& move : changes.moves) {
-    add_patch(table, table.name, move.row, &move.from);
+    add_move(table, table.name, move, soft ? time_text(batch.last_commit) : "");
   }
   const std::string erase = fmt::format("DELETE FROM {} WHERE {}", table.name, table.key_in);
   add_by_keys(table,
@@ -468,12 +551,25 @@ void SetApplier::send() {
                   "compare the columns' types on both sides");
     }
     if (!statement.exactly || outcomes_.at(i).rows == statement.count) continue;
-    throw Error(ExitCode::refused, "mysql-target.row-gone",
-                fmt::format("{}: the target table {} lacks a row that the source deletes",
-                            statement.table->plan->source.name.text(),
-                            statement.table->plan->target.text()),
-                "the table has no key, so each of its rows counts, and somebody else changed one",
-                "stop who writes to the target table, and copy it anew");
+    const TablePlan& plan = *statement.table->plan;
+    if (plan.key.empty()) {
+      throw Error(ExitCode::refused, "mysql-target.row-missing",
+                  fmt::format("{}: the target table {} lacks a row that changed on the source",
+                              plan.source.name.text(), plan.target.text()),
+                  "its rows are told apart by all columns, so each must be there as the source "
+                  "had it",
+                  "find who else writes to the target table; make it equal to the source again, or "
+                  "start the task anew with it empty");
+    }
+    throw Error(ExitCode::refused, "mysql-target.row-missing",
+                fmt::format("{}: the target table {} lacks a row whose key changed on the source, "
+                            "now {}",
+                            plan.source.name.text(), plan.target.text(),
+                            key_of(*statement.table, *statement.first, false)),
+                "the log does not carry those of its values that stayed the same, and the target "
+                "has no row to take them from",
+                "have the log carry whole rows (PostgreSQL: REPLICA IDENTITY FULL; MySQL: "
+                "binlog_row_image = FULL), then start the task anew with the target table empty");
   }
   message_.clear();
   statements_.clear();

@@ -75,6 +75,11 @@ class SetApplier final : public Applier {
                    Cells cells);
   void add_patch(TableState& table, std::string_view name, const PackedRow& row,
                  const PackedRow* from);
+  /// Gives a row another key; `deleted` is the time of a soft delete, or "".
+  void add_move(TableState& table, std::string_view name, const TableChanges::Move& move,
+                const std::string& deleted);
+  /// "`id` IN (5)".
+  void write_cells_key(const TableState& table, const PackedRow& row, bool key_only);
   void add_offset(const Offset& offset);
 
   void begin_statement(const Statement& statement, std::string_view head);
