@@ -614,6 +614,35 @@ void ambiguous_definitions(TempPostgres::Release which) {
   CHECK_THAT(source.sink.changes[0].unreadable, Catch::Contains("whether b became c"));
 }
 
+/// The two phases of a distributed transaction are one here: it comes once it is decided.
+void prepared_transactions(TempPostgres::Release which) {
+  TempPostgres server(
+      release(which, {"max_prepared_transactions=5", "logical_decoding_work_mem=64kB"}));
+  server.sql("CREATE TABLE item (id int PRIMARY KEY)");
+  Follower source(server, {"item"});
+  source.sink.keep_rows = false;
+  const auto prepare = [&](const char* name, int from, int to) {
+    PgSession session = server.session("postgres");
+    session.sql("BEGIN");
+    session.sql(fmt::format("INSERT INTO item SELECT generate_series({}, {})", from, to));
+    session.sql(fmt::format("PREPARE TRANSACTION '{}'", name));
+  };
+  prepare("small", 1, 10);
+  prepare("large", 1001, 5000);
+  prepare("none", 10'001, 15'000);
+  server.sql("INSERT INTO item VALUES (0)");
+  CHECK(source.read_all() == Lines{"begin", "commit"});
+  CHECK(source.sink.rows == 1);
+  server.sql("ROLLBACK PREPARED 'none'");
+  server.sql("COMMIT PREPARED 'large'");
+  CHECK(source.read_all() == Lines{"begin", "commit"});
+  CHECK(source.sink.rows == 4001);
+  source.close();
+  server.sql("COMMIT PREPARED 'small'");
+  CHECK(source.read_all() == Lines{"begin", "commit"});
+  CHECK(source.sink.rows == 4011);
+}
+
 /// What `weir log show` would be handed, one line each.
 class LogLines final : public weir::LogSink {
  public:
@@ -856,4 +885,12 @@ TEST_CASE("PostgreSQL 15: a stream that breaks is lost, not read on", "[pgout]")
 
 TEST_CASE("PostgreSQL 18: a stream that breaks is lost, not read on", "[pgout][bootstrap]") {
   broken_streams(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: a prepared transaction comes once it is decided", "[pgout]") {
+  prepared_transactions(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: a prepared transaction comes once it is decided", "[pgout][bootstrap]") {
+  prepared_transactions(TempPostgres::Release::v18);
 }

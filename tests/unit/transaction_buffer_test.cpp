@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/postgres/transaction_buffer.h"
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
+
+#include "base/error.h"
 
 using weir::pgsource::TransactionBuffer;
 
@@ -70,4 +73,23 @@ TEST_CASE("a message may be written over", "[pgout]") {
   buffer.append('I', "def");
   for (char& c : buffer.next()) c = '#';
   CHECK(all_of(buffer) == std::vector<std::string>{"Idef"});
+}
+
+TEST_CASE("a folder that takes no file is told", "[pgout]") {
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("TMPDIR", "/nowhere", 1);
+  TransactionBuffer buffer(1);
+  try {
+    buffer.append('I', "abc");
+    FAIL("there is no such folder");
+  } catch (const weir::Error& error) {
+    CHECK(error.id() == "postgres.spill");
+    CHECK_THAT(error.why(), Catch::Contains("/nowhere"));
+  }
+  if (before == nullptr) {
+    unsetenv("TMPDIR");
+  } else {
+    setenv("TMPDIR", kept.c_str(), 1);
+  }
 }
