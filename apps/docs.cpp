@@ -21,6 +21,16 @@ std::string types() {
   return out;
 }
 
+std::string of_source(const std::vector<weir::registry::TypeFact>& facts) {
+  std::string out;
+  for (const auto& fact : facts) {
+    out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.native) + "*\n\t" +
+           scdoc_escaped(fact.neutral) + "\n";
+    for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
+  }
+  return out;
+}
+
 std::string of_target(const std::vector<weir::registry::TypeFact>& facts) {
   std::string out;
   for (const auto& fact : facts) {
@@ -34,6 +44,8 @@ std::string of_target(const std::vector<weir::registry::TypeFact>& facts) {
 const weir::cli::DocBlocks& blocks() {
   static const weir::cli::DocBlocks kBlocks{
       {"mysql-types", types},
+      {"postgres-source-types",
+       [] { return of_source(weir::registry::postgres_source_types()); }},
       {"sqlite-types", [] { return of_target(weir::registry::sqlite_types()); }},
       {"mysql-target-types", [] { return of_target(weir::registry::mysql_target_types()); }}};
   return kBlocks;

@@ -67,7 +67,7 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "the name of the task, under which every verb knows it"},
 
     {"source", "kind", KeyType::kind, true, "", "\"mysql\"", "", 0, 0,
-     "the kind of server; mysql stands for MariaDB too"},
+     "the kind of server: mysql, which stands for MariaDB too, or postgres"},
     {"source", "host", KeyType::host, false, "", "\"db1.internal\"", "", 0, 0,
      "host name or address; host or socket is needed"},
     {"source", "port", KeyType::integer, false, "", "3306", "", 1, 65535,
@@ -76,7 +76,7 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "socket file of the server, or the folder of it for PostgreSQL; instead of host"},
     {"source", "user", KeyType::text, true, "", "\"weir\"", "", 0, 0, "account on the server"},
     {"source", "database", KeyType::text, false, "", "\"shop\"", "", 0, 0,
-     "database to connect to, where the kind has one for each connection"},
+     "database to connect to, where the kind has one for each connection; PostgreSQL needs it"},
     {"source", "password", KeyType::secret, false, "", "{ file = \"/etc/weir/shop.pw\" }", "", 0, 0,
      "where the password is read from; none if the account needs none"},
     {"source", "tls", KeyType::choice, false, "\"off\"", "\"verify-full\"", kTls, 0, 0,

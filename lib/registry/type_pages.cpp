@@ -5,6 +5,7 @@
 
 #include "model/type.h"
 #include "source/mysql/types.h"
+#include "source/postgres/types.h"
 #include "target/mysql/types.h"
 #include "target/postgres/types.h"
 #include "target/sqlite/types.h"
@@ -23,6 +24,16 @@ std::vector<TypeFact> mysql_to_postgres_types() {
     for (const std::string_view note : {row.note, target.note}) {
       if (!note.empty()) fact.notes.emplace_back(note);
     }
+    facts.push_back(std::move(fact));
+  }
+  return facts;
+}
+
+std::vector<TypeFact> postgres_source_types() {
+  std::vector<TypeFact> facts;
+  for (const pgsource::TypeRow& row : pgsource::type_rows()) {
+    TypeFact fact{std::string(row.native), {}, std::string(to_string(row.kind)), {}, {}};
+    if (!row.note.empty()) fact.notes.emplace_back(row.note);
     facts.push_back(std::move(fact));
   }
   return facts;

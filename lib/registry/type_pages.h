@@ -18,6 +18,9 @@ struct TypeFact {
 /// Every column type of MySQL and MariaDB, with the type that PostgreSQL gets.
 std::vector<TypeFact> mysql_to_postgres_types();
 
+/// Every column type of PostgreSQL as a source; `target` is empty.
+std::vector<TypeFact> postgres_source_types();
+
 /// Every neutral type, with the type that SQLite gets; `native` is the neutral name.
 std::vector<TypeFact> sqlite_types();
 /// Every neutral type, with the type that MySQL and MariaDB get from a source of another kind;
