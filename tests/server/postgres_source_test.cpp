@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -7,6 +8,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -661,6 +663,76 @@ TEST_CASE("PostgreSQL: a start that was cut short is taken up again", "[server][
     return at.target.value("SELECT to_regclass('shop.later')") != "NULL" &&
            at.target.value("SELECT count(*) FROM shop.later") == "2";
   }));
+}
+
+TEST_CASE("PostgreSQL: a table without a key is copied from one exact snapshot, and followed",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql("ALTER ROLE weir REPLICATION");
+  PgSession owner = source.session();
+  owner.sql(
+      "CREATE SCHEMA shop; CREATE TABLE shop.entry (a int, b text, c json, d real, e bytea, f "
+      "boolean, g timestamptz); ALTER TABLE shop.entry REPLICA IDENTITY FULL; INSERT INTO "
+      "shop.entry SELECT i % 100, 'b' || i % 50, '{\"x\":  1}', i % 3 / 10.0, '\\x00ff', i % 2 = "
+      "0, timestamptz '2026-01-01' + i % 10 * interval '1 s' FROM generate_series(1, 20000) AS i;"
+      "CREATE TABLE shop.mark (id int PRIMARY KEY, n bigint); INSERT INTO shop.mark VALUES (1, 0)");
+  TaskRun task(source, target, {.rest = R"(
+[[table]]
+match = "shop.*"
+key = "all-columns"
+[failover]
+limit = 1000
+)"});
+  // Writers of all kinds of change, on rows of which there are many alike.
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> writers;
+  std::vector<std::string> errors(8);
+  for (std::size_t w = 0; w < errors.size(); ++w) {
+    writers.emplace_back([&, w] {
+      try {
+        PgSession session = source.session();
+        const std::string one = "(SELECT ctid FROM shop.entry WHERE a = " + std::to_string(w) +
+                                " LIMIT 1 FOR UPDATE SKIP LOCKED)";
+        while (!stop) {
+          session.sql("INSERT INTO shop.entry VALUES (" + std::to_string(w) +
+                      ", 'new', '[]', 0.1, NULL, NULL, NULL), (" + std::to_string(w) +
+                      ", 'new', '[]', 0.1, NULL, NULL, NULL)");
+          session.sql("UPDATE shop.entry SET a = a + 1, d = 'NaN' WHERE ctid IN " + one);
+          session.sql("DELETE FROM shop.entry WHERE ctid IN " + one);
+        }
+      } catch (const std::exception& e) {
+        errors[w] = e.what();
+      }
+    });
+  }
+  const TaskRun::Result started = task.start("");
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  pid_t last = -1;
+  for (int i = 0; i < 4; ++i) {
+    pid_t worker = -1;
+    REQUIRE(task.await([&] {
+      worker = task.worker();
+      return worker > 0 && worker != last;
+    }));
+    const auto moment = std::chrono::steady_clock::now() + milliseconds(100 + 300 * i);
+    task.await([&] { return std::chrono::steady_clock::now() >= moment; });
+    last = task.kill_worker();
+  }
+  REQUIRE(task.await([&] { return task.status()["stage"] == "incremental"; }));
+  const std::string early = set_pg_mark(source);
+  REQUIRE(task.await([&] { return get_pg_mark(target) == early; }));
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  for (const std::string& error : errors) CHECK(error == "");
+  const std::string mark = set_pg_mark(source);
+  REQUIRE(task.await([&] { return get_pg_mark(target) == mark; }));
+  CHECK(pg_differences(source, target) == "");
+  // The slot of the snapshot went with the copy.
+  CHECK(source.value("SELECT string_agg(slot_name, ' ') FROM pg_replication_slots") == "weir_shop");
+  CHECK(target.value("SELECT since_offset <> '' FROM weir.weir_table WHERE source_table = "
+                     "'entry'") == "t");
 }
 
 TEST_CASE("PostgreSQL: keys of every type are read in chunks, in the server's own order",

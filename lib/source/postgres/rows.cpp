@@ -2,13 +2,17 @@
 #include "source/postgres/rows.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <limits>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "source/postgres/catalog.h"
+#include "source/postgres/start.h"
 
 namespace weir::pgsource {
 namespace {
@@ -17,6 +21,7 @@ constexpr std::uint64_t kChunksPerRange = 5;
 constexpr std::uint64_t kMaxRanges = 64;
 constexpr double kSampleRows = 20'000;  // some hundreds a range: bounds within a few percent
 constexpr std::size_t kShownKey = 200;
+constexpr std::uint64_t kNoLimit = std::numeric_limits<std::uint64_t>::max();
 
 /// The places in Table::columns of the plan's key.
 std::vector<std::uint32_t> key_columns(const TablePlan& plan) {
@@ -99,7 +104,8 @@ void split_line(char* line, std::size_t size, std::span<const TextFix> fixes,
 }
 
 TableReader::TableReader(const Endpoint& endpoint)
-    : connection_(endpoint, PgConnection::Role::source),
+    : endpoint_(endpoint),
+      connection_(endpoint, PgConnection::Role::source),
       unchecked_texts_(connection_.scalar("SHOW server_encoding") == "SQL_ASCII") {
   // Only an index walk reads a chunk and stops; a sort would read the table again for each.
   connection_.execute(
@@ -209,8 +215,56 @@ void TableReader::check_texts(const TablePlan& plan) const {
   }
 }
 
+Offset TableReader::begin_snapshot(const TablePlan& plan) {
+  static std::atomic<unsigned> count{0};
+  // The slot waits for whoever runs, without a word and without end.
+  wait_for_transactions(connection_, WaitFor::all, kStartPatience);
+  PgConnection maker(endpoint_, PgConnection::Role::source, PgConnection::Mode::replication);
+  try {
+    const PgResult slot = maker.command(
+        fmt::format("CREATE_REPLICATION_SLOT weir_copy_{}_{} TEMPORARY LOGICAL pgoutput (SNAPSHOT "
+                    "'export')",
+                    getpid(), ++count));
+    const Offset place{std::string(slot.text(0, 1)), now()};
+    connection_.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    connection_.execute("SET TRANSACTION SNAPSHOT " + connection_.quote(slot.text(0, 2)));
+    return place;
+  } catch (const Error& error) {
+    connection_.rollback();
+    if (error.code() == ExitCode::source_unreachable) throw;
+    throw Error(
+        ExitCode::failed, "postgres.snapshot",
+        fmt::format("{}: cannot take the snapshot that a table without a key is copied from",
+                    plan.source.name.text()),
+        error.why(),
+        "let max_replication_slots and max_wal_senders have one more for each of "
+        "full.connections, or give the table a key");
+  }
+}
+
 ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                               std::uint64_t limit, RowSink& sink) {
+  ChunkResult result;
+  const std::string sql = chunk_query(plan, range, after, limit);
+  if (!plan.key.empty()) {
+    copy(plan, sql, range.whole ? kNoLimit : limit, sink, result);
+    result.done = range.whole || result.rows < limit;
+    return result;
+  }
+  result.snapshot = begin_snapshot(plan);
+  try {
+    copy(plan, sql, kNoLimit, sink, result);
+    connection_.execute("COMMIT");
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  result.done = true;
+  return result;
+}
+
+void TableReader::copy(const TablePlan& plan, const std::string& sql, std::uint64_t limit,
+                       RowSink& sink, ChunkResult& result) {
   std::vector<TextFix> fixes;
   std::vector<std::uint32_t> cell_of(plan.columns.size());
   for (std::size_t i = 0; i < plan.columns.size(); ++i) {
@@ -220,8 +274,7 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
   }
   cells_.assign(fixes.size(), Cell());
 
-  ChunkResult result;
-  PgCopyOut rows = connection_.copy_out(chunk_query(plan, range, after, limit));
+  PgCopyOut rows = connection_.copy_out(sql);
   const auto next = [&] {
     try {
       return rows.next();
@@ -234,14 +287,12 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
     if (unchecked_texts_) check_texts(plan);
     result.bytes += rows.size();
     sink.row(cells_);
-    if (++result.rows == limit && !range.whole) {
+    if (++result.rows == limit) {
       for (const std::uint32_t part : plan.key) {
         result.last.emplace_back(cells_[cell_of[part]].text());
       }
     }
   }
-  result.done = range.whole || result.rows < limit;
-  return result;
 }
 
 }  // namespace weir::pgsource

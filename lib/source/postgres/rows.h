@@ -17,6 +17,9 @@ namespace weir::pgsource {
 /// A table whose key cannot be compared with a literal is one COPY. It is never cut by physical
 /// place: between two statements a row may move to a place that was read already, and the change
 /// log does not carry its large values then.
+///
+/// A table without a key is one COPY of the snapshot that a temporary slot exports: what it shows
+/// is exactly what commits before the slot's place.
 class TableReader final : public RowReader {
  public:
   explicit TableReader(const Endpoint& endpoint);
@@ -29,7 +32,13 @@ class TableReader final : public RowReader {
   std::string chunk_query(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                           std::uint64_t limit) const;
   void check_texts(const TablePlan& plan) const;
+  /// Runs `sql` and hands its rows on.
+  void copy(const TablePlan& plan, const std::string& sql, std::uint64_t limit, RowSink& sink,
+            ChunkResult& result);
+  /// Begins a transaction on the snapshot of a new slot, and returns the slot's place.
+  Offset begin_snapshot(const TablePlan& plan);
 
+  Endpoint endpoint_;
   PgConnection connection_;
   bool unchecked_texts_;  ///< the database says nothing about its texts' encoding
   std::vector<Cell> cells_;
