@@ -80,6 +80,13 @@ TaskRun::TaskRun(const MySqlServer& source, const TempPostgres& target, const Op
         options);
 }
 
+TaskRun::TaskRun(const std::string& source, const std::string& target, const Options& options)
+    : name_(options.name),
+      head_("name = " + toml_text(name_) + "\n\n" + source + options.source_rest + '\n' + target +
+            options.target_rest + '\n') {
+  rewrite(options.rest);
+}
+
 TaskRun::TaskRun(const MySqlServer& source, const std::string& target, const Options& options)
     : name_(options.name) {
   begin(source, target + options.target_rest, options);

@@ -43,6 +43,8 @@ class TaskRun {
   TaskRun(const MySqlServer& source, const TempPostgres& target, const Options& options);
   TaskRun(const MySqlServer& source, const TempPostgres& target)
       : TaskRun(source, target, Options{}) {}
+  /// `source` and `target` are the whole sections, for any pair of kinds.
+  TaskRun(const std::string& source, const std::string& target, const Options& options);
   /// `target` is the whole section, for kinds that are no PostgreSQL.
   TaskRun(const MySqlServer& source, const std::string& target, const Options& options);
   TaskRun(const MySqlServer& source, const MySqlServer& target, const Options& options);
