@@ -42,7 +42,7 @@ constexpr auto kTypes = std::to_array<TypeRow>({
     {TypeKind::json, "json", ""},
     {TypeKind::enumeration, "varchar(255)", ""},
     {TypeKind::set, "text", ""},
-    {TypeKind::uuid, "char(36)", "uuid on MariaDB 10.7 and later"},
+    {TypeKind::uuid, "char(36)", "because MariaDB's uuid refuses some values of other servers"},
     {TypeKind::inet, "varchar(49)", ""},
     {TypeKind::geometry, "geometry", ""},
     {TypeKind::vector, "longblob", "little-endian 32-bit floats"},
@@ -159,16 +159,13 @@ bool is_geometry_type(std::string_view word) {
 }
 
 /// The type on a server that may not have what the source has.
-std::string on_this_server(const std::string& type, TypeKind kind, const Dialect& dialect) {
+std::string on_this_server(const std::string& type, const Dialect& dialect) {
   const std::string_view word = type_word(type);
   const auto has = [&dialect](std::uint64_t mariadb, std::uint64_t mysql) {
     const std::uint64_t since = dialect.mariadb ? mariadb : mysql;
     return since != 0 && dialect.version >= since;
   };
-  if (kind == TypeKind::uuid) {
-    if (has(100700, 0)) return "uuid";
-    return word == "uuid" ? "char(36)" : type;
-  }
+  if (word == "uuid" && !has(100700, 0)) return "char(36)";
   if (word == "inet4" && !has(101000, 0)) return "varchar(15)";
   if (word == "inet6" && !has(100500, 0)) return "varchar(45)";
   if (word == "vector" && !has(110700, 90000)) {
@@ -416,7 +413,7 @@ ColumnShape shape_of(const TablePlan& plan, std::size_t place, const std::string
     out.type = column.target_type;
     return out;
   }
-  out.type = on_this_server(planned, column.type.kind, dialect);
+  out.type = on_this_server(planned, dialect);
   if (native && !column.added() && type_word(out.type) != type_word(planned)) {
     out.replaced = fmt::format("type {}", planned);
   }
