@@ -235,6 +235,14 @@ TEST_CASE("changes of every shape reach an SQLite table", "[sqlite]") {
   begun.applier->truncate(begun.plans[0], Offset{"p3"});
   CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"0"}});
   CHECK(begun.target->recover("shop")->offset.text == "p3");
+
+  // By neither key: what it holds is known to nobody here.
+  TableChanges third;
+  third.moves.push_back(
+      {packed.row({text("77")}), packed.row({text("78"), Cell::absent(), text("1")})});
+  CHECK_THROWS_WITH(begun.applier->apply(begun.batch(third, "p4")),
+                    Catch::Contains("a row whose key changed"));
+  CHECK(begun.target->recover("shop")->offset.text == "p3");
 }
 
 TEST_CASE("rows without a key are told apart by all their columns", "[sqlite]") {

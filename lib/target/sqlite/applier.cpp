@@ -238,7 +238,14 @@ void RowApplier::change(TableStatements& table, const TableChanges& changes,
                         const std::string& time) {
   for (const TableChanges::Move& move : changes.moves) {
     // The copy may have met the row behind its move already.
-    if (patch(table, move.row, &move.from) == 0) patch(table, move.row, nullptr);
+    if (patch(table, move.row, &move.from) > 0 || patch(table, move.row, nullptr) > 0) continue;
+    throw Error(
+        ExitCode::refused, "sqlite.row-missing",
+        fmt::format("{} lacks a row whose key changed on the source", table.plan->target.text()),
+        "the log does not carry those of its large values that stayed the same, and the target has "
+        "no row to take them from",
+        "have the source log whole rows (PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL), then "
+        "begin the task anew");
   }
   for (const PackedRow& row : changes.removes) {
     if (table.plan->key.empty()) {
