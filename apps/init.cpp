@@ -7,9 +7,11 @@
 namespace {
 
 constexpr weir::cli::Backends kBackends{weir::open_source, weir::open_target, weir::open_engine};
+constexpr weir::cli::Kinds kKinds{weir::source_facts, weir::target_facts};
 
 constexpr weir::cli::Verb kVerbs[] = {
-    {"init", [](weir::cli::Session& session) { return weir::cli::init(session, kBackends); }},
+    {"init",
+     [](weir::cli::Session& session) { return weir::cli::init(session, kBackends, kKinds); }},
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init preflight sync log help'
+_weir_words='init kinds preflight sync log help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -38,7 +38,8 @@ _weir_seconds() {
 # The options of a verb.
 _weir_options() {
   case $1 in
-    'init') echo --name --output --source-kind --host --port --socket --user --password-file --password-env --tls --tls-ca --database --target-kind --target-host --target-port --target-socket --target-user --target-password-file --target-password-env --target-tls --target-tls-ca --target-database ;;
+    'init') echo --name --output --source-kind --host --port --socket --user --password-file --password-env --tls --tls-ca --database --schema --target-kind --target-path --target-host --target-port --target-socket --target-user --target-password-file --target-password-env --target-tls --target-tls-ca --target-database ;;
+    'kinds') echo '' ;;
     'preflight') echo --mapping-only ;;
     'sync start') echo --wait --timeout ;;
     'sync run') echo '' ;;
@@ -67,7 +68,7 @@ _weir_value() {
   case "$1 $2" in
     'init --name') echo nothing ;;
     'init --output') echo files ;;
-    'init --source-kind') echo words mysql ;;
+    'init --source-kind') echo words mysql postgres ;;
     'init --host') echo nothing ;;
     'init --port') echo nothing ;;
     'init --socket') echo files ;;
@@ -77,7 +78,9 @@ _weir_value() {
     'init --tls') echo words off require verify-ca verify-full ;;
     'init --tls-ca') echo files ;;
     'init --database') echo nothing ;;
-    'init --target-kind') echo words postgres mysql ;;
+    'init --schema') echo nothing ;;
+    'init --target-kind') echo words postgres sqlite mysql ;;
+    'init --target-path') echo files ;;
     'init --target-host') echo nothing ;;
     'init --target-port') echo nothing ;;
     'init --target-socket') echo folders ;;
@@ -91,6 +94,10 @@ _weir_value() {
     'init --format' | 'init -o') echo words text json ;;
     'init --color') echo words auto always never ;;
     'init --log-format') echo words text json ;;
+    'kinds --state-dir') echo folders ;;
+    'kinds --format' | 'kinds -o') echo words text json ;;
+    'kinds --color') echo words auto always never ;;
+    'kinds --log-format') echo words text json ;;
     'preflight --state-dir') echo folders ;;
     'preflight --format' | 'preflight -o') echo words text json ;;
     'preflight --color') echo words auto always never ;;

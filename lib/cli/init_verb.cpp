@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/init_verb.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -12,6 +13,7 @@
 #include "base/text.h"
 #include "cli/arguments.h"
 #include "cli/output.h"
+#include "mapping/task_file.h"
 #include "ops/init.h"
 
 namespace weir::cli {
@@ -71,7 +73,48 @@ void take_endpoint(const Session& session, std::string_view section, std::string
   }
 }
 
-ops::InitRequest read_options(const Session& session) {
+/// A file has no host, and a server no path.
+void check_target(const std::string& kind, const ops::InitRequest& request) {
+  constexpr std::string_view kSection = "target.";
+  for (const auto& [key, value] : request.values) {
+    if (!key.starts_with(kSection)) continue;
+    const std::string name = key.substr(kSection.size());
+    if (takes_key("target", kind, name)) continue;
+    throw init_usage(fmt::format("a target of kind {} takes no {}", kind, name),
+                     takes_key("target", kind, "path") ? "it is a file, and has a path alone"
+                                                       : "it is a server, and has no path",
+                     "leave that option out, or give another --target-kind");
+  }
+}
+
+/// Which schemas are copied, and the database of a session that is in one.
+void take_databases(const Session& session, const KindFacts& source, ops::InitRequest& request) {
+  const std::vector<std::string> databases = session.texts("database");
+  const std::vector<std::string> schemas = session.texts("schema");
+  if (!source.one_database) {
+    if (!schemas.empty()) {
+      throw init_usage("--schema is given",
+                       fmt::format("a {} source has databases, and no schemas "
+                                   "in them",
+                                   source.name),
+                       "choose the databases to copy with --database");
+    }
+    request.databases = databases;
+    return;
+  }
+  if (databases.size() != 1) {
+    throw init_usage(
+        databases.empty() ? "--database is missing" : "--database is given twice",
+        fmt::format("a session of a {} source is in one database, and so is a task", source.name),
+        "name the database to connect to with --database, and choose from its schemas "
+        "with --schema");
+  }
+  request.values["source.database"] = ops::toml_text(databases.front());
+  request.name_from = databases.front();
+  request.databases = schemas;
+}
+
+ops::InitRequest read_options(const Session& session, const Kinds& kinds) {
   ops::InitRequest request;
   take_endpoint(session, "source", "", request);
   take_endpoint(session, "target", "target-", request);
@@ -79,7 +122,10 @@ ops::InitRequest read_options(const Session& session) {
   if (const auto name = session.text("target-database")) {
     request.values["target.database"] = ops::toml_text(*name);
   }
-  request.databases = session.texts("database");
+  if (const auto path = session.text("target-path")) {
+    request.values["target.path"] = ops::toml_text(absolute(*path));
+  }
+  check_target(session.text("target-kind").value_or(""), request);
 
   const bool place =
       request.values.contains("source.host") || request.values.contains("source.socket");
@@ -89,6 +135,11 @@ ops::InitRequest read_options(const Session& session) {
                      "say how to reach the source: --host or --socket, --user, and "
                      "--password-file or --password-env if the account has a password");
   }
+  const std::vector<KindFacts> sources = kinds.sources();
+  const auto source =
+      std::ranges::find(sources, session.text("source-kind").value_or(""), &KindFacts::name);
+  if (source == sources.end()) throw bug("--source-kind offers a kind that has no row");
+  take_databases(session, *source, request);
   return request;
 }
 
@@ -111,8 +162,8 @@ Json to_json(const ops::InitFile& file) {
 
 }  // namespace
 
-ExitCode init(Session& session, const Backends& backends) {
-  const ops::InitRequest request = read_options(session);
+ExitCode init(Session& session, const Backends& backends, const Kinds& kinds) {
+  const ops::InitRequest request = read_options(session, kinds);
   const auto output = session.text("output");
   if (output) ops::refuse_existing(*output);
 

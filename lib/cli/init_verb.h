@@ -8,6 +8,6 @@
 namespace weir::cli {
 
 /// What `weir init` does.
-ExitCode init(Session& session, const Backends& backends);
+ExitCode init(Session& session, const Backends& backends, const Kinds& kinds);
 
 }  // namespace weir::cli

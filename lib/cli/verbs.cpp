@@ -17,10 +17,11 @@ constexpr auto kWhen = std::to_array<std::string_view>({"auto", "always", "never
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 constexpr auto kStages =
     std::to_array<std::string_view>({"schema", "full", "incremental", "caught-up"});
-constexpr auto kSourceKinds = std::to_array<std::string_view>({"mysql"});
+// The registry's rows, which this layer cannot see: a unit test holds the two together.
+constexpr auto kSourceKinds = std::to_array<std::string_view>({"mysql", "postgres"});
+constexpr auto kTargetKinds = std::to_array<std::string_view>({"postgres", "sqlite", "mysql"});
 constexpr auto kTlsModes =
     std::to_array<std::string_view>({"off", "require", "verify-ca", "verify-full"});
-constexpr auto kTargetKinds = std::to_array<std::string_view>({"postgres", "mysql"});
 
 constexpr std::string_view kTaskMeaning =
     "the name of a registered task, or the path of a task file";
@@ -97,7 +98,7 @@ constexpr auto kInitOptions = std::to_array<OptionSpec>({
     {.name = "source-kind",
      .kind = Kind::choice,
      .value = "KIND",
-     .meaning = "what the source is; mysql covers MariaDB",
+     .meaning = "what the source is; mysql covers MariaDB, and weir kinds tells more",
      .fallback = "mysql",
      .choices = kSourceKinds,
      .group = "source"},
@@ -148,7 +149,14 @@ constexpr auto kInitOptions = std::to_array<OptionSpec>({
     {.name = "database",
      .kind = Kind::text,
      .value = "PATTERN",
-     .meaning = "a database to copy, or a glob of names; without it all that the account sees",
+     .meaning = "a database to copy, or a glob of names; without it all that the account sees. Of "
+                "PostgreSQL: the one to connect to, which is needed",
+     .group = "source",
+     .repeatable = true},
+    {.name = "schema",
+     .kind = Kind::text,
+     .value = "PATTERN",
+     .meaning = "of PostgreSQL: a schema to copy, or a glob of names; without it all of them",
      .group = "source",
      .repeatable = true},
     {.name = "target-kind",
@@ -158,6 +166,13 @@ constexpr auto kInitOptions = std::to_array<OptionSpec>({
      .fallback = "postgres",
      .choices = kTargetKinds,
      .group = "target"},
+    {.name = "target-path",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "the file of a target that is one: SQLite; no other option of the target goes with "
+                "it",
+     .group = "target",
+     .completion = Completion::file},
     {.name = "target-host",
      .kind = Kind::text,
      .value = "HOST",
@@ -211,8 +226,20 @@ constexpr auto kInitOptions = std::to_array<OptionSpec>({
 
 constexpr auto kInitCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, not_found, bug});
-constexpr auto kInitSee =
-    std::to_array<std::string_view>({"weir(1)", "weir-preflight(1)", "weir.toml(5)"});
+constexpr auto kInitSee = std::to_array<std::string_view>(
+    {"weir(1)", "weir-kinds(1)", "weir-preflight(1)", "weir.toml(5)"});
+
+// ---------------------------------------------------------------- kinds
+
+constexpr auto kKindsExamples = std::to_array<Example>({
+    {"weir kinds", "Show what can be copied from and to, and what to expect of it."},
+    {"weir kinds --json | jq -r '.targets[] | [.kind, .rung] | @tsv'",
+     "Get the promise of each kind of target into a script."},
+});
+
+constexpr auto kKindsCodes = std::to_array<ExitCode>({ok, failed, usage, bug});
+constexpr auto kKindsSee = std::to_array<std::string_view>(
+    {"weir(1)", "weir-init(1)", "weir.toml(5)", "weir-types(7)", "weir-control(7)"});
 
 // ---------------------------------------------------------------- preflight
 
@@ -422,6 +449,15 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kInitCodes,
      .see_also = kInitSee},
+    {.name = "kinds",
+     .summary = "list what weir can read from and write to",
+     .description = "Shows each kind of source and of target, with the versions that weir's tests "
+                    "ran on, what it can and what it cannot do, and what a target promises about "
+                    "a crash. Asks no server.",
+     .examples = kKindsExamples,
+     .formats = kTextJson,
+     .exit_codes = kKindsCodes,
+     .see_also = kKindsSee},
     {.name = "preflight",
      .summary = "check whether a task can run, changing nothing",
      .description = "Checks the task file, both servers, both accounts and where each table and "

@@ -250,13 +250,22 @@ bool is_optional_for(const KeyRow& key, const toml::table& table) {
          kind->is_string() && kind->as_string()->get() == "mysql";
 }
 
+const FileKind* file_kind(std::string_view section, std::string_view kind) {
+  const auto found = std::find_if(kFileKinds.begin(), kFileKinds.end(), [&](const FileKind& row) {
+    return row.section == section && row.kind == kind;
+  });
+  return found == kFileKinds.end() ? nullptr : &*found;
+}
+
 const FileKind* file_kind(std::string_view section, const toml::table& table) {
   const toml::node* kind = table.get("kind");
   if (kind == nullptr || !kind->is_string()) return nullptr;
-  const auto found = std::find_if(kFileKinds.begin(), kFileKinds.end(), [&](const FileKind& row) {
-    return row.section == section && row.kind == kind->as_string()->get();
-  });
-  return found == kFileKinds.end() ? nullptr : &*found;
+  return file_kind(section, kind->as_string()->get());
+}
+
+bool takes(const FileKind* file, std::string_view section, std::string_view name) {
+  if (file == nullptr) return name != "path" || (section != "source" && section != "target");
+  return std::find(file->keys.begin(), file->keys.end(), name) != file->keys.end();
 }
 
 std::vector<std::string_view> choices_of(const KeyRow& row) {
@@ -396,7 +405,7 @@ class Section {
     for (const std::string_view name : names) shown.emplace_back(name);
     for (const auto& [key, node] : table) {
       if (std::find(names.begin(), names.end(), key.str()) != names.end()) {
-        if (!takes(key.str())) refuse_for_kind(key);
+        if (!takes(file_, row_.name, key.str())) refuse_for_kind(key);
         continue;
       }
       const std::string_view near = suggest(key.str(), names);
@@ -406,8 +415,8 @@ class Section {
       misspelt_.push_back(near);
     }
     for (const KeyRow& key : kKeys) {
-      const bool needed =
-          file_ == nullptr ? key.required && !is_optional_for(key, table) : takes(key.name);
+      const bool needed = file_ == nullptr ? key.required && !is_optional_for(key, table)
+                                           : takes(file_, row_.name, key.name);
       if (key.section != row.name || !needed || !lacks(key.name)) continue;
       problems_.add(place(), fmt::format("{} has no key \"{}\"", row.title, key.name),
                     fmt::format("{}, as in {} = {}", allowed_values(key), key.name, key.example));
@@ -545,12 +554,6 @@ class Section {
   }
 
  private:
-  /// Whether the section's kind knows the key.
-  bool takes(std::string_view name) const {
-    if (file_ == nullptr) return name != "path" || (row_.name != "source" && row_.name != "target");
-    return std::find(file_->keys.begin(), file_->keys.end(), name) != file_->keys.end();
-  }
-
   void refuse_for_kind(const toml::key& key) {
     if (file_ == nullptr) {
       problems_.add(place_of(key.source()),
@@ -1092,6 +1095,10 @@ Task read_task(const std::string& path) {
 std::span<const KeyRow> task_file_keys() { return kKeys; }
 
 std::span<const SectionRow> task_file_sections() { return kSections; }
+
+bool takes_key(std::string_view section, std::string_view kind, std::string_view name) {
+  return takes(file_kind(section, kind), section, name);
+}
 
 std::string allowed_values(const KeyRow& row) {
   switch (row.type) {

@@ -76,6 +76,10 @@ struct SectionRow {
 std::span<const KeyRow> task_file_keys();
 std::span<const SectionRow> task_file_sections();
 
+/// Whether [source] or [target] of this kind takes the key: a kind that is a file takes others than
+/// a server.
+bool takes_key(std::string_view section, std::string_view kind, std::string_view name);
+
 /// "an integer from 1 to 64", "one of off, require, verify-ca, verify-full": for messages and
 /// pages.
 std::string allowed_values(const KeyRow& row);

@@ -80,7 +80,7 @@ std::vector<TableName> wanted(std::vector<TableName> names, std::span<const std:
 Error no_table(std::string what) {
   return Error(ExitCode::not_found, "init.no-table", std::move(what),
                "there is none, or the account may not read it",
-               "correct --database, or grant the account SELECT on the tables");
+               "correct --database or --schema, or grant the account SELECT on the tables");
 }
 
 /// A task name made from the name, or the glob, of a schema.
@@ -188,17 +188,27 @@ class Writer {
   }
 
  private:
+  std::string kind_of(std::string_view section) const {
+    const auto kind = request_.values.find(fmt::format("{}.kind", section));
+    return kind == request_.values.end() ? "" : kind->second.substr(1, kind->second.size() - 2);
+  }
+
   /// Whether the parser wants this key though the request does not know it.
   bool is_open(const KeyRow& row) const {
-    if (row.required) return true;
+    if (row.required || row.name == "path") return true;
     // Of host and socket each server needs one.
     return row.name == "host" && !request_.values.contains(fmt::format("{}.socket", row.section));
   }
 
   void write_keys(std::string_view section) {
     const bool is_rule = section == "table";
+    const std::string kind = kind_of(section);
+    const bool is_file = !kind.empty() && takes_key(section, kind, "path");
     for (const KeyRow& row : task_file_keys()) {
       if (row.section != section) continue;
+      const bool taken = takes_key(section, kind, row.name);
+      // Of a file, keys of a server would only mislead.
+      if (is_file && !taken) continue;
       out_ += "\n" + comment(fmt::format("{}: {}.", row.name, row.meaning));
       if (row.type != KeyType::section) {
         out_ += comment(fmt::format("Takes {}{}.", allowed_values(row),
@@ -208,9 +218,10 @@ class Writer {
       }
       write_inner_keys(row);
       const auto value = request_.values.find(fmt::format("{}.{}", section, row.name));
-      if (!is_rule && value != request_.values.end()) {
+      const bool active = !is_rule && taken;
+      if (active && value != request_.values.end()) {
         out_ += fmt::format("{} = {}\n", row.name, value->second);
-      } else if (!is_rule && is_open(row)) {
+      } else if (active && is_open(row)) {
         out_ += fmt::format("{} = {}  # CHANGE THIS: an example, for it was not given\n", row.name,
                             row.example);
       } else {
@@ -345,7 +356,9 @@ Task draft_task(const InitRequest& request) {
   InitRequest named = request;
   if (!named.values.contains(".name")) {
     named.values[".name"] =
-        toml_text(task_name(request.databases.empty() ? "" : request.databases.front()));
+        toml_text(task_name(!request.name_from.empty()  ? request.name_from
+                            : request.databases.empty() ? ""
+                                                        : request.databases.front()));
   }
   try {
     Task task = parse_task(file_text(named, {}), "the new file");
@@ -394,8 +407,10 @@ InitFile make_task_file(const InitRequest& request, Source& source, const Target
   out.schemas = schemas_of(survey);
   for (const auto& [name, why] : survey.left_out) out.left_out.push_back({name, why});
   if (!named) {
-    filled.values[".name"] = toml_text(task_name(
-        request.databases.empty() ? out.schemas.front().name : request.databases.front()));
+    filled.values[".name"] =
+        toml_text(task_name(!request.name_from.empty()  ? request.name_from
+                            : request.databases.empty() ? out.schemas.front().name
+                                                        : request.databases.front()));
   }
   out.text = file_text(filled, survey);
   out.task = parse();

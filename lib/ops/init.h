@@ -21,6 +21,9 @@ struct InitRequest {
   std::map<std::string, std::string> values;
   /// Globs over the names of schemas; empty = all.
   std::vector<std::string> databases;
+  /// What the task's name is made from if it has none; "" = the first of `databases`, or what is
+  /// found.
+  std::string name_from;
 };
 
 /// A new task file, and what it was made from.

@@ -25,29 +25,149 @@ namespace {
 
 constexpr std::size_t kLogHead = 16;
 
+template <std::size_t N>
+using Lines = std::array<std::string_view, N>;
+
+// ---------------------------------------------------------------- what the kinds can do
+
+constexpr Lines<3> kMysqlTested{"MariaDB 10.11", "MariaDB 11.8", "Oracle MySQL 9.7"};
+constexpr Lines<8> kMysqlCan{
+    "copy tables and follow every change, while the source is written to",
+    "start where no transaction is missed, by GTID or by file and position",
+    "resume at its offset after a crash of the worker or of either server",
+    "carry TRUNCATE and changes of columns to the target at their exact place",
+    "follow tables without a key, from InnoDB",
+    "read compressed events and transactions, and XA transactions",
+    "measure the way to the target with a heartbeat row",
+    "show its binlog, from the server or from a file (weir log show)",
+};
+constexpr Lines<5> kMysqlCannot{
+    "follow a log without complete rows: binlog_format = ROW and binlog_row_image = FULL",
+    "follow partial JSON updates (binlog_row_value_options)",
+    "start while a prepared XA transaction is undecided",
+    "see rows that a foreign key changes by ON DELETE or ON UPDATE: they are not logged",
+    "carry CREATE, DROP and RENAME of tables to the target: [ddl] says what is done instead",
+};
+
+constexpr Lines<2> kPgTested{"PostgreSQL 15", "PostgreSQL 18"};
+constexpr Lines<8> kPgCan{
+    "copy tables and follow every change, while the source is written to",
+    "start where no transaction is missed, also beside a synchronous standby",
+    "resume at its offset after a crash of the worker",
+    "carry TRUNCATE to the target, and changes of columns before the rows that they shape",
+    "follow a partitioned table as one table",
+    "keep large values that a change does not carry",
+    "make a publication and a slot, or use a publication that is there",
+    "show what its slot holds while the task does not run (weir log show)",
+};
+constexpr Lines<7> kPgCannot{
+    "follow a server without wal_level = logical, or a standby",
+    "follow tables without a replica identity, or unlogged ones",
+    "follow tables without a key: the table rule has to name one",
+    "tell some renames from a new column: it stops there and does not guess",
+    "see a new table, or a changed one to which no row is written",
+    "go on with another timeline, as after the promotion of a standby",
+    "send a heartbeat",
+};
+
+constexpr Lines<1> kPgTargetTested{"PostgreSQL 15"};
+constexpr Lines<5> kPgTargetCan{
+    "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
+    "end each commit at the end of a source transaction, once it has caught up",
+    "take TRUNCATE and changes of columns, at their exact place among the rows",
+    "hold tables without a key, equal to the source as multisets",
+    "be filled by a role that owns one schema and is no superuser",
+};
+constexpr Lines<3> kPgTargetCannot{
+    "hold a NUL character in a text: the task stops and names the column",
+    "hold dates such as 0000-00-00: types.zero_dates decides, and refuses by default",
+    "put rows that the server refuses aside: the task stops at the first",
+};
+
+constexpr Lines<1> kSqliteTested{"SQLite 3.40"};
+constexpr Lines<5> kSqliteCan{
+    "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
+    "be read at any time: readers neither wait for the task nor make it wait",
+    "take changes of columns, and make a table anew where SQLite cannot alter it",
+    "hold tables without a key, equal to the source as multisets",
+    "stop by name on a full disk, and go on once there is room",
+};
+constexpr Lines<4> kSqliteCannot{
+    "keep schemas apart: two tables that would get one name are refused",
+    "keep unique indexes unique: they become ordinary ones",
+    "hold decimals of more than 15 digits as numbers: they are texts",
+    "lie on a network file system",
+};
+
+constexpr Lines<2> kMysqlTargetTested{"MariaDB 10.11", "Oracle MySQL 9.7"};
+constexpr Lines<5> kMysqlTargetCan{
+    "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
+    "keep each column type of a source that is MySQL or MariaDB too",
+    "copy rows by LOAD DATA LOCAL, or by INSERT where the server does not allow it",
+    "take TRUNCATE, soft deletes and added columns",
+    "let unique values change hands within a batch",
+};
+constexpr Lines<4> kMysqlTargetCannot{
+    "fill tables of engines without transactions: they have to be InnoDB",
+    "change a definition and store the offset in one transaction",
+    "hold numbers that no DECIMAL can: NaN, infinity, too many digits",
+    "have a key on columns without a limit to their length: the table rule has to give them one",
+};
+
+// ---------------------------------------------------------------- the rows
+
 constexpr auto kSources = std::to_array<SourceKind>({
-    {"mysql", "MySQL 8 and 9, MariaDB 10.5 and later",
+    {{.name = "mysql",
+      .title = "MySQL 8 and 9, MariaDB 10.5 and later",
+      .tested = kMysqlTested,
+      .can = kMysqlCan,
+      .cannot = kMysqlCannot},
      [](const Task& task) -> std::unique_ptr<Source> {
        return std::make_unique<mysql::MysqlSource>(task);
      },
-     mysql::open_binlog, mysql::open_binlog_file, mysql::is_binlog},
-    {"postgres", "PostgreSQL 15 and later",
+     mysql::open_binlog,
+     mysql::open_binlog_file,
+     mysql::is_binlog},
+    {{.name = "postgres",
+      .title = "PostgreSQL 15 and later",
+      .tested = kPgTested,
+      .can = kPgCan,
+      .cannot = kPgCannot,
+      .one_database = true},
      [](const Task& task) -> std::unique_ptr<Source> {
        return std::make_unique<pgsource::PgSource>(task);
      },
-     pgsource::open_slot_log, nullptr, nullptr},
+     pgsource::open_slot_log,
+     nullptr,
+     nullptr},
 });
 
 constexpr auto kTargets = std::to_array<TargetKind>({
-    {"postgres", "PostgreSQL 12 and later",
+    {{.name = "postgres",
+      .title = "PostgreSQL 12 and later",
+      .tested = kPgTargetTested,
+      .can = kPgTargetCan,
+      .cannot = kPgTargetCannot,
+      .one_database = true,
+      .rung = Rung::atomic_offset},
      [](const Task& task) -> std::unique_ptr<Target> {
        return std::make_unique<postgres::PostgresTarget>(task);
      }},
-    {"sqlite", "an SQLite file",
+    {{.name = "sqlite",
+      .title = "an SQLite file",
+      .tested = kSqliteTested,
+      .can = kSqliteCan,
+      .cannot = kSqliteCannot,
+      .rung = Rung::atomic_offset},
      [](const Task& task) -> std::unique_ptr<Target> {
        return std::make_unique<sqlite::SqliteTarget>(task);
      }},
-    {"mysql", "MySQL 8 and 9, MariaDB 10.5 and later",
+    {{.name = "mysql",
+      .title = "MySQL 8 and 9, MariaDB 10.5 and later",
+      .tested = kMysqlTargetTested,
+      .can = kMysqlTargetCan,
+      .cannot = kMysqlTargetCannot,
+      .rung = Rung::atomic_offset},
      [](const Task& task) -> std::unique_ptr<Target> {
        return std::make_unique<mysqltarget::MysqlTarget>(task);
      }},
@@ -69,6 +189,8 @@ const auto& find_kind(const Kinds& kinds, const std::string& name, const char* i
 
 std::span<const SourceKind> source_kinds() { return kSources; }
 std::span<const TargetKind> target_kinds() { return kTargets; }
+std::vector<KindFacts> source_facts() { return {kSources.begin(), kSources.end()}; }
+std::vector<KindFacts> target_facts() { return {kTargets.begin(), kTargets.end()}; }
 
 std::unique_ptr<Source> open_source(const Task& task) {
   return find_kind(kSources, task.source.kind, "registry.source-kind", "source").open(task);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "model/kind.h"
 #include "model/task.h"
 #include "source/log_view.h"
 #include "source/source.h"
@@ -16,9 +17,7 @@
 namespace weir {
 
 /// A kind of source, by the name that [source] kind gives it.
-struct SourceKind {
-  std::string_view name;
-  std::string_view title;
+struct SourceKind : KindFacts {
   std::unique_ptr<Source> (*open)(const Task& task);
   /// For `weir log show`: the task's source, and files of its change log. `is_log` tells a file by
   /// how it begins. Null where there is no such thing.
@@ -28,15 +27,16 @@ struct SourceKind {
 };
 
 /// A kind of target.
-struct TargetKind {
-  std::string_view name;
-  std::string_view title;
+struct TargetKind : KindFacts {
   std::unique_ptr<Target> (*open)(const Task& task);
 };
 
 /// The only list of what weir can read from and write to. A new one is one new row.
 std::span<const SourceKind> source_kinds();
 std::span<const TargetKind> target_kinds();
+/// What is known of each of them, in the same order.
+std::vector<KindFacts> source_facts();
+std::vector<KindFacts> target_facts();
 
 /// Throw Error(configuration, "registry.source-kind") or "registry.target-kind" for a name without
 /// a row.

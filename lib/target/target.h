@@ -13,21 +13,13 @@
 #include "model/change_batch.h"
 #include "model/finding.h"
 #include "model/key_range.h"
+#include "model/kind.h"
 #include "model/offset.h"
 #include "model/table_alter.h"
 #include "model/table_plan.h"
 #include "model/task.h"
 
 namespace weir {
-
-/// What a target promises about a crash (the design's section 8).
-enum class Rung : std::uint8_t {
-  atomic_offset,
-  two_phase,
-  ordered_idempotent,
-  idempotent_by_key,
-  deterministic_object,
-};
 
 /// How far one table has come, as the target itself remembers it.
 struct TableProgress {

@@ -37,7 +37,7 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init preflight sync log help' weir ''
+expect_offers 'init kinds preflight sync log help' weir ''
 expect_offers 'sync' weir sy
 expect_offers 'start run stop status list' weir sync ''
 expect_offers 'start stop status' weir sync st
@@ -82,7 +82,7 @@ if command -v fish >/dev/null; then
     command_line="fish: $2"
     expect_equal "$(fish_offers "$2")" "$1"
   }
-  expect_fish 'help init log preflight sync' 'weir '
+  expect_fish 'help init kinds log preflight sync' 'weir '
   expect_fish 'list run start status stop' 'weir sync '
   expect_fish 'shipping shop' 'weir sync stop '
   expect_fish 'shop shop.toml' 'weir sync start sho'

@@ -7,6 +7,7 @@ source "$root/tests/support/ground.sh"
 ground_open
 trap 'ground_close; rm -rf "$work"' EXIT
 ground_mariadb source || exit 1
+ground_postgres pg || exit 1
 
 sql() { mariadb --no-defaults -uroot -S "$source_socket" -e "$1"; }
 sql "CREATE USER weir IDENTIFIED BY 'geheim'; GRANT SELECT ON *.* TO weir;
@@ -80,6 +81,47 @@ jq -r .text <<<"$out" >"$work/again.toml"
 try weir preflight "$work/again.toml" --mapping-only
 expect_status 0
 
+# A target that is a file: a path, and no key of a server.
+try weir init "${account[@]}" --database shop --target-kind sqlite --target-path "$work/shop.db"
+expect_status 0
+expect_not_in out 'CHANGE THIS'
+target=$(sed -n '/^\[target\]$/,/^# ---/p' <<<"$out" | grep -E '^#?[a-z_]+ = ')
+expect_equal "$target" $'kind = "sqlite"\npath = "'"$work"$'/shop.db"'
+printf '%s\n' "$out" >"$work/file.toml"
+try weir preflight "$work/file.toml" --mapping-only
+expect_status 0
+expect_in out 'main.item'
+[[ ! -e $work/shop.db ]] || fault 'the target file was made'
+# ... also where the source has a schema of the name that weir's own tables would take.
+try weir init "${account[@]}" --database weir --target-kind sqlite
+expect_status 0
+expect_in out 'path = "shop.db"  # CHANGE THIS'
+
+# A source whose sessions are in one database.
+pg() { psql -XqAt -v ON_ERROR_STOP=1 -h "$pg_socket" -p "$pg_port" -U postgres "$@"; }
+pg -d postgres -c 'CREATE DATABASE lager' && pg -d lager -c "CREATE SCHEMA a1; CREATE SCHEMA b;
+  CREATE TABLE a1.item (id int PRIMARY KEY); CREATE TABLE a1.log (line text);
+  CREATE TABLE b.place (id int PRIMARY KEY)" || exit 1
+pg_account=(--source-kind postgres --socket "$pg_socket" --port "$pg_port" --user postgres)
+try weir init "${pg_account[@]}" --database lager --schema 'a*' --target-kind mysql --target-host dw \
+  --target-user loader
+expect_status 0
+expect_not_in out 'CHANGE THIS'
+expect_in out $'name = "lager"\n'
+expect_in out $'kind = "postgres"\n'
+expect_in out $'database = "lager"\n'
+expect_in out 'match = "a1.*"'
+expect_in out '  "a1.log",  # a1.log has no usable key'
+expect_not_in out 'match = "b.*"'
+printf '%s\n' "$out" >"$work/pg.toml"
+try weir preflight "$work/pg.toml" --mapping-only
+expect_status 0
+expect_in out 'a1.item'
+try weir init "${pg_account[@]}" --database lager
+expect_status 0
+expect_in out 'match = "a1.*"'
+expect_in out 'match = "b.*"'
+
 # What is refused has written nothing.
 cp "$work/all.toml" "$work/kept.toml"
 try weir init "${account[@]}" --output "$work/all.toml"
@@ -104,6 +146,13 @@ no_file 2 usage.init --host db1 --socket /s --user weir
 no_file 2 usage.init "${account[@]}" --password-env X
 no_file 2 init.value "${account[@]}" --name 'No Name'
 no_file 2 init.value "${account[@]}" --database '[a'
+no_file 2 usage.init "${account[@]}" --schema public
+no_file 2 usage.init "${account[@]}" --target-kind sqlite --target-host dw
+no_file 2 usage.init "${account[@]}" --target-kind sqlite --target-path x.db --target-user weir
+no_file 2 usage.init "${account[@]}" --target-path x.db
+no_file 2 usage.init "${pg_account[@]}"
+no_file 2 usage.init "${pg_account[@]}" --database lager --database other
+no_file 8 init.no-table "${pg_account[@]}" --database lager --schema typo
 no_file 3 secret.env --socket "$source_socket" --user weir --password-env NOT_SET_ANYWHERE
 no_file 5 mysql.denied --socket "$source_socket" --user weir
 no_file 5 mysql.unreachable --host 127.0.0.1 --port 1 --user weir
