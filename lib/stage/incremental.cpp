@@ -84,6 +84,8 @@ class IncrementalStage final : public ChangeSink {
   // On the applier's thread, or while it is known to be idle.
   void apply_batches();
   void applied(const Sealed& sealed);
+  /// Until the target is consistent, a row that is known in part may not be told by its old key.
+  void refuse_early_moves(const ChangeBatch& batch) const;
   void keep_offset(const Offset& offset, bool now_please);
   void finish_unique_if_caught_up(const Offset& offset);
   void keep_tables();
@@ -330,6 +332,7 @@ void IncrementalStage::apply_batches() {
       changed_.notify_all();
     }
     try {
+      refuse_early_moves(sealed->batch);
       applier_.apply(sealed->batch);
       applied(*sealed);
     } catch (...) {
@@ -340,6 +343,24 @@ void IncrementalStage::apply_batches() {
       reader_->wake();
       return;
     }
+  }
+}
+
+void IncrementalStage::refuse_early_moves(const ChangeBatch& batch) const {
+  if (without_unique_.empty()) return;  // the target is consistent
+  for (const TableChanges& changes : batch.tables) {
+    if (changes.moves.empty()) continue;
+    const std::string name = plans_[changes.table].source.name.text();
+    throw Error(
+        ExitCode::refused, "source.partial-key-change",
+        fmt::format("a key of {} changed while the table was copied, and the log does not carry "
+                    "the row's large values",
+                    name),
+        "the copy may be from after the change, or from the middle of several: which row the "
+        "values belong to cannot be told",
+        fmt::format("have the log carry whole rows (PostgreSQL: ALTER TABLE {} REPLICA IDENTITY "
+                    "FULL), or change no keys until the copy is done; {}",
+                    name, begin_anew(context_.target, task_)));
   }
 }
 

@@ -637,6 +637,31 @@ TEST_CASE("PostgreSQL: a text that is no UTF-8 is told with its table, column an
              Catch::Contains("shop.item") && Catch::Contains("name") && Catch::Contains("id = 42"));
 }
 
+TEST_CASE("PostgreSQL: a key that changes during the copy, of a row known in part, stops the task",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql(
+      "CREATE SCHEMA shop AUTHORIZATION weir; SET ROLE weir; CREATE TABLE shop.big (id int PRIMARY "
+      "KEY, n int, body text); ALTER TABLE shop.big ALTER body SET STORAGE EXTERNAL; INSERT INTO "
+      "shop.big SELECT i, 0, repeat('x', 4000) FROM generate_series(1, 300) AS i");
+  TaskRun task(source, target,
+               {.rest = "[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = 20\nrate_limit = \"60 "
+                        "rows/s\"\n[failover]\nlimit = 0\n"});
+  REQUIRE(task.start("").code == 0);
+  REQUIRE(task.await([&] {
+    try {
+      return target.value("SELECT coalesce(sum(row_count), 0) > 0 FROM weir.weir_range") == "t";
+    } catch (const std::runtime_error&) {
+      return false;  // not made yet
+    }
+  }));
+  source.sql("UPDATE shop.big SET id = 1001, n = 1 WHERE id = 1");
+  REQUIRE(
+      eventually([&] { return task.status().at("state") == "refused"; }, std::chrono::minutes(2)));
+  CHECK(task.status().at("error").at("id") == "source.partial-key-change");
+}
+
 TEST_CASE("PostgreSQL: a start that was cut short is taken up again", "[server][pgsource]") {
   Small at;
   PgSession owner = at.source.session();

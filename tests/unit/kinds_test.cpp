@@ -98,13 +98,6 @@ TEST_CASE("a kind whose sessions are in one database refuses a task that names n
     }
     return false;
   };
-  for (const TargetKind& kind : target_kinds()) {
-    INFO(kind.name);
-    Task task = task_of("mysql", std::string(kind.name), folder.path());
-    CHECK_FALSE(refuses(kind, task));
-    task.target.database.clear();
-    CHECK(refuses(kind, task) == kind.one_database);
-  }
   // Opening a source connects: without a server only the refusal before that can be told.
   for (const SourceKind& kind : source_kinds()) {
     if (!kind.one_database) continue;
