@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -114,6 +116,12 @@ void take_databases(const Session& session, const KindFacts& source, ops::InitRe
   request.databases = schemas;
 }
 
+KindFacts facts_of(const std::vector<KindFacts>& kinds, const std::optional<std::string>& name) {
+  const auto found = std::ranges::find(kinds, name.value_or(""), &KindFacts::name);
+  if (found == kinds.end()) throw bug("init offers a kind that has no row");
+  return *found;
+}
+
 ops::InitRequest read_options(const Session& session, const Kinds& kinds) {
   ops::InitRequest request;
   take_endpoint(session, "source", "", request);
@@ -135,11 +143,10 @@ ops::InitRequest read_options(const Session& session, const Kinds& kinds) {
                      "say how to reach the source: --host or --socket, --user, and "
                      "--password-file or --password-env if the account has a password");
   }
-  const std::vector<KindFacts> sources = kinds.sources();
-  const auto source =
-      std::ranges::find(sources, session.text("source-kind").value_or(""), &KindFacts::name);
-  if (source == sources.end()) throw bug("--source-kind offers a kind that has no row");
-  take_databases(session, *source, request);
+  const KindFacts source = facts_of(kinds.sources(), session.text("source-kind"));
+  const KindFacts target = facts_of(kinds.targets(), session.text("target-kind"));
+  take_databases(session, source, request);
+  request.target_in_database = target.one_database;
   return request;
 }
 

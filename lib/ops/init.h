@@ -24,6 +24,7 @@ struct InitRequest {
   /// What the task's name is made from if it has none; "" = the first of `databases`, or what is
   /// found.
   std::string name_from;
+  bool target_in_database = false;  ///< the kind of target needs [target] database
 };
 
 /// A new task file, and what it was made from.
