@@ -195,8 +195,8 @@ class Writer {
 
   /// Whether the parser wants this key though the request does not know it.
   bool is_open(const KeyRow& row) const {
-    if (row.required || row.name == "path") return true;
     if (row.section == "target" && row.name == "database") return request_.target_in_database;
+    if (row.required || row.name == "path") return true;
     // Of host and socket each server needs one.
     return row.name == "host" && !request_.values.contains(fmt::format("{}.socket", row.section));
   }

@@ -89,22 +89,34 @@ TEST_CASE("the rung of a row is the one that the target declares", "[kinds]") {
 }
 
 TEST_CASE("a kind whose sessions are in one database refuses a task that names none", "[kinds]") {
-  const test::TempDir folder;
-  const auto refuses = [](const auto& kind, const Task& task) {
+  const std::string socket = "socket = \"/nowhere\"\nuser = \"weir\"\n";
+  const std::string database = "database = \"shop\"\n";
+  // Whether the file or the row sees it.
+  const auto refused = [](const std::string& source, const std::string& target, bool opens_source) {
     try {
-      kind.open(task);
+      const Task task = parse_task("name = \"shop\"\n[source]\n" + source + "[target]\n" + target +
+                                       "[[table]]\nmatch = \"shop.*\"\n",
+                                   "shop.toml");
+      opens_source ? void(open_source(task)) : void(open_target(task));
     } catch (const Error& error) {
       return error.code() == ExitCode::configuration;
     }
     return false;
   };
-  // Opening a source connects: without a server only the refusal before that can be told.
-  for (const SourceKind& kind : source_kinds()) {
-    if (!kind.one_database) continue;
+  for (const TargetKind& kind : target_kinds()) {
+    if (!takes_key("target", kind.name, "database")) continue;
     INFO(kind.name);
-    Task task = task_of(std::string(kind.name), "postgres", folder.path());
-    task.source.database.clear();
-    CHECK(refuses(kind, task));
+    const std::string mysql = "kind = \"mysql\"\n" + socket;
+    const std::string target = "kind = \"" + std::string(kind.name) + "\"\n" + socket;
+    CHECK_FALSE(refused(mysql, target + database, false));
+    CHECK(refused(mysql, target, false) == kind.one_database);
+  }
+  // Opening a source may connect: without a server only the refusal before that can be told.
+  for (const SourceKind& kind : source_kinds()) {
+    INFO(kind.name);
+    const std::string source = "kind = \"" + std::string(kind.name) + "\"\n" + socket;
+    const std::string target = "kind = \"postgres\"\n" + socket + database;
+    CHECK(refused(source, target, true) == kind.one_database);
   }
 }
 
