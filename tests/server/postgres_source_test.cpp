@@ -642,13 +642,16 @@ TEST_CASE("PostgreSQL: a key that changes during the copy, of a row known in par
   TempPostgres source;
   TempPostgres target;
   source.sql(
-      "CREATE SCHEMA shop AUTHORIZATION weir; SET ROLE weir; CREATE TABLE shop.big (id int PRIMARY "
+      "ALTER ROLE weir REPLICATION; GRANT CREATE ON DATABASE dw TO weir; CREATE SCHEMA shop "
+      "AUTHORIZATION weir; SET ROLE weir; CREATE TABLE shop.big (id int PRIMARY "
       "KEY, n int, body text); ALTER TABLE shop.big ALTER body SET STORAGE EXTERNAL; INSERT INTO "
       "shop.big SELECT i, 0, repeat('x', 4000) FROM generate_series(1, 300) AS i");
   TaskRun task(source, target,
                {.rest = "[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = 20\nrate_limit = \"60 "
                         "rows/s\"\n[failover]\nlimit = 0\n"});
-  REQUIRE(task.start("").code == 0);
+  const TaskRun::Result started = task.start("");
+  INFO(started.text());
+  REQUIRE(started.code == 0);
   REQUIRE(task.await([&] {
     try {
       return target.value("SELECT coalesce(sum(row_count), 0) > 0 FROM weir.weir_range") == "t";
