@@ -413,7 +413,7 @@ TEST_CASE("PostgreSQL: what a server lacks for a task is named", "[server][pgsou
     const TempDir dir;
     const TaskRun::Result result = task.run({"preflight", dir.write("t.toml", text)});
     CHECK(result.code == 3);
-    CHECK_THAT(result.err, Catch::Contains("postgres.no-database"));
+    CHECK_THAT(result.err, Catch::Contains("[source] has no key \"database\""));
   }
 }
 
