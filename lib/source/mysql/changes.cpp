@@ -512,6 +512,11 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
 }
 
 bool BinlogReader::is_at_or_before(const LogPosition& place) const {
+  // MySQL's set names each transaction. A position beside it may be ahead by those that are written
+  // to the log and not committed yet.
+  if (place.by_gtid() && pending_gtid_.flavor == Gtid::Flavor::mysql) {
+    return place.gtids.contains(pending_gtid_);
+  }
   LogPosition begin;
   begin.file = position_.file;
   begin.position = gtid_end_ != 0 ? gtid_end_ : position_.position;
