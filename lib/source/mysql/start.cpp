@@ -5,6 +5,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -32,16 +33,51 @@ std::string status_query(MysqlConnection& connection) {
   return newest ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS";
 }
 
-/// How long a position at the beginning of a file must stand before it is believed.
-std::chrono::milliseconds settling_time(MysqlConnection& connection) {
-  std::chrono::milliseconds out{1000};
+/// How long a commit may wait for a replica between the log and the engine.
+std::chrono::milliseconds replica_wait(MysqlConnection& connection) {
   const auto semi_sync = connection.query(
       "SELECT @@rpl_semi_sync_master_enabled, @@rpl_semi_sync_master_wait_point, "
       "@@rpl_semi_sync_master_timeout");
-  if (semi_sync[0][0] == "1" && semi_sync[0][1] == "AFTER_SYNC") {
-    out += std::chrono::milliseconds(number(semi_sync[0][2]));
+  const bool waits = semi_sync[0][0] == "1" && semi_sync[0][1] == "AFTER_SYNC";
+  return std::chrono::milliseconds(waits ? number(semi_sync[0][2]) : 0);
+}
+
+/// What SHOW BINLOG EVENTS tells of one event.
+struct ShownEvent {
+  std::string type;
+  std::uint64_t end = 0;
+  std::string info;
+};
+
+/// The events of `file` from an event's beginning `from`; 0 stands for the file's.
+std::vector<ShownEvent> show_events(MysqlConnection& connection, const std::string& file,
+                                    std::uint64_t from) {
+  std::string sql = "SHOW BINLOG EVENTS IN " + connection.quote(file);
+  if (from > 0) sql += fmt::format(" FROM {}", from);
+  std::vector<ShownEvent> out;
+  for (const auto& row : connection.query(sql)) {
+    out.push_back({row[2].value_or(""), number(row[4]), row[5].value_or("")});
   }
   return out;
+}
+
+/// Whether the event that ends at `end` ends a transaction, too. `from` is an event's beginning.
+bool ends_transaction(MysqlConnection& connection, const std::string& file, std::uint64_t from,
+                      std::uint64_t end) {
+  for (const ShownEvent& event : show_events(connection, file, from)) {
+    if (event.end != end) continue;
+    return event.type == "Xid" || event.type == "Query" || event.type == "XA_prepare";
+  }
+  return false;
+}
+
+/// Whether the engines have committed all transactions of the files before `file`. A Binlog
+/// checkpoint event names the oldest file of which that is not certain.
+bool is_checkpointed(MysqlConnection& connection, const std::string& file) {
+  for (const ShownEvent& event : show_events(connection, file, 0)) {
+    if (event.type == "Binlog_checkpoint" && event.info == file) return true;
+  }
+  return false;
 }
 
 /// Begins a consistent snapshot. Its position, and whether a transaction of its file is before it.
@@ -66,24 +102,57 @@ LogPosition begin_snapshot(MysqlConnection& connection, bool& inside_file) {
   return out;
 }
 
-/// A server that begins a new file does so after a group of transactions is logged and before the
-/// engine shows them. A snapshot taken in between has the beginning of the new file for a position
-/// and lacks the group; a moment later the position is the end of the group, in the old file. So a
-/// position at the beginning of a file counts only if it stays. The last snapshot is left open.
+/// The position of a consistent snapshot is the end of the last group of transactions that the
+/// engines show, but for two moments: when a server begins a new file and when it writes a Binlog
+/// checkpoint event, it puts the position behind them although groups before may be logged and not
+/// visible yet. Once they are visible, the position is the end of the group again, or stays.
+///
+/// So a position counts at once only if a transaction's own event ends there. At the beginning of a
+/// file it counts if the log said before the snapshot that nothing of the older files is pending;
+/// time proves nothing there, because disks are waited for. Behind a checkpoint event it counts if
+/// it stays: the groups before it are on disk and wait for nothing but their turn (and a replica,
+/// if the server has them wait). Turns are counted, too, lest a server that stood still be taken
+/// for an idle one. The last snapshot is left open.
 LogPosition from_snapshot(MysqlConnection& connection) {
-  bool inside_file = false;
-  LogPosition out = begin_snapshot(connection, inside_file);
-  if (inside_file) return out;
-  const std::chrono::milliseconds settling = settling_time(connection);
+  constexpr std::uint64_t kSmallFile = 256 << 10;  // read from its beginning at any time
+  constexpr int kTurns = 150;
+  constexpr std::chrono::milliseconds kTurn{5};
+  constexpr std::chrono::seconds kStays{1};
+  constexpr std::chrono::seconds kLimit{60};
+
+  const std::chrono::milliseconds replicas = replica_wait(connection);
+  const Clock::time_point deadline = Clock::now() + kLimit + replicas;
+  std::string checkpointed;
+  LogPosition before;
   Clock::time_point since = Clock::now();
-  while (Clock::now() - since < settling) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    LogPosition next = begin_snapshot(connection, inside_file);
-    if (inside_file) return next;
-    if (next.text() != out.text()) since = Clock::now();
-    out = std::move(next);
+  int turns = 0;
+  for (;; std::this_thread::sleep_for(kTurn)) {
+    bool inside_file = false;
+    LogPosition out = begin_snapshot(connection, inside_file);
+    const bool stays = out.file == before.file && out.position == before.position;
+    if (!inside_file) {
+      if (out.file == checkpointed) return out;
+      if (is_checkpointed(connection, out.file)) checkpointed = out.file;
+    } else if (out.position <= kSmallFile) {
+      if (ends_transaction(connection, out.file, 0, out.position)) return out;
+    } else if (out.file == before.file && out.position > before.position) {
+      if (ends_transaction(connection, out.file, before.position, out.position)) return out;
+    }
+    if (!stays) {
+      since = Clock::now();
+      turns = 0;
+    } else if (inside_file && ++turns >= kTurns && Clock::now() - since >= kStays + replicas) {
+      return out;
+    }
+    if (Clock::now() >= deadline) {
+      throw Error(ExitCode::failed, "mysql.start-method", "no safe start position can be taken",
+                  fmt::format("transactions before {}:{} are still being committed", out.file,
+                              out.position),
+                  "see in SHOW PROCESSLIST what the commits wait for (a full or slow disk, a "
+                  "semi-synchronous replica), then start the task again");
+    }
+    before = std::move(out);
   }
-  return out;
 }
 
 LogPosition from_executed_set(MysqlConnection& connection) {

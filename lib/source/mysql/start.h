@@ -13,12 +13,12 @@ namespace weir::mysql {
 /// A position P such that every transaction at or before P is visible to reads that begin later.
 ///
 /// A server logs a transaction before others can see its rows, so a plain current position loses
-/// rows. MariaDB: the position that belongs to a consistent snapshot, once it is
-/// certain that the server was not just beginning a new file. MySQL with GTIDs: the
-/// executed set, which grows only after the commit is visible. MySQL without:
-/// performance_schema.log_status, which stops commits while it reads (BACKUP_ADMIN), else a global
-/// read lock that gives up after two seconds (RELOAD). Throws Error(failed, "mysql.start-method")
-/// if none can be had.
+/// rows. MariaDB: the position that belongs to a consistent snapshot, once it is certain that the
+/// server had not just put it behind transactions that are logged and not visible yet; takes a
+/// second on a server that writes nothing. MySQL with GTIDs: the executed set, which grows only
+/// after the commit is visible. MySQL without: performance_schema.log_status, which stops commits
+/// while it reads (BACKUP_ADMIN), else a global read lock that gives up after two seconds (RELOAD).
+/// Throws Error(failed, "mysql.start-method") if none can be had.
 LogPosition take_start_position(MysqlConnection& connection);
 
 /// Begins a transaction on `connection` that sees `table` as of one moment, and returns that
