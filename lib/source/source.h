@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/cell.h"
@@ -27,6 +28,13 @@ class RowSink {
 
   /// The source columns of TablePlan::columns, in that order; valid during the call only.
   virtual void row(Row cells) = 0;
+
+  /// Whether copy_line() may be called in place of row(): the target would write the same values
+  /// for a row that comes as PostgreSQL's COPY prints it. For a reader that has such rows.
+  virtual bool takes_copy_lines() const { return false; }
+  /// One row in the text format of COPY, its newline included: the same columns as row(), each with
+  /// the text that PostgreSQL prints for it in UTF-8, UTC, ISO dates and hexadecimal bytea.
+  virtual void copy_line(std::string_view /*line*/) {}
 };
 
 /// What one chunk brought.

@@ -75,6 +75,11 @@ class LoadingSink final : public RowSink {
     loader_.row(cells);
     if (++rows_ == kCountEvery) count();
   }
+  bool takes_copy_lines() const override { return loader_.takes_copy_lines(); }
+  void copy_line(std::string_view line) override {
+    loader_.copy_line(line);
+    if (++rows_ == kCountEvery) count();
+  }
 
  private:
   static constexpr std::uint64_t kCountEvery = 256;

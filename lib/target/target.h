@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/cell.h"
@@ -53,6 +54,9 @@ class Loader {
   virtual void begin(const TablePlan& plan, Row added) = 0;
   /// One row: the source columns of the plan, in order.
   virtual void row(Row cells) = 0;
+  /// Whether the rows of the open chunk may come through copy_line() instead, as RowSink says.
+  virtual bool takes_copy_lines() const { return false; }
+  virtual void copy_line(std::string_view /*line*/) {}
   /// Makes the rows and the mark visible together, and with them the mark's snapshot, if it has
   /// one, as the table's `since`; durable at the latest when finish() returns.
   virtual void commit(const RangeProgress& mark) = 0;

@@ -12,7 +12,6 @@ copy_sql() { mariadb --no-defaults -uroot -S "$copy_socket" -N -B "$@"; }
 expected=$(sums_of_source source_sql)
 total=$((tables * rows))
 
-results=()
 # Notes the result of a contestant whose copy is in the database bench of the second server.
 finish() { # NAME SECONDS BYTES
   local ok=true indexes
@@ -20,10 +19,7 @@ finish() { # NAME SECONDS BYTES
   indexes=$(copy_sql -e "SELECT COUNT(DISTINCT table_name, index_name) FROM
     information_schema.statistics WHERE table_schema = 'bench'")
   [ "$indexes" = $((tables * 2)) ] || ok=false
-  results+=("$(jq -n --arg name "$1" --argjson seconds "$2" --argjson bytes "$3" --argjson ok $ok \
-    --argjson rows "$total" '{name: $name, seconds: $seconds,
-      rows_per_second: ($rows / $seconds | round), peak_memory_bytes: $bytes, rows_ok: $ok}')")
-  say "$1: $2 s, rows and indexes $ok"
+  add_result "$1" "$2" "$total" "$3" $ok
 }
 no_dirty_pages() {
   [ "$(copy_sql -e "SELECT variable_value FROM information_schema.global_status WHERE
@@ -42,9 +38,7 @@ prepare
 cat >"$ground/task.toml" <<EOF
 name = "bench"
 [source]
-kind = "mysql"
-socket = "$db_socket"
-user = "root"
+$source_settings
 [target]
 kind = "mysql"
 socket = "$copy_socket"
@@ -56,8 +50,7 @@ connections = $threads
 EOF
 ground_start memory watch_memory
 started=$EPOCHREALTIME
-weir sync start "$ground/task.toml" --wait full >"$ground/weir.log" 2>&1 ||
-  { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
+start_weir "$ground/task.toml" --wait full
 seconds=$(seconds_since "$started")
 # One more look at processes that are still there.
 ground_pause 0.5
@@ -79,24 +72,4 @@ seconds=$(seconds_since "$started")
 finish mydumper "$seconds" "$(sort -n "$ground/dump.rss" "$ground/load.rss" |
   awk 'END { print $1 * 1024 }')"
 
-printf '%s\n' "${results[@]}" | jq -s --argjson rows "$total" '
-  (.[] | select(.name == "weir")) as $weir
-  | {ok: all(.rows_ok), rows: $rows, results: .,
-     ratios: (map(select(.name != "weir")) | map({key: .name, value: {
-       speed: (.seconds / $weir.seconds * 100 | round / 100),
-       memory: (if $weir.peak_memory_bytes > 0
-                then .peak_memory_bytes / $weir.peak_memory_bytes * 100 | round / 100
-                else null end)}}) | from_entries)}' | document >"$ground/document"
-if [ -n "$json" ]; then
-  cat "$ground/document"
-else
-  printf '%-10s %10s %12s %10s %6s %18s\n' tool seconds rows/s peak-MiB rows "weir is faster by"
-  jq -r '.ratios as $ratios | .results[]
-    | [.name, .seconds, .rows_per_second, (.peak_memory_bytes / 1048576 | round),
-       (if .rows_ok then "equal" else "WRONG" end), ($ratios[.name].speed // "-")] | @tsv' \
-    "$ground/document" |
-    while IFS=$'\t' read -r name seconds rate peak equal ratio; do
-      printf '%-10s %10s %12s %10s %6s %18s\n' "$name" "$seconds" "$rate" "$peak" "$equal" "$ratio"
-    done
-fi
-jq -e .ok "$ground/document" >/dev/null || fail "a copy is not equal to its source"
+report rows "$total"

@@ -9,18 +9,14 @@ sysbench_on_source --threads=2 prepare
 expected=$(sums_of_source source_sql)
 total=$((tables * rows))
 
-results=()
 # Notes the result of a contestant whose copy is in schema $4 of the database bench_NAME.
 finish() { # NAME SECONDS BYTES SCHEMA
   local ok=true
-  [ "$(sums_of_target "bench_$1" "$4")" = "$expected" ] || ok=false
+  [ "$(sums_of_postgres target_sql "bench_$1" "$4")" = "$expected" ] || ok=false
   local indexes
   indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = '$4'" "bench_$1")
   [ "$indexes" = $((tables * 2)) ] || ok=false
-  results+=("$(jq -n --arg name "$1" --argjson seconds "$2" --argjson bytes "$3" --argjson ok $ok \
-    --argjson rows "$total" '{name: $name, seconds: $seconds,
-      rows_per_second: ($rows / $seconds | round), peak_memory_bytes: $bytes, rows_ok: $ok}')")
-  say "$1: $2 s, rows and indexes $ok"
+  add_result "$1" "$2" "$total" "$3" $ok
   target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
 }
 # The same state for each: an empty database, nothing left to write out.
@@ -37,8 +33,7 @@ prepare weir
 write_task bench_weir
 ground_start memory watch_memory
 started=$EPOCHREALTIME
-weir sync start "$ground/task.toml" --wait full >"$ground/weir.log" 2>&1 ||
-  { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
+start_weir "$ground/task.toml" --wait full
 seconds=$(seconds_since "$started")
 # One more look at processes that are still there.
 ground_pause 0.5
@@ -80,24 +75,4 @@ seconds=$(seconds_since "$started")
 # Two pipelines at a time, all alike.
 finish pipe "$seconds" "$(($(peak "$ground"/read1.rss "$ground"/write1.rss) * 2))" public
 
-printf '%s\n' "${results[@]}" | jq -s --argjson rows "$total" '
-  (.[] | select(.name == "weir")) as $weir
-  | {ok: all(.rows_ok), rows: $rows, results: .,
-     ratios: (map(select(.name != "weir")) | map({key: .name, value: {
-       speed: (.seconds / $weir.seconds * 100 | round / 100),
-       memory: (if $weir.peak_memory_bytes > 0
-                then .peak_memory_bytes / $weir.peak_memory_bytes * 100 | round / 100
-                else null end)}}) | from_entries)}' | document >"$ground/document"
-if [ -n "$json" ]; then
-  cat "$ground/document"
-else
-  printf '%-10s %10s %12s %10s %6s %18s\n' tool seconds rows/s peak-MiB rows "weir is faster by"
-  jq -r '.ratios as $ratios | .results[]
-    | [.name, .seconds, .rows_per_second, (.peak_memory_bytes / 1048576 | round),
-       (if .rows_ok then "equal" else "WRONG" end), ($ratios[.name].speed // "-")] | @tsv' \
-    "$ground/document" |
-    while IFS=$'\t' read -r name seconds rate peak equal ratio; do
-      printf '%-10s %10s %12s %10s %6s %18s\n' "$name" "$seconds" "$rate" "$peak" "$equal" "$ratio"
-    done
-fi
-jq -e .ok "$ground/document" >/dev/null || fail "a copy is not equal to its source"
+report rows "$total"

@@ -31,8 +31,7 @@ replica_sql -e "STOP SLAVE"
 target_sql -c "CREATE DATABASE bench_weir" postgres
 write_task bench_weir
 mark_is() { [ "$(target_sql -c 'SELECT n FROM bench.mark' bench_weir 2>/dev/null)" = "$1" ]; }
-weir sync start "$ground/task.toml" --wait full >"$ground/weir.log" 2>&1 ||
-  { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
+start_weir "$ground/task.toml" --wait full
 source_sql -e "UPDATE bench.mark SET n = 1"
 ground_until 120 mark_is 1 || fail "weir does not catch up before the measurement"
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
@@ -50,13 +49,13 @@ sync
 say "draining with weir"
 ground_start memory watch_memory
 started=$EPOCHREALTIME
-weir sync start bench >"$ground/weir.log" 2>&1 ||
-  { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
+start_weir bench
 ground_until 1800 mark_is 2 || fail "weir does not drain the log"
 weir_seconds=$(seconds_since "$started")
 ground_stop memory
 weir_ok=true
-[ "$(sums_of_target bench_weir bench)" = "$expected" ] || weir_ok=false
+[ "$(sums_of_postgres target_sql bench_weir bench)" = "$expected" ] || weir_ok=false
+add_result weir "$weir_seconds" "$logged" "$(cat "$ground/weir.memory")" $weir_ok
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
 
 say "draining with the replica"
@@ -68,24 +67,5 @@ replica_seconds=$(seconds_since "$started")
 replica_ok=true
 [ "$(sums_of_source replica_sql)" = "$expected" ] || replica_ok=false
 
-jq -n --argjson transactions "$logged" --argjson weir "$weir_seconds" \
-  --argjson replica "$replica_seconds" --argjson memory "$(cat "$ground/weir.memory")" \
-  --argjson weir_ok $weir_ok --argjson replica_ok $replica_ok '
-  {ok: ($weir_ok and $replica_ok), transactions: $transactions, row_events: (($transactions - 1) * 4 + 1),
-   results: [{name: "weir", seconds: $weir, transactions_per_second: ($transactions / $weir | round),
-              peak_memory_bytes: $memory, rows_ok: $weir_ok},
-             {name: "replica", seconds: $replica,
-              transactions_per_second: ($transactions / $replica | round), rows_ok: $replica_ok}],
-   ratios: {replica: {speed: ($replica / $weir * 100 | round / 100)}}}' | document >"$ground/document"
-if [ -n "$json" ]; then
-  cat "$ground/document"
-else
-  printf '%-10s %10s %15s %6s %18s\n' tool seconds transactions/s rows "weir is faster by"
-  jq -r '.ratios as $ratios | .results[]
-    | [.name, .seconds, .transactions_per_second, (if .rows_ok then "equal" else "WRONG" end),
-       ($ratios[.name].speed // "-")] | @tsv' "$ground/document" |
-    while IFS=$'\t' read -r name seconds rate equal ratio; do
-      printf '%-10s %10s %15s %6s %18s\n' "$name" "$seconds" "$rate" "$equal" "$ratio"
-    done
-fi
-jq -e .ok "$ground/document" >/dev/null || fail "a copy is not equal to its source"
+add_result replica "$replica_seconds" "$logged" null $replica_ok
+report transactions "$logged"

@@ -5,9 +5,11 @@
 #
 #   tests/bench/run.sh CASE [--json]
 #
-#   full-mysql-postgres          the full stage: weir, pgloader, and mariadb | psql
-#   full-mysql-mysql             the full stage: weir, and mydumper with myloader
-#   incremental-mysql-postgres   draining a change log: weir, and a native MariaDB replica
+#   full-mysql-postgres             the full stage: weir, pgloader, and mariadb | psql
+#   full-mysql-mysql                the full stage: weir, and mydumper with myloader
+#   full-postgres-postgres          the full stage: weir, and pgcopydb
+#   incremental-mysql-postgres      draining a change log: weir, and a native MariaDB replica
+#   incremental-postgres-postgres   draining a change log: weir, and native logical replication
 #
 # Prints a table, or with --json one document. The conversation goes to stderr.
 # BENCH_TABLES, BENCH_ROWS (per table) and BENCH_TRANSACTIONS change the amount of work.
@@ -25,7 +27,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 mariadb_settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --max-connections=200)
 postgres_settings=(shared_buffers=512MB max_wal_size=4GB)
 
-usage() { sed -n '4,17s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '4,19s/^# \{0,1\}//p' "$0"; }
 say() { printf 'bench: %s\n' "$*" >&2; }
 fail() {
   say "failed: $*"
@@ -41,7 +43,8 @@ while [ $# -gt 0 ]; do
       usage
       exit 0
       ;;
-    full-mysql-postgres | full-mysql-mysql | incremental-mysql-postgres) case=$1 ;;
+    full-mysql-postgres | full-mysql-mysql | full-postgres-postgres) case=$1 ;;
+    incremental-mysql-postgres | incremental-postgres-postgres) case=$1 ;;
     *)
       usage >&2
       exit 2
@@ -67,6 +70,7 @@ transactions=${BENCH_TRANSACTIONS:-100000}
 seconds_since() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
 source_sql() { mariadb --no-defaults -uroot -S "$db_socket" -N -B "$@"; }
 target_sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$pg_socket" -p "$pg_port" -U postgres "$@"; }
+from_sql() { psql -X -q -A -t -v ON_ERROR_STOP=1 -h "$from_socket" -p "$from_port" -U postgres "$@"; }
 sysbench_on_source() {
   sysbench oltp_write_only --db-driver=mysql --mysql-socket="$db_socket" --mysql-user=root \
     --mysql-db=bench --tables="$tables" --table-size="$rows" "$@" >"$ground/sysbench.log" 2>&1 ||
@@ -81,11 +85,11 @@ sums_of_source() { # SQL FUNCTION
       SUM(CAST(CONV(LEFT(MD5(CONCAT(c, pad)), 8), 16, 10) AS UNSIGNED))) FROM bench.sbtest$i"
   done
 }
-sums_of_target() { # DATABASE SCHEMA
+sums_of_postgres() { # SQL FUNCTION, DATABASE, SCHEMA
   local i
   for ((i = 1; i <= tables; ++i)); do
-    target_sql -c "SELECT count(*), sum(id), sum(k),
-      sum(('x' || left(md5(c::text || pad::text), 8))::bit(32)::bigint) FROM \"$2\".sbtest$i" "$1"
+    "$1" -c "SELECT count(*), sum(id), sum(k),
+      sum(('x' || left(md5(c::text || pad::text), 8))::bit(32)::bigint) FROM \"$3\".sbtest$i" "$2"
   done
 }
 
@@ -93,9 +97,7 @@ write_task() { # DATABASE
   cat >"$ground/task.toml" <<EOF
 name = "bench"
 [source]
-kind = "mysql"
-socket = "$db_socket"
-user = "root"
+$source_settings
 [target]
 kind = "postgres"
 socket = "$pg_socket"
@@ -137,24 +139,84 @@ ground_open
 WEIR_STATE_DIR=$ground/state
 trap 'weir sync stop bench >/dev/null 2>&1 || true; ground_close' EXIT
 say "starting the servers"
-ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
-if [ "$case" = full-mysql-mysql ]; then
-  ground_mariadb copy "${mariadb_settings[@]}" --local-infile=ON || fail "the second MariaDB"
-else
-  ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
-fi
-source_sql -e "CREATE DATABASE bench"
+case $case in
+  *-mysql-*)
+    ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
+    source_sql -e "CREATE DATABASE bench"
+    source_settings="kind = \"mysql\"
+socket = \"$db_socket\"
+user = \"root\""
+    ;;
+  *-postgres-*)
+    ground_postgres from "${postgres_settings[@]}" wal_level=logical || fail "the first PostgreSQL"
+    from_sql -c "CREATE DATABASE bench" postgres
+    from_sql -c "CREATE SCHEMA bench" bench
+    source_settings="kind = \"postgres\"
+socket = \"$from_socket\"
+port = $from_port
+database = \"bench\"
+user = \"postgres\""
+    ;;
+esac
+case $case in
+  *-mysql)
+    ground_mariadb copy "${mariadb_settings[@]}" --local-infile=ON || fail "the second MariaDB"
+    ;;
+  *-postgres)
+    ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
+    ;;
+esac
 
 memory_total=$(awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo)
 document() { # adds what all cases have in common to the object on stdin
   jq --arg case "$case" --argjson cores "$(nproc)" --argjson memory "$memory_total" \
-    --arg mariadb "$(source_sql -e 'SELECT VERSION()')" \
+    --arg mariadb "$([ -z "${db_socket-}" ] || source_sql -e 'SELECT VERSION()')" \
     --arg postgres "$([ -z "${pg_socket-}" ] || target_sql -c 'SHOW server_version' postgres)" \
     --arg weir "$(weir --version | head -1)" \
     --arg mariadb_settings "${mariadb_settings[*]}" --arg postgres_settings "${postgres_settings[*]}" \
     '{schema: 1, case: $case, machine: {cores: $cores, memory_bytes: $memory},
       versions: {weir: $weir, mariadb: $mariadb, postgres: $postgres},
       settings: {mariadb: $mariadb_settings, postgres: $postgres_settings}} + .'
+}
+
+print_document() { # UNIT
+  if [ -n "$json" ]; then
+    cat "$ground/document"
+    return
+  fi
+  printf '%-10s %10s %15s %10s %6s %18s\n' tool seconds "$1/s" peak-MiB rows "weir is faster by"
+  jq -r '.ratios as $ratios | .results[]
+    | [.name, .seconds, .rate, (if .peak_memory_bytes then .peak_memory_bytes / 1048576 | round
+                                else "-" end),
+       (if .rows_ok then "equal" else "WRONG" end), ($ratios[.name].speed // "-")] | @tsv' \
+    "$ground/document" |
+    while IFS=$'\t' read -r name seconds rate peak equal ratio; do
+      printf '%-10s %10s %15s %10s %6s %18s\n' "$name" "$seconds" "$rate" "$peak" "$equal" "$ratio"
+    done
+}
+results=()
+# Notes what a contestant did; BYTES is its peak of memory, or null.
+add_result() { # NAME SECONDS UNITS BYTES OK
+  results+=("$(jq -n --arg name "$1" --argjson seconds "$2" --argjson units "$3" \
+    --argjson bytes "$4" --argjson ok "$5" '{name: $name, seconds: $seconds,
+      rate: ($units / $seconds | round), peak_memory_bytes: $bytes, rows_ok: $ok}')")
+  say "$1: $2 s, equal: $5"
+}
+# Prints the results; `rate` is of UNIT.
+report() { # UNIT COUNT
+  printf '%s\n' "${results[@]}" | jq -s --arg unit "$1" --argjson count "$2" '
+    (.[] | select(.name == "weir")) as $weir
+    | {ok: all(.rows_ok), unit: $unit, count: $count, results: .,
+       ratios: (map(select(.name != "weir")) | map({key: .name, value: {
+         speed: (.seconds / $weir.seconds * 100 | round / 100),
+         memory: (if .peak_memory_bytes and $weir.peak_memory_bytes
+                  then .peak_memory_bytes / $weir.peak_memory_bytes * 100 | round / 100
+                  else null end)}}) | from_entries)}' | document >"$ground/document"
+  print_document "$1"
+  jq -e .ok "$ground/document" >/dev/null || fail "a copy is not equal to its source"
+}
+start_weir() { # FLAGS
+  weir sync start "$@" >"$ground/weir.log" 2>&1 || { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
 }
 
 # shellcheck source=full-mysql-postgres.sh

@@ -360,6 +360,42 @@ TEST_CASE("PostgreSQL 18: a task that is killed again and again loses nothing",
   check_under_load(source, target);
 }
 
+TEST_CASE("PostgreSQL: rows are passed on as they are printed, or made anew where a type changes",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  const std::string made =
+      "(id int PRIMARY KEY, t text, yes boolean, b bytea, at timestamptz, n numeric)";
+  const std::string rows =
+      " SELECT n, CASE n % 3 WHEN 0 THEN NULL WHEN 1 THEN E'a\\tb\\\\N\\n' || n ELSE '' END, "
+      "n % 2 = 0, decode(lpad(to_hex(n), 4, '0'), 'hex'), timestamptz '2026-01-02 03:04:05.5+05' + "
+      "n * interval '1 hour', n / 7.0 FROM generate_series(1, 950) AS n";
+  source.sql("ALTER ROLE weir SUPERUSER; CREATE SCHEMA shop; CREATE TABLE shop.same " + made +
+             "; CREATE TABLE shop.other " + made + "; INSERT INTO shop.same" + rows +
+             "; INSERT INTO shop.other" + rows);
+  TaskRun task(source, target, {.rest = R"toml(
+[[table]]
+match = "shop.same"
+columns = { drop = ["n"] }
+add_columns = { _from = "{table}" }
+[[table]]
+match = "shop.other"
+columns = { type = { yes = "smallint", at = "timestamp", t = "varchar(20)" } }
+[full]
+chunk_rows = 100
+)toml"});
+  const TaskRun::Result started = task.start("full");
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  const std::string same = "SELECT id, t, yes, b, at FROM shop.same ORDER BY 1";
+  CHECK(target.query(same) == source.query(same));
+  CHECK(target.value("SELECT count(*) FROM shop.same WHERE _from = 'same'") == "950");
+  CHECK(target.query("SELECT id, t, yes, b, at, n FROM shop.other ORDER BY 1") ==
+        source.query(
+            "SELECT id, t, yes::int, b, at AT TIME ZONE 'UTC', n FROM shop.other ORDER BY 1"));
+  CHECK(task.stop().code == 0);
+}
+
 TEST_CASE("PostgreSQL: what a server lacks for a task is named", "[server][pgsource]") {
   SECTION("logical decoding, a slot") {
     Small at({.settings = {"wal_level=replica", "max_replication_slots=0"}});

@@ -282,12 +282,18 @@ void TableReader::copy(const TablePlan& plan, const std::string& sql, std::uint6
       throw error.within(plan.source.name.text());
     }
   };
+  const bool as_lines = sink.takes_copy_lines() && !unchecked_texts_;
   while (next()) {
-    split_line(rows.data(), rows.size(), fixes, cells_);
-    if (unchecked_texts_) check_texts(plan);
     result.bytes += rows.size();
-    sink.row(cells_);
-    if (++result.rows == limit) {
+    const bool is_last = ++result.rows == limit;
+    if (as_lines) {
+      if (rows.size() == 0 || rows.data()[rows.size() - 1] != '\n') throw wrong_cells(fixes.size());
+      sink.copy_line({rows.data(), rows.size()});
+    }
+    if (!as_lines || is_last) split_line(rows.data(), rows.size(), fixes, cells_);
+    if (unchecked_texts_) check_texts(plan);
+    if (!as_lines) sink.row(cells_);
+    if (is_last) {
       for (const std::uint32_t part : plan.key) {
         result.last.emplace_back(cells_[cell_of[part]].text());
       }

@@ -69,6 +69,16 @@ IndexColumns index_columns(const TablePlan& plan, const Index& index, bool same_
   return out;
 }
 
+/// Whether what a PostgreSQL source prints for the column is what is to be written here. Of these
+/// kinds the neutral form is another one, which suits any type; the text suits its own alone.
+bool prints_alike(const TablePlan& plan, const PlannedColumn& column) {
+  const ColumnType& from = plan.source.columns[column.source].type;
+  if (column.type.kind != from.kind) return false;
+  const bool has_neutral_form = from.kind == TypeKind::boolean || from.kind == TypeKind::bytes ||
+                                from.kind == TypeKind::timestamp || from.kind == TypeKind::vector;
+  return !has_neutral_form || column.target_type == from.native;
+}
+
 }  // namespace
 
 std::string qualified(const TableName& name) {
@@ -91,11 +101,14 @@ CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task, bool s
 void CopyLoader::begin(const TablePlan& plan, Row added) {
   plan_ = &plan;
   encodings_.clear();
+  takes_copy_lines_ = same_product_;
   std::string columns;
   for (const PlannedColumn& column : plan.columns) {
     if (!columns.empty()) columns += ", ";
     columns += pg_identifier(column.name);
-    if (!column.added()) encodings_.push_back(type_row(column.type.kind).encoding);
+    if (column.added()) continue;
+    encodings_.push_back(type_row(column.type.kind).encoding);
+    takes_copy_lines_ = takes_copy_lines_ && prints_alike(plan, column);
   }
   added_.clear();
   for (const Cell& cell : added) {
@@ -127,6 +140,12 @@ void CopyLoader::row(Row cells) {
           fmt::format("{} column {}", plan_->source.name.text(), plan_->columns[i].name));
     }
   }
+  buffer_.raw(added_);
+}
+
+void CopyLoader::copy_line(std::string_view line) {
+  line.remove_suffix(1);
+  buffer_.raw(line);
   buffer_.raw(added_);
 }
 

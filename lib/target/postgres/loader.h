@@ -20,6 +20,8 @@ class CopyLoader final : public Loader {
 
   void begin(const TablePlan& plan, Row added) override;
   void row(Row cells) override;
+  bool takes_copy_lines() const override { return takes_copy_lines_; }
+  void copy_line(std::string_view line) override;
   void commit(const RangeProgress& mark) override;
   void abandon() noexcept override;
   std::vector<std::string> finish(const TablePlan& plan) override;
@@ -42,6 +44,7 @@ class CopyLoader final : public Loader {
   CopyBuffer buffer_;
   const TablePlan* plan_ = nullptr;
   std::vector<Encoding> encodings_;
+  bool takes_copy_lines_ = false;
   std::string added_;  ///< the added columns as COPY text, separators and newline included
 };
 

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Copying tables with their rows, primary keys and secondary indexes from one PostgreSQL to another.
+# Part of run.sh.
+
+rows=${BENCH_ROWS:-500000}
+jobs=2
+say "loading $tables tables of $rows rows"
+for ((i = 1; i <= tables; ++i)); do
+  # What sysbench makes: a key, a secondary index, 180 characters of digits.
+  from_sql bench <<EOF
+CREATE TABLE bench.sbtest$i (id integer NOT NULL, k integer NOT NULL DEFAULT 0,
+  c char(120) NOT NULL DEFAULT '', pad char(60) NOT NULL DEFAULT '');
+INSERT INTO bench.sbtest$i SELECT n, 1 + (random() * ($rows - 1))::integer,
+  md5(n::text) || md5((n + 1)::text) || md5((n + 2)::text) || left(md5((n + 3)::text), 23),
+  md5((-n)::text) || left(md5((-n - 1)::text), 27) FROM generate_series(1, $rows) AS n;
+ALTER TABLE bench.sbtest$i ADD PRIMARY KEY (id);
+CREATE INDEX k_$i ON bench.sbtest$i (k);
+EOF
+done
+from_sql -c "VACUUM ANALYZE" bench
+expected=$(sums_of_postgres from_sql bench bench)
+total=$((tables * rows))
+
+# Notes the result of a contestant whose copy is in the database bench_NAME.
+finish() { # NAME SECONDS BYTES
+  local ok=true indexes
+  [ "$(sums_of_postgres target_sql "bench_$1" bench)" = "$expected" ] || ok=false
+  indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = 'bench'" "bench_$1")
+  [ "$indexes" = $((tables * 2)) ] || ok=false
+  add_result "$1" "$2" "$total" "$3" $ok
+  target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
+}
+# The same state for each: an empty database, nothing left to write out.
+prepare() {
+  target_sql -c "CREATE DATABASE bench_$1" postgres
+  target_sql -c CHECKPOINT postgres
+  sync
+}
+
+prepare weir
+write_task bench_weir
+ground_start memory watch_memory
+started=$EPOCHREALTIME
+start_weir "$ground/task.toml" --wait full
+seconds=$(seconds_since "$started")
+# One more look at processes that are still there.
+ground_pause 0.5
+ground_stop memory
+weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+finish weir "$seconds" "$(cat "$ground/weir.memory")"
+
+prepare pgcopydb
+started=$EPOCHREALTIME
+/usr/bin/time -f %M -o "$ground/pgcopydb.rss" pgcopydb clone --dir "$ground/pgcopydb" \
+  --table-jobs $jobs --index-jobs $jobs --not-consistent \
+  --source "postgresql://postgres@/bench?host=$from_socket&port=$from_port" \
+  --target "postgresql://postgres@/bench_pgcopydb?host=$pg_socket&port=$pg_port" \
+  >"$ground/pgcopydb.log" 2>&1 || { tail -20 "$ground/pgcopydb.log" >&2 && fail "pgcopydb"; }
+seconds=$(seconds_since "$started")
+# Of its largest process; it has several.
+finish pgcopydb "$seconds" "$(awk '{ print $1 * 1024 }' "$ground/pgcopydb.rss")"
+report rows "$total"
