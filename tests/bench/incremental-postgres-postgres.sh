@@ -23,13 +23,14 @@ EOF
 
 say "loading pgbench at scale $scale"
 from_pgbench -i -q -s "$scale"
-from_sql bench -c "CREATE TABLE bench.mark (id integer PRIMARY KEY, n integer NOT NULL)" \
+# Its history has no key.
+from_sql bench -c "ALTER TABLE bench.pgbench_history REPLICA IDENTITY FULL" \
+  -c "CREATE TABLE bench.mark (id integer PRIMARY KEY, n integer NOT NULL)" \
   -c "INSERT INTO bench.mark VALUES (1, 0)"
 for name in weir native; do target_sql -c "CREATE DATABASE bench_$name" postgres; done
 mark_is() { [ "$(target_sql -c 'SELECT n FROM bench.mark' "bench_$1" 2>/dev/null)" = "$2" ]; }
 
 write_task bench_weir
-# Its history has no key.
 sed -i 's/^target = "bench.{table}"/&\nkey = "all-columns"/' "$ground/task.toml"
 start_weir "$ground/task.toml" --wait full
 
