@@ -5,7 +5,6 @@
 #include <string_view>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -42,46 +41,11 @@ std::chrono::milliseconds replica_wait(MysqlConnection& connection) {
   return std::chrono::milliseconds(waits ? number(semi_sync[0][2]) : 0);
 }
 
-/// What SHOW BINLOG EVENTS tells of one event.
-struct ShownEvent {
-  std::string type;
-  std::uint64_t end = 0;
-  std::string info;
-};
+/// Files up to here are read from their beginning at any time, and none has a longer header.
+constexpr std::uint64_t kSmallFile = 256 << 10;
 
-/// The events of `file` from an event's beginning `from`; 0 stands for the file's.
-std::vector<ShownEvent> show_events(MysqlConnection& connection, const std::string& file,
-                                    std::uint64_t from) {
-  std::string sql = "SHOW BINLOG EVENTS IN " + connection.quote(file);
-  if (from > 0) sql += fmt::format(" FROM {}", from);
-  std::vector<ShownEvent> out;
-  for (const auto& row : connection.query(sql)) {
-    out.push_back({row[2].value_or(""), number(row[4]), row[5].value_or("")});
-  }
-  return out;
-}
-
-/// Whether the event that ends at `end` ends a transaction, too. `from` is an event's beginning.
-bool ends_transaction(MysqlConnection& connection, const std::string& file, std::uint64_t from,
-                      std::uint64_t end) {
-  for (const ShownEvent& event : show_events(connection, file, from)) {
-    if (event.end != end) continue;
-    return event.type == "Xid" || event.type == "Query" || event.type == "XA_prepare";
-  }
-  return false;
-}
-
-/// Whether the engines have committed all transactions of the files before `file`. A Binlog
-/// checkpoint event names the oldest file of which that is not certain.
-bool is_checkpointed(MysqlConnection& connection, const std::string& file) {
-  for (const ShownEvent& event : show_events(connection, file, 0)) {
-    if (event.type == "Binlog_checkpoint" && event.info == file) return true;
-  }
-  return false;
-}
-
-/// Begins a consistent snapshot. Its position, and whether a transaction of its file is before it.
-LogPosition begin_snapshot(MysqlConnection& connection, bool& inside_file) {
+/// Begins a consistent snapshot. Its file and position.
+LogPosition begin_snapshot(MysqlConnection& connection) {
   LogPosition out;
   connection.execute("ROLLBACK");
   connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
@@ -90,15 +54,45 @@ LogPosition begin_snapshot(MysqlConnection& connection, bool& inside_file) {
     if (row[0] == "Binlog_snapshot_file") out.file = row[1].value_or("");
     if (row[0] == "Binlog_snapshot_position") out.position = number(row[1]);
   }
-  const std::string file = connection.quote(out.file);
-  const auto gtids = connection.query(
-      fmt::format("SELECT BINLOG_GTID_POS({0}, {1}), BINLOG_GTID_POS({0}, 4)", file, out.position));
   if (out.file.empty()) {
     throw Error(ExitCode::failed, "mysql.start-method", "the snapshot has no binlog position",
                 "the binlog is off", "set log_bin in the server's configuration and restart it");
   }
-  out.gtids = GtidSet::parse(gtids[0][0].value_or(""));
-  inside_file = gtids[0][0] != gtids[0][1];
+  return out;
+}
+
+/// What the log says of a position in it.
+struct PlaceInLog {
+  bool known = false;             ///< the log was looked at
+  bool inside_file = true;        ///< a transaction of the same file is before it
+  bool ends_transaction = false;  ///< the event that ends there is the last of a transaction
+  /// The engines have committed all transactions of the files before.
+  bool is_checkpointed = false;
+};
+
+/// Looks at the events up to `place`: of a small file all, else those since `before`, which must be
+/// an earlier position. Asks nothing if it is not.
+PlaceInLog look_at(MysqlConnection& connection, const LogPosition& place,
+                   const LogPosition& before) {
+  PlaceInLog out;
+  std::string from;
+  if (place.position > kSmallFile) {
+    if (before.file != place.file || before.position >= place.position) return out;
+    from = fmt::format(" FROM {}", before.position);
+  } else {
+    out.inside_file = false;
+  }
+  out.known = true;
+  for (const auto& row :
+       connection.query("SHOW BINLOG EVENTS IN " + connection.quote(place.file) + from)) {
+    const std::string& type = *row[2];
+    // A checkpoint event names the oldest file that may have something to be committed.
+    if (type == "Binlog_checkpoint" && row[5] == place.file) out.is_checkpointed = true;
+    if (number(row[4]) > place.position) continue;
+    if (type == "Gtid") out.inside_file = true;
+    out.ends_transaction = number(row[4]) == place.position &&
+                           (type == "Xid" || type == "Query" || type == "XA_prepare");
+  }
   return out;
 }
 
@@ -113,9 +107,8 @@ LogPosition begin_snapshot(MysqlConnection& connection, bool& inside_file) {
 /// it stays: the groups before it are on disk and wait for nothing but their turn (and a replica,
 /// if the server has them wait). Turns are counted, too, lest a server that stood still be taken
 /// for an idle one. The last snapshot is left open.
-LogPosition from_snapshot(MysqlConnection& connection) {
-  constexpr std::uint64_t kSmallFile = 256 << 10;  // read from its beginning at any time
-  constexpr int kTurns = 150;
+LogPosition settled_snapshot(MysqlConnection& connection) {
+  constexpr int kTurns = 100;
   constexpr std::chrono::milliseconds kTurn{5};
   constexpr std::chrono::seconds kStays{1};
   constexpr std::chrono::seconds kLimit{60};
@@ -124,24 +117,23 @@ LogPosition from_snapshot(MysqlConnection& connection) {
   const Clock::time_point deadline = Clock::now() + kLimit + replicas;
   std::string checkpointed;
   LogPosition before;
+  PlaceInLog place;
   Clock::time_point since = Clock::now();
   int turns = 0;
   for (;; std::this_thread::sleep_for(kTurn)) {
-    bool inside_file = false;
-    LogPosition out = begin_snapshot(connection, inside_file);
+    LogPosition out = begin_snapshot(connection);
     const bool stays = out.file == before.file && out.position == before.position;
-    if (!inside_file) {
+    if (!stays || !place.inside_file) place = look_at(connection, out, before);
+    if (place.known && place.ends_transaction) return out;
+    if (!place.inside_file) {
       if (out.file == checkpointed) return out;
-      if (is_checkpointed(connection, out.file)) checkpointed = out.file;
-    } else if (out.position <= kSmallFile) {
-      if (ends_transaction(connection, out.file, 0, out.position)) return out;
-    } else if (out.file == before.file && out.position > before.position) {
-      if (ends_transaction(connection, out.file, before.position, out.position)) return out;
+      if (place.is_checkpointed) checkpointed = out.file;
     }
     if (!stays) {
       since = Clock::now();
       turns = 0;
-    } else if (inside_file && ++turns >= kTurns && Clock::now() - since >= kStays + replicas) {
+    } else if (place.inside_file && ++turns >= kTurns &&
+               Clock::now() - since >= kStays + replicas) {
       return out;
     }
     if (Clock::now() >= deadline) {
@@ -153,6 +145,15 @@ LogPosition from_snapshot(MysqlConnection& connection) {
     }
     before = std::move(out);
   }
+}
+
+LogPosition from_snapshot(MysqlConnection& connection) {
+  LogPosition out = settled_snapshot(connection);
+  // Once: the server reads the file from its beginning.
+  const auto gtids = connection.scalar(
+      fmt::format("SELECT BINLOG_GTID_POS({}, {})", connection.quote(out.file), out.position));
+  out.gtids = GtidSet::parse(gtids.value_or(""));
+  return out;
 }
 
 LogPosition from_executed_set(MysqlConnection& connection) {
