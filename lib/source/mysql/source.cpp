@@ -64,6 +64,8 @@ std::vector<Finding> MysqlSource::preflight(const Task& task, std::span<const Ta
 
 Offset MysqlSource::start_offset() { return {take_start_position(connection_).text(), now()}; }
 
+Offset MysqlSource::log_end() { return {take_log_end(connection_).text(), now()}; }
+
 std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Identity& identity) {
   const Identity current = this->identity();
   if (!(current == identity)) {

@@ -19,6 +19,7 @@ class MysqlSource final : public Source {
                                  bool is_new) override;
   void prepare(std::span<const TablePlan>) override {}
   Offset start_offset() override;
+  Offset log_end() override;
   std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
   bool reached(const Offset& a, const Offset& b) const override;
   std::unique_ptr<RowReader> open_rows() override;

@@ -110,7 +110,7 @@ PlaceInLog look_at(MysqlConnection& connection, const LogPosition& place,
 LogPosition settled_snapshot(MysqlConnection& connection) {
   constexpr int kTurns = 100;
   constexpr std::chrono::milliseconds kTurn{5};
-  constexpr std::chrono::seconds kStays{1};
+  constexpr std::chrono::milliseconds kStays{500};
   constexpr std::chrono::seconds kLimit{60};
 
   const std::chrono::milliseconds replicas = replica_wait(connection);
@@ -297,6 +297,17 @@ LogPosition take_start_position(MysqlConnection& connection) {
                 fmt::format("GTIDs are off, log_status: {}; read lock: {}", why, error.why()),
                 "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account");
   }
+}
+
+LogPosition take_log_end(MysqlConnection& connection) {
+  if (!connection.is_mariadb()) return take_start_position(connection);
+  // What is visible was logged before.
+  const auto row = connection.query("SHOW MASTER STATUS").at(0);
+  LogPosition out;
+  out.file = row[0].value_or("");
+  out.position = number(row[1]);
+  out.gtids = GtidSet::parse(connection.scalar("SELECT @@gtid_binlog_pos").value_or(""));
+  return out;
 }
 
 LogPosition begin_exact_snapshot(MysqlConnection& connection, const Endpoint& endpoint,

@@ -14,12 +14,15 @@ namespace weir::mysql {
 ///
 /// A server logs a transaction before others can see its rows, so a plain current position loses
 /// rows. MariaDB: the position that belongs to a consistent snapshot, once it is certain that the
-/// server had not just put it behind transactions that are logged and not visible yet; takes a
-/// second on a server that writes nothing. MySQL with GTIDs: the executed set, which grows only
-/// after the commit is visible. MySQL without: performance_schema.log_status, which stops commits
-/// while it reads (BACKUP_ADMIN), else a global read lock that gives up after two seconds (RELOAD).
-/// Throws Error(failed, "mysql.start-method") if none can be had.
+/// server had not just put it behind transactions that are logged and not visible yet; takes
+/// half a second on a server that writes nothing. MySQL with GTIDs: the executed set, which grows
+/// only after the commit is visible. MySQL without: performance_schema.log_status, which stops
+/// commits while it reads (BACKUP_ADMIN), else a global read lock that gives up after two seconds
+/// (RELOAD). Throws Error(failed, "mysql.start-method") if none can be had.
 LogPosition take_start_position(MysqlConnection& connection);
+
+/// A position at or after every transaction that a read up to now can have seen.
+LogPosition take_log_end(MysqlConnection& connection);
 
 /// Begins a transaction on `connection` that sees `table` as of one moment, and returns that
 /// moment's place in the log: the transactions at or before it are what the snapshot shows of the
