@@ -12,6 +12,7 @@
 
 #include "model/cell.h"
 #include "model/change.h"
+#include "model/counter.h"
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/offset.h"
@@ -183,6 +184,13 @@ class Source {
   /// and never refuse, and where it selects what is logged (a publication), prepare() selects the
   /// heartbeat table too.
   virtual std::unique_ptr<Heartbeat> open_heartbeat() { return nullptr; }
+
+  /// What hands out numbers for columns of these tables, as the server has it now, then the
+  /// sequences by themselves in the tables' schemas and those that the columns draw from; sorted.
+  /// Empty if this kind has nothing of the sort. Changes nothing.
+  virtual std::optional<std::vector<Counter>> counters(std::span<const TablePlan> /*plans*/) {
+    return std::nullopt;
+  }
 };
 
 }  // namespace weir

@@ -12,6 +12,7 @@
 #include "model/cell.h"
 #include "model/change.h"
 #include "model/change_batch.h"
+#include "model/counter.h"
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/kind.h"
@@ -154,6 +155,22 @@ class Target {
   virtual std::unique_ptr<Loader> open_loader(const std::string& task) = 0;
   virtual std::unique_ptr<Applier> open_applier(const std::string& task,
                                                 std::span<const TablePlan> plans) = 0;
+
+  /// What counts at these places, in their order. Empty if nothing counts on this kind of target.
+  /// Changes nothing.
+  virtual std::optional<std::vector<FoundCounter>> counters(
+      std::span<const CounterPlace> /*places*/) {
+    return std::nullopt;
+  }
+  /// The statements after which `next` comes next at a place that counts, or can be made to, and
+  /// everything else is as `found.wanted` says. A `next` beyond the bounds leaves it used up.
+  virtual std::vector<std::string> counter_sql(const CounterPlace& /*place*/,
+                                               const FoundCounter& /*found*/,
+                                               CounterNumber /*next*/) const {
+    return {};
+  }
+  /// Runs what counter_sql() gave. Waits for locks, but for some seconds only.
+  virtual void run_counter_sql(std::span<const std::string> /*statements*/) {}
 };
 
 /// Error(refused, "ddl.step") for a step that cannot be taken the way the source took it.

@@ -9,6 +9,7 @@
 #include "source/mysql/catalog.h"
 #include "source/mysql/changes.h"
 #include "source/mysql/checks.h"
+#include "source/mysql/counters.h"
 #include "source/mysql/heartbeat.h"
 #include "source/mysql/offset.h"
 #include "source/mysql/rows.h"
@@ -148,6 +149,10 @@ std::unique_ptr<ChangeReader> MysqlSource::open_changes(const Offset& from,
 
 std::unique_ptr<Heartbeat> MysqlSource::open_heartbeat() {
   return std::make_unique<MysqlHeartbeat>(task_);
+}
+
+std::optional<std::vector<Counter>> MysqlSource::counters(std::span<const TablePlan> plans) {
+  return read_counters(connection_, plans);
 }
 
 }  // namespace weir::mysql

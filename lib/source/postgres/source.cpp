@@ -7,6 +7,7 @@
 #include "source/postgres/catalog.h"
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
+#include "source/postgres/counters.h"
 #include "source/postgres/offset.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
@@ -159,6 +160,10 @@ std::unique_ptr<RowReader> PgSource::open_rows() {
 std::unique_ptr<ChangeReader> PgSource::open_changes(const Offset& from,
                                                      std::span<const TablePlan> plans) {
   return std::make_unique<PgChangeReader>(task_, Lsn::parse(from.text), plans);
+}
+
+std::optional<std::vector<Counter>> PgSource::counters(std::span<const TablePlan> plans) {
+  return read_counters(connection_, plans);
 }
 
 }  // namespace weir::pgsource

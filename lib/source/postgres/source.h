@@ -28,6 +28,7 @@ class PgSource final : public Source {
   std::unique_ptr<RowReader> open_rows() override;
   std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                              std::span<const TablePlan> plans) override;
+  std::optional<std::vector<Counter>> counters(std::span<const TablePlan> plans) override;
 
  private:
   Task task_;

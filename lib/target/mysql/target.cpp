@@ -7,6 +7,7 @@
 #include "model/definition.h"
 #include "target/mysql/applier.h"
 #include "target/mysql/checks.h"
+#include "target/mysql/counters.h"
 #include "target/mysql/loader.h"
 #include "target/mysql/types.h"
 
@@ -160,6 +161,21 @@ std::unique_ptr<Loader> MysqlTarget::open_loader(const std::string& task) {
 std::unique_ptr<Applier> MysqlTarget::open_applier(const std::string& task,
                                                    std::span<const TablePlan> plans) {
   return std::make_unique<SetApplier>(endpoint_, task, plans, native_);
+}
+
+std::optional<std::vector<FoundCounter>> MysqlTarget::counters(
+    std::span<const CounterPlace> places) {
+  return find_counters(connection(), places);
+}
+
+std::vector<std::string> MysqlTarget::counter_sql(const CounterPlace& place,
+                                                  const FoundCounter& found,
+                                                  CounterNumber next) const {
+  return mysqltarget::counter_sql(place, found, next);
+}
+
+void MysqlTarget::run_counter_sql(std::span<const std::string> statements) {
+  mysqltarget::run_counter_sql(connection(), statements);
 }
 
 }  // namespace weir::mysqltarget

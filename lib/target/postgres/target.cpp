@@ -8,6 +8,7 @@
 #include "target/postgres/alter.h"
 #include "target/postgres/applier.h"
 #include "target/postgres/checks.h"
+#include "target/postgres/counters.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
 
@@ -173,6 +174,21 @@ std::unique_ptr<Loader> PostgresTarget::open_loader(const std::string& task) {
 std::unique_ptr<Applier> PostgresTarget::open_applier(const std::string& task,
                                                       std::span<const TablePlan> plans) {
   return std::make_unique<SetApplier>(endpoint_, task, plans);
+}
+
+std::optional<std::vector<FoundCounter>> PostgresTarget::counters(
+    std::span<const CounterPlace> places) {
+  return find_counters(connection(), places);
+}
+
+std::vector<std::string> PostgresTarget::counter_sql(const CounterPlace& place,
+                                                     const FoundCounter& found,
+                                                     CounterNumber next) const {
+  return postgres::counter_sql(place, found, next);
+}
+
+void PostgresTarget::run_counter_sql(std::span<const std::string> statements) {
+  postgres::run_counter_sql(connection(), statements);
 }
 
 }  // namespace weir::postgres

@@ -11,6 +11,7 @@
 #include "target/sqlite/applier.h"
 #include "target/sqlite/checks.h"
 #include "target/sqlite/control.h"
+#include "target/sqlite/counters.h"
 #include "target/sqlite/loader.h"
 #include "target/sqlite/schema.h"
 
@@ -154,6 +155,26 @@ std::unique_ptr<Loader> SqliteTarget::open_loader(const std::string& task) {
 std::unique_ptr<Applier> SqliteTarget::open_applier(const std::string& task,
                                                     std::span<const TablePlan> plans) {
   return std::make_unique<RowApplier>(writer_, task, plans);
+}
+
+std::optional<std::vector<FoundCounter>> SqliteTarget::counters(
+    std::span<const CounterPlace> places) {
+  if (writer_->look() != FileState::database) return std::vector<FoundCounter>(places.size());
+  return find_counters(*writer_->turn(), places);
+}
+
+std::vector<std::string> SqliteTarget::counter_sql(const CounterPlace& /*place*/,
+                                                   const FoundCounter& found,
+                                                   CounterNumber next) const {
+  return sqlite::counter_sql(found, next);
+}
+
+void SqliteTarget::run_counter_sql(std::span<const std::string> statements) {
+  const Writer::Turn turn = writer_->turn();
+  writer_->set_durable(turn, true);
+  SqliteTransaction transaction(*turn);
+  for (const std::string& statement : statements) turn->execute(statement.c_str());
+  writer_->commit(turn, transaction);
 }
 
 }  // namespace weir::sqlite

@@ -35,6 +35,10 @@ class SqliteTarget final : public Target {
   std::unique_ptr<Loader> open_loader(const std::string& task) override;
   std::unique_ptr<Applier> open_applier(const std::string& task,
                                         std::span<const TablePlan> plans) override;
+  std::optional<std::vector<FoundCounter>> counters(std::span<const CounterPlace> places) override;
+  std::vector<std::string> counter_sql(const CounterPlace& place, const FoundCounter& found,
+                                       CounterNumber next) const override;
+  void run_counter_sql(std::span<const std::string> statements) override;
 
  private:
   std::shared_ptr<Writer> writer_;
