@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "target/postgres/counters.h"
 #include "target/postgres/encode.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
@@ -19,6 +21,7 @@ struct TargetColumn {
   std::string type;
   int modifier = -1;
   bool not_null = false;
+  bool identity = false;
 };
 
 using TargetColumns = std::map<std::string, TargetColumn>;
@@ -26,8 +29,9 @@ using TargetColumns = std::map<std::string, TargetColumn>;
 TargetColumns read_columns(PgConnection& connection, const std::string& table) {
   TargetColumns columns;
   const PgResult rows = connection.query(
-      "SELECT a.attname, t.typname, a.atttypmod, a.attnotnull FROM pg_attribute a JOIN pg_type t "
-      "ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT "
+      "SELECT a.attname, t.typname, a.atttypmod, a.attnotnull, a.attidentity <> '' FROM "
+      "pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = to_regclass($1) AND "
+      "a.attnum > 0 AND NOT "
       "a.attisdropped",
       {table});
   for (std::size_t i = 0; i < rows.rows(); ++i) {
@@ -35,6 +39,7 @@ TargetColumns read_columns(PgConnection& connection, const std::string& table) {
     column.type = rows.text(i, 1);
     column.modifier = std::stoi(std::string(rows.text(i, 2)));
     column.not_null = rows.text(i, 3) == "t";
+    column.identity = rows.text(i, 4) == "t";
   }
   return columns;
 }
@@ -115,6 +120,7 @@ class Altering {
         return;
       case Kind::drop_not_null:
         if (there && !at->second.not_null) return;
+        if (there) drop_identity(at->second, name);
         execute(fmt::format("ALTER COLUMN {} DROP NOT NULL", name));
         return;
       case Kind::set_not_null:
@@ -137,8 +143,21 @@ class Altering {
                            : fmt::format("ALTER COLUMN {} SET{}", name, wanted));
   }
 
+  /// An identity has no default, and is never NULL.
+  void drop_identity(TargetColumn& column, const std::string& name) {
+    if (!std::exchange(column.identity, false)) return;
+    execute(fmt::format("ALTER COLUMN {} DROP IDENTITY", name));
+  }
+
   void retype(const ColumnAlter& step, const std::string& name) {
     const PlannedColumn& column = alter_.after.columns[step.column];
+    const Column& source = alter_.after.source.columns[column.source];
+    TargetColumn& there = columns_[step.name];
+    if (there.identity && source.auto_increment && can_be_identity(column.target_type)) {
+      execute(fmt::format("ALTER COLUMN {} TYPE {}", name, column.target_type));
+      return;
+    }
+    drop_identity(there, name);
     // A default of the old type may have no way into the new one.
     execute(fmt::format("ALTER COLUMN {} DROP DEFAULT", name));
     execute(fmt::format("ALTER COLUMN {} TYPE {}", name, column.target_type));

@@ -24,6 +24,7 @@ struct Facts {
     bool not_null = false;
     bool has_default = false;
     bool generated = false;
+    bool always = false;  ///< an identity that takes no value but its own
   };
   struct TableFacts {
     const TablePlan* plan = nullptr;
