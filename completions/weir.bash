@@ -25,7 +25,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds preflight sync log help'
+_weir_words='init kinds preflight sync cutover log help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -46,6 +46,7 @@ _weir_options() {
     'sync stop') echo --timeout ;;
     'sync status') echo --no-tables --no-header ;;
     'sync list') echo --no-header ;;
+    'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
     'log show') echo --from --limit --table --follow --values ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
@@ -59,6 +60,7 @@ _weir_argument() {
     'sync run') echo tasks_and_files ;;
     'sync stop') echo tasks ;;
     'sync status') echo tasks ;;
+    'cutover') echo tasks ;;
     'log show') echo tasks_and_files ;;
   esac
 }
@@ -125,6 +127,13 @@ _weir_value() {
     'sync list --format' | 'sync list -o') echo words text json ;;
     'sync list --color') echo words auto always never ;;
     'sync list --log-format') echo words text json ;;
+    'cutover --margin') echo nothing ;;
+    'cutover --table') echo tables ;;
+    'cutover --timeout') echo nothing ;;
+    'cutover --state-dir') echo folders ;;
+    'cutover --format' | 'cutover -o') echo words text json ;;
+    'cutover --color') echo words auto always never ;;
+    'cutover --log-format') echo words text json ;;
     'log show --from') echo nothing ;;
     'log show --limit') echo nothing ;;
     'log show --table') echo tables ;;

@@ -14,7 +14,7 @@ void confirm(Terminal& terminal, const std::string& task, const std::string& los
     throw Error(ExitCode::refused, "confirm.no-terminal",
                 fmt::format("task '{}': this needs a confirmation", task),
                 fmt::format("{}, and there is no terminal to ask on", loss),
-                "repeat it with --yes if that may be lost");
+                "repeat it with --yes if you want that");
   }
   terminal.err(fmt::format("{}\ntype the task's name, {}, to go on: ", loss, task));
   const auto answer = terminal.read_line();

@@ -359,6 +359,53 @@ constexpr auto kListCodes =
 constexpr auto kListSee =
     std::to_array<std::string_view>({"weir-sync-status(1)", "weir-state(5)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- cutover
+
+constexpr auto kCutoverExamples = std::to_array<Example>({
+    {"weir cutover shop --dry-run",
+     "Show where each counter stands on both sides, and what would be set."},
+    {"weir sync start shop --wait caught-up && weir cutover shop --yes --margin 5000",
+     "Set the counters without asking, 5000 numbers beyond the last one."},
+});
+
+constexpr auto kCutoverOptions = std::to_array<OptionSpec>({
+    {.name = "margin",
+     .kind = Kind::integer,
+     .value = "N",
+     .meaning = "how many numbers to leave free beyond the last one, in increments of the counter",
+     .fallback = "1000",
+     .group = "counters"},
+    {.name = "table",
+     .kind = Kind::text,
+     .value = "PATTERN",
+     .meaning =
+         "only counters of source tables, and sequences, whose schema.name matches this glob",
+     .group = "counters",
+     .completion = Completion::table,
+     .repeatable = true},
+    {.name = "make-identity",
+     .meaning = "give a plain column of a PostgreSQL target a counter of its own where the "
+                "source's column has one; its table is locked for a moment",
+     .group = "counters"},
+    {.name = "timeout",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "how long a running task may take to get to where the source's log ends now",
+     .fallback = "30s",
+     .group = "waiting"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .meaning = "show what would be set, and change nothing",
+     .group = "action"},
+    {.name = "yes", .letter = 'y', .meaning = "do not ask for the task's name", .group = "action"},
+});
+
+constexpr auto kCutoverCodes =
+    std::to_array<ExitCode>({ok, failed, usage, configuration, refused, source_unreachable,
+                             target_unreachable, state_conflict, not_found, unsupported, bug});
+constexpr auto kCutoverSee = std::to_array<std::string_view>(
+    {"weir-sync-start(1)", "weir-sync-status(1)", "weir-sync-stop(1)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- log show
 
 constexpr auto kLogExamples = std::to_array<Example>({
@@ -520,6 +567,18 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kListCodes,
      .see_also = kListSee},
+    {.name = "cutover",
+     .summary = "carry sequences and counters over to the target",
+     .description = "The last step of a migration. Checks that the target holds everything that "
+                    "the source does, shows where each sequence, identity and AUTO_INCREMENT "
+                    "stands on both sides, and sets those of the target beyond the source's, once "
+                    "that is confirmed. None is ever put back, so it may be repeated.",
+     .examples = kCutoverExamples,
+     .argument = kRegisteredTask,
+     .options = kCutoverOptions,
+     .formats = kTextJson,
+     .exit_codes = kCutoverCodes,
+     .see_also = kCutoverSee},
     {.name = "log show",
      .summary = "show what a source's change log holds",
      .description = "Reads the change log of a task's source, or a binlog file on disk, with the "

@@ -58,6 +58,41 @@ std::optional<std::uint32_t> first_rule(const Task& task, const std::vector<Matc
   return std::nullopt;
 }
 
+/// One half of a target template.
+std::string expand_part(const Task& task, std::string_view part, const TableName& table,
+                        const std::vector<std::string>& groups) {
+  std::string out;
+  const std::string unknown = expand(part, out, [&](std::string_view name, std::string& into) {
+    if (name == "source") {
+      into += task.name;
+    } else if (name == "database" || name == "schema") {
+      into += table.schema;
+    } else if (name == "table") {
+      into += table.table;
+    } else if (name.size() == 1 && name[0] >= '1' &&
+               static_cast<std::size_t>(name[0] - '0') <= groups.size()) {
+      into += groups[static_cast<std::size_t>(name[0] - '1')];
+    } else {
+      return false;
+    }
+    return true;
+  });
+  if (!unknown.empty()) throw bug(fmt::format("target template \"{}\" was not checked", part));
+  return out;
+}
+
+/// The name that a rule gives; `schema` takes the place of the rule's own if it is not empty.
+TableName target_name(const Task& task, const TableRule& rule, const std::string& schema,
+                      const TableName& table, const std::vector<std::string>& groups) {
+  const std::size_t divider = target_divider(rule.target);
+  if (divider == std::string_view::npos) {
+    throw bug(fmt::format("target template \"{}\" was not checked", rule.target));
+  }
+  const std::string_view text = rule.target;
+  return {schema.empty() ? expand_part(task, text.substr(0, divider), table, groups) : schema,
+          expand_part(task, text.substr(divider + 1), table, groups)};
+}
+
 /// Columns by name.
 using ColumnIndex = std::unordered_map<std::string_view, std::uint32_t>;
 
@@ -203,45 +238,13 @@ class Mapping {
     return false;
   }
 
-  /// One half of a target template.
-  std::string expand_part(std::string_view part, const Table& table,
-                          const std::vector<std::string>& groups) const {
-    std::string out;
-    const std::string unknown = expand(part, out, [&](std::string_view name, std::string& into) {
-      if (name == "source") {
-        into += task_.name;
-      } else if (name == "database" || name == "schema") {
-        into += table.name.schema;
-      } else if (name == "table") {
-        into += table.name.table;
-      } else if (name.size() == 1 && name[0] >= '1' &&
-                 static_cast<std::size_t>(name[0] - '0') <= groups.size()) {
-        into += groups[static_cast<std::size_t>(name[0] - '1')];
-      } else {
-        return false;
-      }
-      return true;
-    });
-    if (!unknown.empty()) throw bug(fmt::format("target template \"{}\" was not checked", part));
-    return out;
-  }
-
   void plan_table(const Table& table, std::uint32_t number,
                   const std::vector<std::string>& groups) {
     const TableRule& rule = task_.tables[number];
-    const std::size_t divider = target_divider(rule.target);
-    if (divider == std::string_view::npos) {
-      throw bug(fmt::format("target template \"{}\" was not checked", rule.target));
-    }
     TablePlan plan;
     plan.id = static_cast<std::uint32_t>(result_.plans.size());
     plan.source = table;
-    plan.target.schema =
-        target_.schema.empty()
-            ? expand_part(std::string_view(rule.target).substr(0, divider), table, groups)
-            : target_.schema;
-    plan.target.table =
-        expand_part(std::string_view(rule.target).substr(divider + 1), table, groups);
+    plan.target = target_name(task_, rule, target_.schema, table.name, groups);
     plan.deletes = rule.deletes;
     plan.existing = rule.existing;
     plan.rule = number;
@@ -461,6 +464,20 @@ class Mapping {
 };
 
 }  // namespace
+
+std::vector<std::optional<TableName>> target_names(const Task& task,
+                                                   std::span<const TableName> names,
+                                                   const std::string& schema) {
+  const std::vector<Matcher> matchers = matchers_of(task);
+  std::vector<std::optional<TableName>> out;
+  for (const TableName& name : names) {
+    std::vector<std::string> groups;
+    const auto rule = first_rule(task, matchers, name, groups);
+    out.push_back(rule ? std::optional(target_name(task, task.tables[*rule], schema, name, groups))
+                       : std::nullopt);
+  }
+  return out;
+}
 
 std::vector<SelectedTable> select_tables(const Task& task, std::span<const TableName> tables) {
   const std::vector<Matcher> matchers = matchers_of(task);

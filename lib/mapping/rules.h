@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,6 +40,12 @@ struct SelectedTable {
 /// The tables that any rule takes, in the order given. The first rule that matches a table and does
 /// not exclude it takes it. Cheap: no definition is needed, so only these need to be described.
 std::vector<SelectedTable> select_tables(const Task& task, std::span<const TableName> tables);
+
+/// What the rules make of names that are no tables: the target name by the first rule that takes
+/// it, in the order given; empty where none does. `schema` as NameRules::schema.
+std::vector<std::optional<TableName>> target_names(const Task& task,
+                                                   std::span<const TableName> names,
+                                                   const std::string& schema);
 
 /// What the rules make of the tables. The plans can be worked with only if refuses(findings) is
 /// false: until then a key may be missing and names may collide.
