@@ -287,6 +287,11 @@ Steps plan_steps(const Task& task, const CutoverRequest& request, std::span<cons
            std::none_of(request.only.begin(), request.only.end(),
                         [&](const TablePattern& pattern) { return pattern.matches(counter.name); });
   });
+  if (counters.empty() && !request.only.empty()) {
+    throw Error(ExitCode::not_found, "cutover.no-match", "no counter matches --table",
+                "the tables of the task that match have none, or none matches",
+                fmt::format("weir cutover {} --dry-run shows all there are", task.name));
+  }
   std::vector<TableName> names;
   for (const Counter& counter : counters) names.push_back(counter.name);
   const auto targets = target_names(task, names, target.only_schema());
@@ -487,7 +492,11 @@ void carry_out(const Task& task, const CutoverRequest& request, const CutoverPla
     try {
       target.run_counter_sql(step.statements);
     } catch (const Error& error) {
-      throw error.within(step.place.text());
+      if (!error.id().ends_with(".conflict")) throw error.within(step.place.text());
+      throw Error(ExitCode::state_conflict, "cutover.locked",
+                  fmt::format("{} cannot be set now", step.place.text()), error.why(),
+                  "end the transaction that holds the lock on the target, then repeat it: what "
+                  "was set before is kept");
     }
     const std::string before = step.found.kind == FoundCounter::Kind::counts
                                    ? to_string(step.found.state.next)

@@ -74,11 +74,12 @@ struct CutoverPlan {
 /// Throws Error(not_found, "task.unknown"), Error(unsupported, "cutover.source-kind") and
 /// "cutover.target-kind", and Error(refused) with a finding of its own for each reason: the target
 /// does not know the task, a table failed or is not copied, the task is behind, a margin does not
-/// fit.
+/// fit. Error(not_found, "cutover.no-match") if `request.only` leaves nothing.
 CutoverPlan plan_cutover(const Task& task, const CutoverRequest& request, Source& source,
                          Target& target, StateStore& store, Engine& engine);
 
 /// Sets what the plan says, one counter after the other, and keeps each in the task's history.
+/// Throws Error(state_conflict, "cutover.locked") where somebody holds a lock for long.
 void carry_out(const Task& task, const CutoverRequest& request, const CutoverPlan& plan,
                Target& target, StateStore& store);
 

@@ -31,7 +31,7 @@ using Lines = std::array<std::string_view, N>;
 // ---------------------------------------------------------------- what the kinds can do
 
 constexpr Lines<3> kMysqlTested{"MariaDB 10.11", "MariaDB 11.8", "Oracle MySQL 9.7"};
-constexpr Lines<8> kMysqlCan{
+constexpr Lines<9> kMysqlCan{
     "copy tables and follow every change, while the source is written to",
     "start where no transaction is missed, by GTID or by file and position",
     "resume at its offset after a crash of the worker or of either server",
@@ -40,6 +40,7 @@ constexpr Lines<8> kMysqlCan{
     "read compressed events and transactions, and XA transactions",
     "measure the way to the target with a heartbeat row",
     "show its binlog, from the server or from a file (weir log show)",
+    "carry AUTO_INCREMENT and sequences over at the end (weir cutover)",
 };
 constexpr Lines<5> kMysqlCannot{
     "follow a log without complete rows: binlog_format = ROW and binlog_row_image = FULL",
@@ -50,7 +51,7 @@ constexpr Lines<5> kMysqlCannot{
 };
 
 constexpr Lines<2> kPgTested{"PostgreSQL 15", "PostgreSQL 18"};
-constexpr Lines<9> kPgCan{
+constexpr Lines<10> kPgCan{
     "copy tables and follow every change, while the source is written to",
     "start where no transaction is missed, also beside a synchronous standby",
     "resume at its offset after a crash of the worker",
@@ -60,6 +61,7 @@ constexpr Lines<9> kPgCan{
     "keep large values that a change does not carry",
     "make a publication and a slot, or use a publication that is there",
     "show what its slot holds while the task does not run (weir log show)",
+    "carry identities, serials and sequences over at the end (weir cutover)",
 };
 constexpr Lines<6> kPgCannot{
     "follow a server without wal_level = logical, or a standby",
@@ -71,12 +73,13 @@ constexpr Lines<6> kPgCannot{
 };
 
 constexpr Lines<1> kPgTargetTested{"PostgreSQL 15"};
-constexpr Lines<5> kPgTargetCan{
+constexpr Lines<6> kPgTargetCan{
     "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
     "end each commit at the end of a source transaction, once it has caught up",
     "take TRUNCATE and changes of columns, at their exact place among the rows",
     "hold tables without a key, equal to the source as multisets",
     "be filled by a role that owns one schema and is no superuser",
+    "go on counting where the source ends: identities and sequences (weir cutover)",
 };
 constexpr Lines<3> kPgTargetCannot{
     "hold a NUL character in a text: the task stops and names the column",
@@ -85,12 +88,13 @@ constexpr Lines<3> kPgTargetCannot{
 };
 
 constexpr Lines<1> kSqliteTested{"SQLite 3.40"};
-constexpr Lines<5> kSqliteCan{
+constexpr Lines<6> kSqliteCan{
     "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
     "be read at any time: readers neither wait for the task nor make it wait",
     "take changes of columns, and make a table anew where SQLite cannot alter it",
     "hold tables without a key, equal to the source as multisets",
     "stop by name on a full disk, and go on once there is room",
+    "go on counting where an INTEGER PRIMARY KEY is the key (weir cutover)",
 };
 constexpr Lines<4> kSqliteCannot{
     "keep schemas apart: two tables that would get one name are refused",
@@ -100,13 +104,14 @@ constexpr Lines<4> kSqliteCannot{
 };
 
 constexpr Lines<2> kMysqlTargetTested{"MariaDB 10.11", "Oracle MySQL 9.7"};
-constexpr Lines<6> kMysqlTargetCan{
+constexpr Lines<7> kMysqlTargetCan{
     "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
     "keep each column type of a source that is MySQL or MariaDB too",
     "copy rows by LOAD DATA LOCAL, or by INSERT where the server does not allow it",
     "take TRUNCATE, changes of columns, soft deletes and added columns",
     "hold tables without a key, equal to the source as multisets",
     "let unique values change hands within a batch",
+    "go on counting where the source ends: AUTO_INCREMENT (weir cutover)",
 };
 constexpr Lines<4> kMysqlTargetCannot{
     "fill tables of engines without transactions: they have to be InnoDB",

@@ -3,6 +3,7 @@
 // its number is one that the source never handed out.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -14,9 +15,11 @@
 #include <nlohmann/json.hpp>
 
 #include "store/state_store.h"
+#include "support/child_process.h"
 #include "support/eventually.h"
 #include "support/sqlite_file.h"
 #include "support/task_run.h"
+#include "support/temp_dir.h"
 #include "support/temp_mariadb.h"
 #include "support/temp_mysql.h"
 #include "support/temp_postgres.h"
@@ -299,6 +302,141 @@ exclude = ["shop.left_out"]
   source.sql("INSERT INTO shop.big (v) VALUES (4)");
   REQUIRE(
       task.await([&] { return target.value("SELECT count(*) FROM shop.big WHERE v = 4") == "1"; }));
+  CHECK(task.stop().code == 0);
+
+  source.sql(
+      "CREATE DATABASE other; CREATE TABLE other.noise (id INT); INSERT INTO other.noise VALUES "
+      "(1)");
+  CHECK(document(task, {"--dry-run"}).at("running") == false);
+  source.sql("DELETE FROM shop.item WHERE id = 1");
+  check_refused(task, {"--yes"}, "cutover.behind");
+}
+
+TEST_CASE("a cutover is refused while the target lacks anything", "[cutover][server]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.item (id INT AUTO_INCREMENT PRIMARY KEY, v INT)");
+  TaskRun task(source, target, {.rest = kShop});
+  weir::open_state(task.state_dir(), false)->put_task(task.name(), task.file());
+  check_refused(task, {"--yes"}, "cutover.not-started");
+  start(task);
+  const TaskRun::Result none = cutover(task, {"--yes", "--table", "shop.itme"});
+  INFO(none.text());
+  CHECK(none.code == kNotFound);
+  CHECK_THAT(none.err, Catch::Contains("cutover.no-match"));
+
+  source.sql("CREATE TABLE shop.later (id INT AUTO_INCREMENT PRIMARY KEY)");
+  check_refused(task, {"--yes", "--timeout", "1s"}, "cutover.table-behind");
+  CHECK(task.stop().code == 0);
+  check_refused(task, {"--yes"}, "cutover.table-behind");
+  start(task);
+  CHECK(document(task, {"--yes"}).at("set") == 2);
+
+  source.sql("ALTER TABLE shop.item DROP COLUMN v");
+  REQUIRE(eventually([&] { return task.supervisor() < 0; }));
+  check_refused(task, {"--yes"}, "cutover.table-failed");
+}
+
+TEST_CASE("an identity on the target follows what becomes of its column", "[cutover][server]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.item (id SMALLINT AUTO_INCREMENT PRIMARY KEY, v "
+      "INT); CREATE TABLE shop.wide (id INT AUTO_INCREMENT PRIMARY KEY, v INT); CREATE TABLE "
+      "shop.none (id INT AUTO_INCREMENT PRIMARY KEY, v INT)");
+  TaskRun task(source, target, {.rest = kShop + "[ddl]\nalter_column = \"apply\"\n"});
+  start(task);
+  source.sql(
+      "ALTER TABLE shop.item MODIFY id BIGINT AUTO_INCREMENT; ALTER TABLE shop.wide MODIFY id "
+      "BIGINT UNSIGNED AUTO_INCREMENT; ALTER TABLE shop.none MODIFY id BIGINT NOT NULL");
+  for (const char* table : {"item", "wide", "none"}) {
+    source.sql(fmt::format("INSERT INTO shop.{} VALUES (100000, 1)", table));
+  }
+  REQUIRE(task.await([&] { return target.value("SELECT count(*) FROM shop.none") == "1"; }));
+  const auto column = [&](const std::string& table) {
+    return target.value(
+        fmt::format("SELECT format_type(atttypid, atttypmod) || ' ' || attidentity::text FROM "
+                    "pg_attribute WHERE "
+                    "attrelid = 'shop.{}'::regclass AND attname = 'id'",
+                    table));
+  };
+  CHECK(column("item") == "bigint d");
+  CHECK(column("wide") == "numeric(20,0) ");
+  CHECK(column("none") == "bigint ");
+  const json done = document(task, {"--yes", "--make-identity"});
+  CHECK(done.at("counters").size() == 2);
+  CHECK(target.value("INSERT INTO shop.item (v) VALUES (9) RETURNING id") == "101001");
+  CHECK(target.value("INSERT INTO shop.wide (v) VALUES (9) RETURNING id") == "101001");
+  CHECK(task.stop().code == 0);
+}
+
+TEST_CASE("the task's name, typed at a terminal, confirms a cutover", "[cutover][server]") {
+  TempPostgres source;
+  TempPostgres target;
+  PgSession here = prepare(source);
+  // However long a name is, the table of counters has 80 columns.
+  const std::string name(60, 'x');
+  here.sql(
+      fmt::format("CREATE TABLE shop.{0} (id serial PRIMARY KEY, v int); INSERT INTO shop.{0} "
+                  "(v) VALUES (1)",
+                  name));
+  TaskRun task(source, target, {.rest = kShop});
+  start(task);
+  const TempDir dir;
+  const auto answer = [&](const std::string& text) {
+    ChildProcess::Options options;
+    options.argv = {"/usr/bin/script", "-qec",
+                    fmt::format("{}/weir-cutover {} --state-dir {}", WEIR_BIN_DIR, task.name(),
+                                task.state_dir()),
+                    "/dev/null"};
+    options.output = dir / (text + ".out");
+    options.input = dir.write(text + ".in", text + "\n");
+    ChildProcess child(options);
+    REQUIRE(child.wait(std::chrono::minutes(1)));
+    return read_file(options.output);
+  };
+  const std::string declined = answer("yes");
+  INFO(declined);
+  CHECK_THAT(declined, Catch::Contains("type the task's name, shop, to go on"));
+  CHECK_THAT(declined, Catch::Contains("confirm.declined"));
+  CHECK(events(task, "cutover.set") == 0);
+  const std::string agreed = answer("shop");
+  INFO(agreed);
+  CHECK_THAT(agreed, Catch::Contains("1 counter set"));
+  CHECK(events(task, "cutover.set") == 1);
+  CHECK(target.value(fmt::format("INSERT INTO shop.{} (v) VALUES (9) RETURNING id", name)) ==
+        "1002");
+
+  const std::string text = cutover(task, {"--dry-run"}).out;
+  INFO(text);
+  const std::string table = text.substr(0, text.find("\n\n"));
+  CHECK(table.find("xxx.id") != std::string::npos);
+  for (std::size_t at = 0; at < table.size();) {
+    const std::size_t end = std::min(table.find('\n', at), table.size());
+    CHECK(end - at <= 80);
+    at = end + 1;
+  }
+  CHECK(task.stop().code == 0);
+}
+
+TEST_CASE("a lock on the target is named, and not waited for for ever", "[cutover][server]") {
+  TempPostgres source;
+  TempPostgres target;
+  PgSession here = prepare(source);
+  here.sql("CREATE TABLE shop.item (id serial PRIMARY KEY, v int)");
+  PgSession there = target.session();
+  there.sql("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, v int)");
+  TaskRun task(source, target, {.rest = kShop});
+  start(task);
+  there.sql("BEGIN; LOCK TABLE shop.item IN ROW EXCLUSIVE MODE");
+  const TaskRun::Result locked = cutover(task, {"--yes", "--make-identity"});
+  INFO(locked.text());
+  CHECK(locked.code == 7);
+  CHECK_THAT(locked.err, Catch::Contains("error[cutover.locked]"));
+  CHECK(events(task, "cutover.done") == 0);
+  there.sql("COMMIT");
+  CHECK(document(task, {"--yes", "--make-identity"}).at("set") == 1);
   CHECK(task.stop().code == 0);
 }
 

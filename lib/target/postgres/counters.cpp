@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "target/postgres/loader.h"
 
 namespace weir::postgres {
@@ -253,7 +254,10 @@ class Finder {
 
 }  // namespace
 
-bool can_be_identity(std::string_view type) { return integer_type(type) != nullptr; }
+bool can_be_identity(std::string_view type) {
+  const std::string word = to_lower(type);
+  return word == "int" || integer_type(word) != nullptr;
+}
 
 std::vector<FoundCounter> find_counters(PgConnection& connection,
                                         std::span<const CounterPlace> places) {
