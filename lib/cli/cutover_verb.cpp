@@ -98,7 +98,12 @@ std::string steps_text(const std::vector<ops::CounterStep>& steps) {
   return table.text() + (statements.empty() ? "" : "\n" + statements);
 }
 
+/// One that is used up may be beyond what a number of JSON is read into.
 Json number(CounterNumber value) {
+  if (value > std::numeric_limits<std::uint64_t>::max() ||
+      value < std::numeric_limits<std::int64_t>::min()) {
+    return Json(to_string(value));
+  }
   if (value > std::numeric_limits<std::int64_t>::max()) {
     return Json(static_cast<std::uint64_t>(value));
   }

@@ -91,11 +91,10 @@ PgSession prepare(TempPostgres& server) {
   return session;
 }
 
-}  // namespace
-
-TEST_CASE("counters of every shape go from PostgreSQL to PostgreSQL", "[cutover][server]") {
-  TempPostgres source;
-  TempPostgres target;
+/// Counters of every shape.
+void between_postgres(TempPostgres::Release release) {
+  TempPostgres source({.release = release});
+  TempPostgres target({.release = release});
   PgSession here = prepare(source);
   here.sql(
       "CREATE TABLE shop.always (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text);"
@@ -187,6 +186,16 @@ TEST_CASE("counters of every shape go from PostgreSQL to PostgreSQL", "[cutover]
   CHECK(task.stop().code == 0);
 }
 
+}  // namespace
+
+TEST_CASE("counters of every shape go from PostgreSQL to PostgreSQL", "[cutover][server]") {
+  between_postgres(TempPostgres::Release::installed);
+}
+TEST_CASE("counters of every shape go from PostgreSQL 18 to PostgreSQL 18",
+          "[cutover][server][bootstrap]") {
+  between_postgres(TempPostgres::Release::v18);
+}
+
 TEST_CASE("a cutover waits for a running task and looks into the log of a stopped one",
           "[cutover][server]") {
   TempPostgres source;
@@ -260,7 +269,9 @@ TEST_CASE("counters go from MariaDB to PostgreSQL, also of columns that are no i
       "CREATE TABLE shop.big (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, v INT); CREATE TABLE "
       "shop.old (id INT AUTO_INCREMENT PRIMARY KEY, v INT); CREATE TABLE shop.word (code "
       "VARCHAR(10) PRIMARY KEY); CREATE SEQUENCE shop.order_no START WITH 500 INCREMENT BY -2 "
-      "MINVALUE -100 MAXVALUE 1000; CREATE SEQUENCE shop.left_out");
+      "MINVALUE -100 MAXVALUE 1000; CREATE SEQUENCE shop.left_out; CREATE SEQUENCE shop.`a``b`; "
+      "CREATE TABLE shop.drawn (id INT DEFAULT NEXT VALUE FOR shop.`a``b` PRIMARY KEY, v INT); "
+      "INSERT INTO shop.drawn (v) VALUES (1)");
   for (const char* table : {"item", "big", "old"}) {
     source.sql(
         fmt::format("INSERT INTO shop.{0} (v) VALUES (1), (2), (3); DELETE FROM shop.{0} "
@@ -281,15 +292,16 @@ exclude = ["shop.left_out"]
 
   const json first = document(task, {"--yes", "--margin", "10"});
   CHECK(ids(first) == std::vector<std::string>{"cutover.no-counter", "cutover.no-counter",
+                                               "cutover.no-counter",
                                                "cutover.sequence-not-selected"});
-  CHECK(first.at("set") == 2);
+  CHECK(first.at("set") == 3);
   CHECK(counter(first, "shop.item.id").at("set_next") == 14);
   CHECK(counter(first, "shop.big.id").at("action") == "missing");
   CHECK(counter(first, "shop.order_no").at("set_next") == 480);
   CHECK_THROWS(there.sql("INSERT INTO shop.big (v) VALUES (9)"));
 
   const json second = document(task, {"--yes", "--margin", "10", "--make-identity"});
-  CHECK(second.at("set") == 2);
+  CHECK(second.at("set") == 3);
   CHECK(ids(second) == std::vector<std::string>{"cutover.sequence-not-selected"});
   for (const char* table : {"item", "big", "old"}) {
     CHECK(there.value(fmt::format("INSERT INTO shop.{} (v) VALUES (9) RETURNING id", table)) ==
@@ -298,6 +310,9 @@ exclude = ["shop.left_out"]
   }
   CHECK(there.value("SELECT nextval('shop.order_no')") == "480");
   CHECK(there.value("SELECT nextval('shop.order_no')") == "478");
+  // The source has put a thousand numbers aside.
+  CHECK(there.value("INSERT INTO shop.drawn (v) VALUES (9) RETURNING id") == "1011");
+  CHECK(there.value("SELECT nextval('shop.\"a`b\"')") == "1011");
   // The task goes on with what counts by itself now.
   source.sql("INSERT INTO shop.big (v) VALUES (4)");
   REQUIRE(

@@ -4,17 +4,21 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 
 #include "base/error.h"
 #include "mapping/rules.h"
 #include "model/counter.h"
 #include "model/task.h"
 #include "registry/registry.h"
+#include "store/state_store.h"
+#include "support/temp_dir.h"
 
 using namespace weir;
 using ops::CounterStep;
@@ -276,4 +280,53 @@ TEST_CASE("a name that is no table's goes where the rules would put a table", "[
   CHECK(target_names(task, names, "") == Names{TableName{"dw", "shop_order_no"}, std::nullopt,
                                                TableName{"crm", "ticket"}, std::nullopt});
   CHECK(target_names(task, names, "main")[0] == TableName{"main", "shop_order_no"});
+}
+
+namespace {
+
+/// A source of a kind that hands out no numbers; it is asked nothing else.
+class Numberless final : public Source {
+ public:
+  std::string version() override { throw bug("not asked"); }
+  Identity identity() override { throw bug("not asked"); }
+  std::vector<TableName> tables() override { throw bug("not asked"); }
+  std::vector<Table> describe(std::span<const TableName>) override { throw bug("not asked"); }
+  std::vector<Finding> preflight(const Task&, std::span<const TablePlan>, bool) override {
+    throw bug("not asked");
+  }
+  void prepare(std::span<const TablePlan>) override { throw bug("not asked"); }
+  Offset start_offset() override { throw bug("not asked"); }
+  std::optional<Finding> can_resume(const Offset&, const Identity&) override {
+    throw bug("not asked");
+  }
+  bool reached(const Offset&, const Offset&) const override { throw bug("not asked"); }
+  std::unique_ptr<RowReader> open_rows() override { throw bug("not asked"); }
+  std::unique_ptr<ChangeReader> open_changes(const Offset&, std::span<const TablePlan>) override {
+    throw bug("not asked");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a kind without counters refuses a cutover with 9", "[cutover]") {
+  const test::TempDir folder;
+  const std::unique_ptr<StateStore> store = open_state(folder.path(), false);
+  const std::unique_ptr<Engine> engine = open_engine(folder.path());
+  store->put_task("shop", "/nowhere/shop.toml");
+  Task task;
+  task.name = "shop";
+  task.source.kind = "queue";
+  Numberless source;
+  const std::unique_ptr<Target> target = target_of("sqlite");
+  const auto outcome = [&](const Task& which) -> std::string {
+    try {
+      ops::plan_cutover(which, {}, source, *target, *store, *engine);
+    } catch (const Error& error) {
+      return fmt::format("{} {}", static_cast<int>(error.code()), error.id());
+    }
+    return "";
+  };
+  CHECK(outcome(task) == "9 cutover.source-kind");
+  task.name = "other";
+  CHECK(outcome(task) == "8 task.unknown");
 }

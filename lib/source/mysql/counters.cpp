@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,28 +30,83 @@ CounterNumber largest_of(std::string_view column_type) {
   return (CounterNumber{1} << (is_unsigned ? bits : bits - 1)) - 1;
 }
 
+/// Where a sequence of MariaDB stands; empty if there is none of that name.
+std::optional<CounterState> read_sequence(MysqlConnection& connection, const TableName& name) {
+  const auto rows = connection.query(
+      fmt::format("SELECT next_not_cached_value, increment, minimum_value, maximum_value, "
+                  "cycle_option FROM {}.{}",
+                  mysql_identifier(name.schema), mysql_identifier(name.table)));
+  if (rows.empty()) return {};
+  const auto number = [&](std::size_t i) { return parse_counter_number(rows[0][i].value_or("0")); };
+  CounterState state;
+  state.next = number(0);
+  state.increment = number(1) == 0 ? 1 : number(1);
+  state.smallest = number(2);
+  state.largest = number(3);
+  state.cycles = number(4) != 0;
+  state.own_bounds = state.goes_down() ? state.largest != -1 || state.smallest != -kLargest
+                                       : state.smallest != 1 || state.largest != kLargestOfSequence;
+  return state;
+}
+
+/// The sequence in a default as MariaDB shows it: nextval(`shop`.`order_no`).
+std::optional<TableName> drawn_from(std::string_view text) {
+  constexpr std::string_view kBegin = "nextval(";
+  if (!text.starts_with(kBegin) || !text.ends_with(')')) return {};
+  text.remove_prefix(kBegin.size());
+  text.remove_suffix(1);
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '.') continue;
+    if (text[at] != '`') return {};
+    std::string& part = parts.emplace_back();
+    for (++at; at < text.size(); ++at) {
+      if (text[at] == '`' && (at + 1 == text.size() || text[++at] != '`')) break;
+      part += text[at];
+    }
+  }
+  if (parts.size() != 2) return {};
+  return TableName{parts[0], parts[1]};
+}
+
 void read_columns(MysqlConnection& connection, const std::string& schema,
                   const std::set<std::string>& tables, std::vector<Counter>& out) {
   const std::string condition = "table_schema = " + connection.quote(schema);
-  std::map<std::string, Counter> found;
+  std::map<std::string, CounterNumber> next;
+  std::vector<Counter> found;
   for (const auto& row : connection.query(
-           "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE " +
-           condition + " AND extra LIKE '%auto_increment%'")) {
-    const std::string table = row[0].value_or("");
-    if (!tables.contains(table)) continue;
-    Counter& counter = found[table];
-    counter.name = {schema, table};
+           "SELECT table_name, column_name, column_type, extra LIKE '%auto_increment%', "
+           "column_default FROM information_schema.columns WHERE " +
+           condition +
+           " AND (extra LIKE '%auto_increment%' OR column_default LIKE 'nextval(%') ORDER BY "
+           "table_name, ordinal_position")) {
+    Counter counter;
+    counter.name = {schema, row[0].value_or("")};
+    if (!tables.contains(counter.name.table)) continue;
     counter.column = row[1].value_or("");
-    counter.state.largest = largest_of(row[2].value_or(""));
+    if (row[3] == "1") {
+      counter.state.largest = largest_of(row[2].value_or(""));
+    } else {
+      const auto sequence =
+          connection.is_mariadb() ? drawn_from(row[4].value_or("")) : std::nullopt;
+      const auto state = sequence ? read_sequence(connection, *sequence) : std::nullopt;
+      if (!state) continue;
+      counter.sequence = *sequence;
+      counter.state = *state;
+    }
+    found.push_back(std::move(counter));
   }
   if (found.empty()) return;
   for (const auto& row : connection.query(
            "SELECT table_name, auto_increment FROM information_schema.tables WHERE " + condition)) {
-    const auto at = found.find(row[0].value_or(""));
     // A table that never counted may tell nothing.
-    if (at != found.end() && row[1]) at->second.state.next = parse_counter_number(*row[1]);
+    if (row[1]) next[row[0].value_or("")] = parse_counter_number(*row[1]);
   }
-  for (auto& [table, counter] : found) out.push_back(std::move(counter));
+  for (Counter& counter : found) {
+    const auto at = next.find(counter.name.table);
+    if (counter.sequence.table.empty() && at != next.end()) counter.state.next = at->second;
+    out.push_back(std::move(counter));
+  }
 }
 
 void read_sequences(MysqlConnection& connection, const std::string& schema,
@@ -61,23 +117,7 @@ void read_sequences(MysqlConnection& connection, const std::string& schema,
            connection.quote(schema) + " ORDER BY table_name")) {
     Counter counter;
     counter.name = {schema, row[0].value_or("")};
-    const auto values = connection.query(
-        fmt::format("SELECT next_not_cached_value, increment, minimum_value, maximum_value, "
-                    "cycle_option FROM {}.{}",
-                    mysql_identifier(schema), mysql_identifier(counter.name.table)));
-    if (values.empty()) continue;  // it was dropped meanwhile
-    const auto number = [&](std::size_t i) {
-      return parse_counter_number(values.front()[i].value_or("0"));
-    };
-    CounterState& state = counter.state;
-    state.next = number(0);
-    state.increment = number(1) == 0 ? 1 : number(1);
-    state.smallest = number(2);
-    state.largest = number(3);
-    state.cycles = number(4) != 0;
-    state.own_bounds = state.goes_down()
-                           ? state.largest != -1 || state.smallest != -kLargest
-                           : state.smallest != 1 || state.largest != kLargestOfSequence;
+    counter.state = read_sequence(connection, counter.name).value_or(CounterState{});
     out.push_back(std::move(counter));
   }
 }

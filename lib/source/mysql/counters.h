@@ -10,7 +10,8 @@
 
 namespace weir::mysql {
 
-/// Source::counters(): AUTO_INCREMENT columns, and MariaDB's sequences.
+/// Source::counters(): AUTO_INCREMENT columns, and MariaDB's sequences with the columns whose
+/// default draws from one.
 std::vector<Counter> read_counters(MysqlConnection& connection, std::span<const TablePlan> plans);
 
 }  // namespace weir::mysql
