@@ -156,7 +156,9 @@ ExitCode cutover(Session& session, const Backends& backends) {
   const std::unique_ptr<Source> source = backends.open_source(task);
   const std::unique_ptr<Target> target = backends.open_target(task);
 
+  session.say("checking that the target has everything that the source does");
   ops::CutoverPlan plan = ops::plan_cutover(task, request, *source, *target, *store, *engine);
+  session.say(fmt::format("it has everything up to {}", plan.log_end.text));
   if (!session.json()) session.print(steps_text(plan.steps));
   session.report(plan.findings, Stream::err);
   const std::size_t count = plan.to_set();
@@ -182,6 +184,7 @@ ExitCode cutover(Session& session, const Backends& backends) {
   } else {
     session.say(count == 0 ? "there is nothing to set"
                            : fmt::format("{} set", counters_text(plan.to_set())));
+    if (plan.running) session.hint("weir sync stop " + task.name);
   }
 
   Json counters = Json::array();

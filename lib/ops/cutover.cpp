@@ -54,15 +54,27 @@ std::optional<Finding> find_gap(const Task& task, const Recovered& recovered,
   const std::string wait = fmt::format("weir sync start {} --wait caught-up", task.name);
   std::map<TableName, const TableProgress*> known;
   for (const TableProgress& table : recovered.tables) known.emplace(table.source, &table);
+  std::vector<std::string> unknown;
   std::vector<std::string> behind;
   std::vector<std::string> inconsistent;
   for (const TablePlan& plan : plans) {
     const auto at = known.find(plan.source.name);
-    if (at == known.end() || !at->second->full_done) {
+    if (at == known.end()) {
+      unknown.push_back(plan.source.name.text());
+    } else if (!at->second->full_done) {
       behind.push_back(plan.source.name.text());
     } else if (!at->second->unique_done) {
       inconsistent.push_back(plan.source.name.text());
     }
+  }
+  if (!unknown.empty()) {
+    return finding(
+        "cutover.table-unknown", Severity::critical,
+        fmt::format("the task selects {}, and has not begun with it", shown(unknown)),
+        "a table that appears on the source joins the task with its next start",
+        fmt::format("{}{}, or exclude it in the table rule",
+                    status.engine.running ? fmt::format("weir sync stop {} && ", task.name) : "",
+                    wait));
   }
   if (!behind.empty()) {
     return finding("cutover.table-behind", Severity::critical,
@@ -161,6 +173,8 @@ Recovered wait_until_caught_up(const Task& task, std::span<const TablePlan> plan
       if (gap) throw refusal(*gap);
       return std::move(*recovered);
     }
+    // Nothing that a running task does mends that.
+    if (gap->id == "cutover.table-unknown") throw refusal(*gap);
     if (Clock::now() >= deadline) throw refusal(*gap);
     std::this_thread::sleep_for(kLookEvery);
   }
@@ -208,10 +222,6 @@ std::optional<CounterPlace> place_of(const Counter& counter, std::span<const Tab
   return {};
 }
 
-std::string source_text(const Counter& counter) {
-  return counter.column.empty() ? counter.name.text() : counter.name.text() + "." + counter.column;
-}
-
 /// What an operator should know of the steps, beside the steps themselves.
 std::vector<Finding> judge_steps(const std::vector<CounterStep>& steps) {
   std::vector<Finding> out;
@@ -231,13 +241,13 @@ std::vector<Finding> judge_steps(const std::vector<CounterStep>& steps) {
                                     : "an INSERT without this column will fail there",
           fix.empty() ? "give it a counter by hand, or see that every INSERT brings its number"
                       : fix,
-          "", source_text(step.source)));
+          "", step.source.name.text()));
     }
     if (step.used_up) {
       out.push_back(finding("cutover.used-up", Severity::warning,
                             fmt::format("{} has no numbers left", name),
                             "its next INSERT will be refused, as on the source",
-                            "give the column a wider type", "", source_text(step.source)));
+                            "give the column a wider type", "", step.source.name.text()));
     }
     if (step.found.kind == FoundCounter::Kind::counts &&
         step.found.wanted.increment != step.source.state.increment) {
@@ -247,7 +257,7 @@ std::vector<Finding> judge_steps(const std::vector<CounterStep>& steps) {
                               to_string(step.found.wanted.increment)),
                   fmt::format("the source counts by {}, which this target's counters cannot",
                               to_string(step.source.state.increment)),
-                  "nothing, unless somebody relies on it", "", source_text(step.source)));
+                  "nothing, unless somebody relies on it", "", step.source.name.text()));
     }
     if (!step.source.column.empty() && !step.source.sequence.table.empty()) {
       users[step.source.sequence].insert(name);
@@ -402,7 +412,7 @@ CounterStep plan_counter(Counter source, CounterPlace place, FoundCounter found,
                       "this one and the usual margin for the others; or give the column a wider "
                       "type",
                       to_string(fits), step.source.name.text()),
-          fmt::format("margin {}", request.margin), source_text(step.source)));
+          fmt::format("margin {}", request.margin), step.source.name.text()));
     }
     // It begins anew, and so does the margin.
     const CounterNumber period =

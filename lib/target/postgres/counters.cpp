@@ -72,18 +72,15 @@ void shape(FoundCounter& found, const CounterState& like, CounterNumber most) {
   found.reshape = !same_shape(found.state, found.wanted);
 }
 
-/// The first number that a sequence can be told to give; the bounds are checked even if the one
-/// before was the last.
+/// The number of the sequence that is nearest to `next`: the server takes none beyond the bounds.
 CounterNumber within(const CounterState& state, CounterNumber next) {
   return std::clamp(next, state.smallest, state.largest);
 }
 
 std::string options(const CounterState& state, CounterNumber next) {
   std::string out = fmt::format("START WITH {}", to_string(within(state, next)));
-  const CounterNumber usual_smallest = 1;
   if (state.increment != 1) out += " INCREMENT BY " + to_string(state.increment);
-  const bool down = state.goes_down();
-  if (state.own_bounds && (down || state.smallest != usual_smallest)) {
+  if (state.own_bounds && (state.goes_down() || state.smallest != 1)) {
     out += " MINVALUE " + to_string(state.smallest);
   }
   if (state.own_bounds) out += " MAXVALUE " + to_string(state.largest);
