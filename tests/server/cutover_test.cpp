@@ -500,15 +500,20 @@ TEST_CASE("counters go from PostgreSQL to MariaDB", "[cutover][server]") {
       fmt::format("[target]\nkind = \"mysql\"\nhost = \"{}\"\nport = {}\nuser = \"weir\"\npassword "
                   "= {}\ntls = \"off\"\n",
                   target.host(), target.port(), password),
-      {.rest = kShop});
+      {.rest = R"(
+[[table]]
+match = "shop.item"
+target = "shop.thing"
+columns = { rename = { id = "number" } }
+)" + kShop});
   start(task);
   const json done = document(task, {"--yes", "--margin", "100"});
   CHECK(ids(done) == std::vector<std::string>{"cutover.increment", "cutover.no-counter"});
-  CHECK(counter(done, "shop.item.id").at("set_next") == 110);
+  CHECK(counter(done, "shop.thing.number").at("set_next") == 110);
   CHECK(counter(done, "shop.order_no").at("set_next") == 170);
-  target.sql("INSERT INTO shop.item (v) VALUES (9)");
-  CHECK(target.value("SELECT MAX(id) FROM shop.item") == "110");
-  CHECK(target.value("SELECT COUNT(*) FROM shop.item") == "6");
+  target.sql("INSERT INTO shop.thing (v) VALUES (9)");
+  CHECK(target.value("SELECT MAX(number) FROM shop.thing") == "110");
+  CHECK(target.value("SELECT COUNT(*) FROM shop.thing") == "6");
   CHECK(target.value("SELECT NEXT VALUE FOR shop.order_no") == "170");
   CHECK(counter(document(task, {"--yes", "--margin", "100"}), "shop.order_no").at("action") ==
         "kept");
@@ -543,7 +548,8 @@ TEST_CASE("counters go from MariaDB to MariaDB", "[cutover][server]") {
 }
 
 TEST_CASE("counters go from MySQL 9 to MySQL 9 and to PostgreSQL", "[cutover][server][bootstrap]") {
-  TempMySql source;
+  const bool gtid = GENERATE(true, false);
+  TempMySql source({.gtid = gtid});
   source.sql(
       "CREATE DATABASE shop; CREATE TABLE shop.item (id INT AUTO_INCREMENT PRIMARY KEY, v INT); "
       "CREATE TABLE shop.empty (id INT AUTO_INCREMENT PRIMARY KEY, v INT); INSERT INTO shop.item "
@@ -562,6 +568,11 @@ TEST_CASE("counters go from MySQL 9 to MySQL 9 and to PostgreSQL", "[cutover][se
     CHECK(target.value("SELECT MAX(id) FROM shop.empty") == "1001");
     CHECK(target.value("SELECT COUNT(*) FROM shop.item") == "3");
     CHECK(task.stop().code == 0);
+
+    source.sql("CREATE DATABASE other; CREATE TABLE other.noise (id INT PRIMARY KEY)");
+    CHECK(document(task, {"--dry-run"}).at("running") == false);
+    source.sql("UPDATE shop.item SET v = 7 WHERE id = 1");
+    check_refused(task, {"--yes"}, "cutover.behind");
   }
   SECTION("to PostgreSQL") {
     TempPostgres target;
