@@ -101,6 +101,10 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"source", "publication", KeyType::text, false, "", "\"weir_shop\"", "", 0, 0,
      "publication of the task on a PostgreSQL server; named as the slot would be if it is not "
      "given"},
+    {"source", "ddl_capture", KeyType::choice, false, "\"rows\"", "\"triggers\"", "rows, triggers",
+     0, 0,
+     "how changes of definition are seen on a PostgreSQL server: by the rows that follow them, or "
+     "by event triggers that a superuser installs there"},
 
     {"target", "kind", KeyType::kind, true, "", "\"postgres\"", "", 0, 0,
      "what to write to: postgres, mysql, which stands for MariaDB too, or sqlite"},
@@ -758,6 +762,7 @@ void read_endpoint(const Context& context, Section section, Endpoint& out) {
     read_heartbeat(section, out);
     section.text("slot", out.slot, is_slot);
     section.text("publication", out.publication);
+    section.choice("ddl_capture", out.ddl_triggers);
   }
   if (name == "target") section.text("control_schema", out.control_schema);
 

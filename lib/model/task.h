@@ -45,6 +45,7 @@ struct Endpoint {
   /// the task's name.
   std::string slot;
   std::string publication;
+  bool ddl_triggers = false;  ///< changes of definition are logged by event triggers
   FilePlace place;
 };
 

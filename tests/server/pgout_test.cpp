@@ -708,6 +708,113 @@ void log_view(TempPostgres::Release which) {
   CHECK(refuses({source.from.text(), false, false}) == "postgres.slot-missing");
 }
 
+/// Event triggers see what no row shows, and see it at its place.
+void ddl_triggers(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TABLE t (id int PRIMARY KEY, gone int, a text, b text); ALTER TABLE t DROP gone; "
+      "CREATE TABLE m (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE m1 PARTITION "
+      "OF m FOR VALUES FROM (0) TO (10); CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (10) "
+      "TO (20); GRANT ALL ON SCHEMA public TO weir; ALTER TABLE t OWNER TO weir");
+  Follower source(server, {"t", "m"});
+  source.task.source.ddl_triggers = true;
+  source.task.source.user = "weir";
+  server.sql("ALTER ROLE weir REPLICATION");
+  try {
+    source.open();
+    FAIL("a plain role has made an event trigger");
+  } catch (const Error& error) {
+    CHECK(error.id() == "postgres.ddl-triggers");
+    CHECK_THAT(error.fix(), Catch::Contains("CREATE EVENT TRIGGER weir_ddl_end"));
+    // What it says is to be run is what it wants.
+    const std::string fix = error.fix();
+    server.sql(fix.substr(fix.find("CREATE SCHEMA")));
+  }
+  source.open();
+  source.close();
+  source.task.source.user = "postgres";
+
+  // Whoever owns a table changes it, in whatever session settings, and is not disturbed.
+  PgSession owner = server.session("weir");
+  owner.sql(
+      "SET TimeZone = 'Asia/Tokyo'; SET standard_conforming_strings = off; SET bytea_output = "
+      "'escape'");
+  const auto texts = [&] {
+    Lines out;
+    for (const SchemaChange& change : std::exchange(source.sink.changes, {})) {
+      out.push_back(fmt::format("{} {} {}", to_string(change.kind), change.table.table,
+                                change.definition == nullptr ? change.sql : text_of(change)));
+    }
+    return out;
+  };
+  // The last column renamed, where an older one is gone: rows alone could not tell.
+  owner.sql("ALTER TABLE t RENAME b TO c");
+  owner.sql(
+      "ALTER TABLE t ADD at timestamptz DEFAULT '2026-01-02 00:00:00+09', ADD data bytea "
+      "DEFAULT '\\\\x41ff'");
+  owner.sql("ALTER TABLE t ALTER a SET DEFAULT 'x'");
+  source.read_all();
+  CHECK(texts() == Lines{"alter_column t id:integer:0 a:text:1 c:text:2",
+                         "add_column t id:integer:0 a:text:1 c:text:2 at:timestamp with time "
+                         "zone:new=2026-01-01 15:00:00 data:bytea:new=A\xff"});
+  owner.sql("INSERT INTO t VALUES (1, 'x')");
+  source.read_all();
+
+  // Long gone by the time that it is read.
+  owner.sql("ALTER TABLE t ADD short int DEFAULT 7");
+  owner.sql("INSERT INTO t (id, short) VALUES (2, 8)");
+  owner.sql("ALTER TABLE t DROP short");
+  owner.sql("BEGIN; ALTER TABLE t DROP data, ADD other text; ROLLBACK");
+  owner.sql(
+      "BEGIN; SAVEPOINT s; ALTER TABLE t DROP data; ROLLBACK TO s; ALTER TABLE t DROP at, ADD "
+      "z text; COMMIT");
+  CHECK(source.read_all() == Lines{"add_column t", "begin",
+                                   "insert 0 2,x,NULL,2026-01-01 15:00:00,A\xff,8", "commit",
+                                   "drop_column t", "drop_column t", "add_column t"});
+  CHECK(texts() ==
+        Lines{"add_column t id:integer:0 a:text:1 c:text:2 at:timestamp with time zone:3 "
+              "data:bytea:4 short:integer:new=7",
+              "drop_column t id:integer:0 a:text:1 c:text:2 at:timestamp with time zone:3 "
+              "data:bytea:4",
+              "drop_column t id:integer:0 a:text:1 c:text:2 data:bytea:4",
+              "add_column t id:integer:0 a:text:1 c:text:2 data:bytea:3 z:text:new=NULL"});
+
+  // Partitions: new ones that are empty bring nothing; what comes or goes with rows is told.
+  server.sql("CREATE TABLE m3 PARTITION OF m FOR VALUES FROM (20) TO (30)");
+  server.sql(
+      "CREATE TABLE m4 (id int NOT NULL); ALTER TABLE m ATTACH PARTITION m4 FOR VALUES FROM "
+      "(30) TO (40)");
+  server.sql("INSERT INTO m VALUES (25)");
+  CHECK(source.read_all() == Lines{"create_table m4", "begin", "insert 1 25", "commit"});
+  server.sql("CREATE TABLE m5 AS SELECT 45 AS id; ALTER TABLE m5 ALTER id SET NOT NULL");
+  server.sql("ALTER TABLE m ATTACH PARTITION m5 FOR VALUES FROM (40) TO (50)");
+  server.sql("ALTER TABLE m DETACH PARTITION m1");
+  server.sql("DROP TABLE m3");
+  source.sink.changes.clear();
+  CHECK(source.read_all() == Lines{"create_table m5", "drop_rows m", "drop_rows m", "drop_rows m"});
+  CHECK(source.sink.changes.back().sql == "DROP TABLE m3");
+  source.sink.changes.clear();
+
+  // Made again under its name and with its type, without a row that shows it.
+  owner.sql("ALTER TABLE t DROP z, ADD z text DEFAULT 'new'");
+  source.read_all();
+  REQUIRE(source.sink.changes.size() == 1);
+  CHECK_THAT(source.sink.changes[0].unreadable, Catch::Contains("z was dropped and made again"));
+  source.sink.changes.clear();
+  owner.sql("ALTER TABLE t RENAME TO u");
+  owner.sql("DROP TABLE u");
+  CHECK(source.read_all() == Lines{"rename_table t", "drop_table t"});
+  // For people the statements are there as well.
+  source.reader.reset();
+  LogLines shown;
+  const auto log = weir::pgsource::open_slot_log(
+      source.task, {source.slot("confirmed_flush_lsn"), false, false});
+  while (log->read(shown) == weir::LogReader::Read::event) {
+  }
+  CHECK(std::count(shown.lines.begin(), shown.lines.end(), "statement public.m3 DROP TABLE m3") ==
+        1);
+}
+
 /// What stands in the way of a reader is told by name.
 void refusals(TempPostgres::Release which) {
   TempPostgres server(release(which));
@@ -893,4 +1000,12 @@ TEST_CASE("PostgreSQL 15: a prepared transaction comes once it is decided", "[pg
 
 TEST_CASE("PostgreSQL 18: a prepared transaction comes once it is decided", "[pgout][bootstrap]") {
   prepared_transactions(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: event triggers tell what no row shows", "[pgout]") {
+  ddl_triggers(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: event triggers tell what no row shows", "[pgout][bootstrap]") {
+  ddl_triggers(TempPostgres::Release::v18);
 }

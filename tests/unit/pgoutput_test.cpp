@@ -241,6 +241,16 @@ TEST_CASE("a truncation names its tables and options", "[pgout]") {
   CHECK(id_of([&] { read_truncate(lie); }) == "postgres.malformed-message");
 }
 
+TEST_CASE("a message of somebody has a prefix and a content", "[pgout]") {
+  const std::string message =
+      Bytes('M').letter('\1').u64(0x100).name("weir.ddl").u32(2).letter('{').letter('}').text();
+  const TextMessage text = read_text(message);
+  CHECK(text.transactional);
+  CHECK(text.prefix == "weir.ddl");
+  CHECK(text.content == "{}");
+  refuses_other_lengths(message, [](std::string& m) { read_text(m); });
+}
+
 TEST_CASE("a message of an unknown kind is refused by name", "[pgout]") {
   for (const char kind : {'P', 'K', 'r', 'b', 'p', 'x', '\0'}) {
     CHECK(id_of([&] { message_kind(std::string(1, kind)); }) == "postgres.unknown-message");

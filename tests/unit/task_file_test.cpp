@@ -218,6 +218,7 @@ TEST_CASE("every key that is not required has the default that the table of keys
     CHECK(x.server_id == y.server_id);
     CHECK(x.slot == y.slot);
     CHECK(x.publication == y.publication);
+    CHECK(x.ddl_triggers == y.ddl_triggers);
     CHECK(x.password.kind == y.password.kind);
   }
   REQUIRE(told.tables.size() == 1);
@@ -268,6 +269,7 @@ TEST_CASE("the table of keys is whole: its examples are a file, its rows are des
   CHECK(task.source.server_id == 4711);
   CHECK(task.source.slot == "weir_shop");
   CHECK(task.source.publication == "weir_shop");
+  CHECK(task.source.ddl_triggers);
   CHECK(task.full.rate_bytes == 20'000'000);
   CHECK(task.types.tinyint1_as_boolean);
   CHECK(task.types.zero_dates.kind == ZeroDatePolicy::Kind::null);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "model/finding.h"
 #include "source/postgres/catalog.h"
+#include "source/postgres/ddl_trigger.h"
 #include "source/postgres/slot.h"
 #include "source/postgres/transaction_buffer.h"
 #include "source/postgres/value.h"
@@ -27,6 +28,23 @@ constexpr std::size_t kStreamedMemory = std::size_t{256} << 10;
 /// So much of a transaction is handed over at a time, so that somebody who stops the task does not
 /// wait for all of it.
 constexpr std::size_t kReplayBytes = std::size_t{1} << 20;
+
+std::uint32_t id_of(std::string_view text) {
+  std::uint32_t out = 0;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
+
+/// A column that is there although one of its name was dropped in the transaction; "" if none is.
+std::string made_again(std::span<const CatalogueColumn> columns) {
+  for (const CatalogueColumn& gone : columns) {
+    const auto is_again = [&](const CatalogueColumn& column) {
+      return !column.dropped && column.name == gone.name;
+    };
+    if (gone.dropped_now && std::any_of(columns.begin(), columns.end(), is_again)) return gone.name;
+  }
+  return "";
+}
 
 TableName name_of(const RelationMessage& message) { return {message.schema, message.table}; }
 
@@ -68,6 +86,7 @@ struct PgChangeReader::Transaction {
   /// Definitions and truncations, which must be known before its first row is handed over.
   std::vector<std::pair<std::uint64_t, RelationMessage>> relations;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> truncates;
+  std::vector<std::pair<std::uint64_t, DdlMessage>> ddl;
   /// Where the first change of each subtransaction is, by id. Ids grow with time, and a
   /// subtransaction's own ones are greater than its own.
   std::vector<std::pair<std::uint32_t, std::uint64_t>> subtransactions;
@@ -123,16 +142,17 @@ void PgChangeReader::ask_catalogue(const Task& task, Lsn from) {
                 "was dropped",
                 "start the task anew with empty target tables, or correct source.publication");
   }
+  if (task.source.ddl_triggers) ensure_ddl_triggers(connection);
   const PgResult ids = connection.query(
       "SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = "
       "c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_'");
   for (std::size_t i = 0; i < ids.rows(); ++i) {
     const auto found = tables_.find({std::string(ids.text(i, 0)), std::string(ids.text(i, 1))});
     if (found == tables_.end()) continue;
-    const std::string_view id = ids.text(i, 2);
-    std::from_chars(id.data(), id.data() + id.size(), found->second->relation);
+    found->second->relation = id_of(ids.text(i, 2));
     by_id_[found->second->relation] = found->second.get();
   }
+  if (task.source.ddl_triggers) find_partitions(connection);
   for (const auto& [table, selected] : tables_) {
     // One that was dropped or renamed meanwhile has its last changes in the log all the same.
     if (selected->relation == 0 || publication->tables.contains(table)) continue;
@@ -143,6 +163,17 @@ void PgChangeReader::ask_catalogue(const Task& task, Lsn from) {
                 fmt::format("ALTER PUBLICATION {} ADD TABLE {}, and start the task anew if the "
                             "table was changed while it was out",
                             pg_identifier(name), qualified(table)));
+  }
+}
+
+void PgChangeReader::find_partitions(PgConnection& connection) {
+  const PgResult rows = connection.query(
+      "SELECT c.oid, t.relid::oid FROM pg_class c, pg_partition_tree(c.oid) t WHERE c.relkind = "
+      "'p' "
+      "AND NOT c.relispartition AND t.relid <> c.oid");
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    const auto root = by_id_.find(id_of(rows.text(i, 0)));
+    if (root != by_id_.end()) partitions_[id_of(rows.text(i, 1))] = root->second;
   }
 }
 
@@ -221,9 +252,14 @@ void PgChangeReader::take(std::string_view message, ChangeSink& sink) {
       const std::uint32_t xid = streamed_xid(message);
       return keep(kind, message.substr(1 + kStreamedXidSize), xid);
     }
+    case Message::text: {
+      if (!task_.source.ddl_triggers || !in_transaction) return;
+      if (block_ == nullptr) return keep(kind, message.substr(1), 0);
+      const std::uint32_t xid = streamed_xid(message);
+      return keep(kind, message.substr(1 + kStreamedXidSize), xid);
+    }
     case Message::origin:
     case Message::type:
-    case Message::text:
       return;
   }
 }
@@ -240,8 +276,15 @@ void PgChangeReader::keep(Message kind, std::string_view body, std::uint32_t xid
     if (at == known.end() || at->first != xid) known.insert(at, {xid, place});
   }
   transaction.buffer.append(static_cast<char>(kind), body);
-  if (kind != Message::relation && kind != Message::truncate) return;
+  const bool ahead =
+      kind == Message::relation || kind == Message::truncate || kind == Message::text;
+  if (!ahead) return;
   const std::string whole = static_cast<char>(kind) + std::string(body);
+  if (kind == Message::text) {
+    const TextMessage text = read_text(whole);
+    if (text.transactional && text.prefix == kDdlPrefix) keep_ddl(transaction, place, text.content);
+    return;
+  }
   if (kind == Message::truncate) {
     for (const std::uint32_t id : read_truncate(whole).relations) {
       transaction.truncates.emplace_back(place, id);
@@ -277,6 +320,7 @@ void PgChangeReader::abort(const StreamAbortMessage& message) {
   const auto is_gone = [place](const auto& entry) { return entry.first >= place; };
   std::erase_if(transaction.relations, is_gone);
   std::erase_if(transaction.truncates, is_gone);
+  std::erase_if(transaction.ddl, is_gone);
 }
 
 void PgChangeReader::begin_replay(std::unique_ptr<Transaction> transaction,
@@ -294,7 +338,103 @@ PgConnection& PgChangeReader::catalogue() {
   return *catalogue_;
 }
 
+void PgChangeReader::keep_ddl(Transaction& transaction, std::uint64_t place,
+                              std::string_view content) {
+  DdlMessage message = read_ddl_message(content);
+  const auto is_ours = [this](std::uint32_t id) {
+    return by_id_.contains(id) || partitions_.contains(id);
+  };
+  const auto table = by_id_.find(message.table);
+  if (message.kind == DdlMessage::Kind::definition && table != by_id_.end()) {
+    // As if rows of this form followed.
+    RelationMessage relation;
+    relation.id = message.table;
+    relation.schema = message.schema;
+    relation.table = message.name;
+    relation.identity = 'n';
+    const std::vector<Column>& known = table->second->plan->source.columns;
+    for (const ColumnFacts& column : message.columns) {
+      const bool in_log =
+          !column.generated || std::any_of(known.begin(), known.end(),
+                                           [&](const Column& c) { return c.name == column.name; });
+      if (column.dropped || !in_log) continue;
+      relation.columns.push_back({false, column.name, column.type, column.modifier});
+    }
+    transaction.relations.emplace_back(place, std::move(relation));
+  } else {
+    message.columns.clear();
+  }
+  if (is_ours(message.table) || is_ours(message.root) || message.created) {
+    transaction.ddl.emplace_back(place, std::move(message));
+  }
+}
+
+void PgChangeReader::read_ddl(Transaction& transaction) {
+  std::unordered_map<std::uint32_t, std::map<int, std::string>> dropped;
+  for (auto& [place, message] : transaction.ddl) {
+    const auto own = by_id_.find(message.table);
+    const auto root = by_id_.find(message.root);
+    const auto part = partitions_.find(message.table);
+    SchemaChange change;
+    change.sql = message.sql;
+    change.table = {message.schema, message.name};
+    switch (message.kind) {
+      case DdlMessage::Kind::drop_column:
+        dropped[message.table][message.column] = message.column_name;
+        continue;
+      case DdlMessage::Kind::drop_table:
+        if (own != by_id_.end()) {
+          change.kind = SchemaChange::Kind::drop_table;
+          change.table = own->second->plan->source.name;
+        } else {
+          change.kind = SchemaChange::Kind::drop_rows;
+          change.table = part->second->plan->source.name;
+        }
+        break;
+      case DdlMessage::Kind::definition: {
+        if (root != by_id_.end()) partitions_[message.table] = root->second;
+        const SelectedTable* whole = own != by_id_.end()         ? own->second
+                                     : part != partitions_.end() ? part->second
+                                                                 : nullptr;
+        if (message.moves_partitions && whole != nullptr) {
+          change.kind = SchemaChange::Kind::drop_rows;
+          change.table = whole->plan->source.name;
+        } else if (message.created && message.root == 0 && own == by_id_.end()) {
+          change.kind = SchemaChange::Kind::create_table;
+        } else {
+          continue;
+        }
+        break;
+      }
+    }
+    const auto table = tables_.find(change.table);
+    if (table != tables_.end() && transaction.commit.end <= table->second->since) continue;
+    transaction.pending.push_back(std::move(change));
+  }
+  // How each table is left, with what tells a rename from a new column for sure.
+  for (auto& [place, message] : transaction.ddl) {
+    if (message.columns.empty()) continue;
+    const auto relation =
+        std::find_if(transaction.relations.begin(), transaction.relations.end(),
+                     [at = place](const auto& entry) { return entry.first == at; });
+    if (!has_types(relation->second, types_)) read_types(catalogue(), relation->second, types_);
+    std::vector<CatalogueColumn>& columns = transaction.columns[message.table];
+    columns.clear();
+    const std::map<int, std::string>& now = dropped[message.table];
+    for (ColumnFacts& facts : message.columns) {
+      CatalogueColumn column = catalogue_column(std::move(facts), types_);
+      if (const auto gone = now.find(column.number); gone != now.end()) {
+        column.dropped_now = true;
+        column.name = gone->second;
+      }
+      // One that was gone before was none of the columns that are known.
+      if (!column.dropped || column.dropped_now) columns.push_back(std::move(column));
+    }
+  }
+}
+
 void PgChangeReader::look_ahead(Transaction& transaction) {
+  read_ddl(transaction);
   // How rows are announced last is how the table is left: all rows are handed over like that.
   std::vector<std::uint32_t> done;
   for (auto last = transaction.relations.rbegin(); last != transaction.relations.rend(); ++last) {
@@ -332,8 +472,24 @@ void PgChangeReader::compare(Transaction& transaction, const RelationMessage& re
     return;
   }
   if (!has_types(relation, types_)) read_types(catalogue(), relation, types_);
+  const auto logged = transaction.columns.find(relation.id);
+  if (logged != transaction.columns.end()) {
+    const std::string column = made_again(logged->second);
+    if (!column.empty()) {
+      change.kind = SchemaChange::Kind::alter_column;
+      change.sql = fmt::format("ALTER TABLE {0} DROP COLUMN {1}, ADD COLUMN {1}",
+                               source.name.text(), column);
+      change.unreadable = fmt::format(
+          "the column {} was dropped and made again under its name, so its values are others",
+          column);
+      transaction.pending.push_back(std::move(change));
+      return;
+    }
+  }
   if (fits(source, relation, types_)) return;
-  const auto columns = read_columns(catalogue(), relation.id, types_);
+  const auto columns = logged != transaction.columns.end()
+                           ? logged->second
+                           : read_columns(catalogue(), relation.id, types_);
   for (SchemaChange& found : compare_relation(source, relation, types_, columns)) {
     transaction.pending.push_back(std::move(found));
   }
@@ -345,7 +501,8 @@ void PgChangeReader::look_for_fills(Transaction& transaction, const RelationMess
   for (const auto& [place, relation] : transaction.relations) {
     if (relation.id != last.id || relation == last) continue;
     if (!has_types(relation, types_)) read_types(catalogue(), relation, types_);
-    transaction.columns.try_emplace(last.id, read_columns(catalogue(), last.id, types_));
+    if (transaction.columns.contains(last.id)) continue;
+    transaction.columns.emplace(last.id, read_columns(catalogue(), last.id, types_));
   }
 }
 
@@ -407,6 +564,7 @@ void PgChangeReader::replay(ChangeSink& sink) {
         use_relation(read_relation({message.data(), message.size()}));
         break;
       case Message::truncate:
+      case Message::text:
         break;
       default:
         replay_row(message, sink);

@@ -51,15 +51,19 @@ class PgChangeReader final : public ChangeReader {
   struct Transaction;
 
   void ask_catalogue(const Task& task, Lsn from);
+  void find_partitions(PgConnection& connection);
   void take(std::string_view message, ChangeSink& sink);
   /// Keeps a message of the transaction in hand.
   void keep(Message kind, std::string_view body, std::uint32_t xid);
+  void keep_ddl(Transaction& transaction, std::uint64_t place, std::string_view content);
   void abort(const StreamAbortMessage& message);
   void begin_replay(std::unique_ptr<Transaction> transaction, const CommitMessage& commit,
                     ChangeSink& sink);
   /// Finds out what the transaction does to whole tables, which is handed over as if it came before
   /// it.
   void look_ahead(Transaction& transaction);
+  /// What weir's event triggers logged in the transaction.
+  void read_ddl(Transaction& transaction);
   void compare(Transaction& transaction, const RelationMessage& relation);
   void look_for_fills(Transaction& transaction, const RelationMessage& last);
   void find_truncates(Transaction& transaction);
@@ -73,6 +77,7 @@ class PgChangeReader final : public ChangeReader {
   std::unique_ptr<SlotStream> stream_;
   std::map<TableName, std::unique_ptr<SelectedTable>> tables_;
   std::unordered_map<std::uint32_t, SelectedTable*> by_id_;
+  std::unordered_map<std::uint32_t, SelectedTable*> partitions_;  ///< with ddl_triggers only
   std::unordered_map<std::uint32_t, Relation> relations_;
   TypeMap types_;
   std::unique_ptr<PgConnection> catalogue_;  ///< while look_ahead() needs it

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "client/pq.h"
+#include "source/postgres/ddl_trigger.h"
 #include "source/postgres/offset.h"
 #include "source/postgres/pgoutput.h"
 #include "source/postgres/relation.h"
@@ -48,12 +49,13 @@ class SlotLog final : public LogReader {
                   "run it without --follow, and again with --from and the last offset it showed");
     }
     check_slot();
-    copy_.emplace(connection_.copy_out(fmt::format(
-        "COPY (SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes({}, "
-        "pg_current_wal_flush_lsn(), NULL, 'proto_version', '1', 'publication_names', {})) TO "
-        "STDOUT",
-        connection_.quote(slot_name(task)),
-        connection_.quote(pg_identifier(publication_name(task))))));
+    copy_.emplace(connection_.copy_out(
+        fmt::format("COPY (SELECT encode(data, 'hex') FROM pg_logical_slot_peek_binary_changes({}, "
+                    "pg_current_wal_flush_lsn(), NULL, 'proto_version', '1', 'messages', 'true', "
+                    "'publication_names', {})) TO "
+                    "STDOUT",
+                    connection_.quote(slot_name(task)),
+                    connection_.quote(pg_identifier(publication_name(task))))));
   }
 
   Read read(LogSink& sink) override {
@@ -76,6 +78,9 @@ class SlotLog final : public LogReader {
         break;
       case Message::truncate:
         if (wanted_) truncate(read_truncate({message.data(), message.size()}), sink);
+        break;
+      case Message::text:
+        if (wanted_) definition(read_text({message.data(), message.size()}), sink);
         break;
       default:
         break;
@@ -199,6 +204,18 @@ class SlotLog final : public LogReader {
                    : fix == nullptr                          ? Cell(cell.text, cell.size)
                                                              : fix(cell.text, cell.size));
     }
+  }
+
+  /// What weir's event triggers logged; messages of others are none of ours.
+  void definition(const TextMessage& message, LogSink& sink) const {
+    if (!message.transactional || message.prefix != kDdlPrefix) return;
+    const DdlMessage ddl = read_ddl_message(message.content);
+    if (ddl.kind == DdlMessage::Kind::drop_column) return;  // a definition without it follows
+    LogEntry out = entry(Kind::statement);
+    out.schema = ddl.schema;
+    out.table = ddl.name;
+    out.text = ddl.sql;
+    sink.entry(out);
   }
 
   void truncate(const TruncateMessage& message, LogSink& sink) {

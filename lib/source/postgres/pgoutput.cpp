@@ -240,6 +240,17 @@ TruncateMessage read_truncate(std::string_view message) {
   return out;
 }
 
+TextMessage read_text(std::string_view message) {
+  Fields fields = fields_of(message);
+  TextMessage out;
+  out.transactional = (fields.letter() & 1) != 0;
+  fields.lsn();
+  out.prefix = fields.text();
+  out.content = fields.take(fields.integer<std::uint32_t>());
+  fields.end();
+  return out;
+}
+
 std::uint32_t read_stream_start(std::string_view message) {
   Fields fields = fields_of(message);
   const auto xid = fields.integer<std::uint32_t>();

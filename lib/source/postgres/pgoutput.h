@@ -104,6 +104,13 @@ struct TruncateMessage {
   bool restart_identity = false;
 };
 
+/// What pg_logical_emit_message() wrote. Views of the message.
+struct TextMessage {
+  bool transactional = false;
+  std::string_view prefix;
+  std::string_view content;
+};
+
 struct StreamAbortMessage {
   std::uint32_t xid = 0;
   std::uint32_t subxid = 0;  ///< equal to `xid` if the whole transaction is aborted
@@ -121,6 +128,7 @@ RelationMessage read_relation(std::string_view message);
 /// Into `out`, whose memory is used again. Throws also Error(unsupported, "postgres.binary-value").
 void read_row(std::span<char> message, RowMessage& out);
 TruncateMessage read_truncate(std::string_view message);
+TextMessage read_text(std::string_view message);
 std::uint32_t read_stream_start(std::string_view message);  ///< the transaction's id
 /// The id of the transaction, and its end.
 std::pair<std::uint32_t, CommitMessage> read_stream_commit(std::string_view message);

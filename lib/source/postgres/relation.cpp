@@ -159,6 +159,11 @@ class Comparison {
       for (std::size_t i = 0; i < left.size(); ++i) pair(left[i], came[i]);
       return;
     }
+    const auto dropped_now = static_cast<std::size_t>(
+        std::count_if(columns_.begin(), columns_.end(), [&](const CatalogueColumn& column) {
+          return column.dropped_now && column.number > after;
+        }));
+    if (dropped_now == left.size()) return;  // each of them, so what came is new
     const auto is_gone = [&](const CatalogueColumn& column) {
       return column.dropped && column.number > after;
     };
@@ -383,51 +388,74 @@ void read_types(PgConnection& connection, const RelationMessage& relation, TypeM
   }
 }
 
-std::vector<CatalogueColumn> read_columns(PgConnection& connection, std::uint32_t relation,
-                                          const TypeMap& types) {
+std::string columns_sql(const std::string& relation) {
   // A partitioned table has no rows; what its old ones show is told by any partition that has some.
   // A table is in the file of its own number until it is written anew for the first time.
-  const PgResult rows = connection.query(
-      "SELECT a.attnum, a.attname, a.attisdropped, a.attnotnull, a.attidentity <> '' OR "
-      "a.attgenerated <> '', pg_get_expr(d.adbin, d.adrelid), m.atthasmissing, "
-      "(m.attmissingval::text::text[])[1], a.atttypid, a.atttypmod, NOT EXISTS (SELECT FROM "
-      "(SELECT c.oid UNION ALL SELECT relid FROM pg_partition_tree(c.oid)) AS f(oid) WHERE "
-      "pg_relation_filenode(f.oid) <> f.oid) FROM pg_class c JOIN "
-      "pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND "
+  return fmt::format(
+      "SELECT a.attnum AS number, a.attname AS name, a.attisdropped AS dropped, a.attnotnull AS "
+      "not_null, a.attgenerated <> '' AS generated, a.attidentity <> '' AS identity, "
+      "pg_get_expr(d.adbin, d.adrelid) AS expression, m.atthasmissing AS has_missing, "
+      "(m.attmissingval::text::text[])[1] AS missing, a.atttypid AS type, a.atttypmod AS modifier, "
+      "NOT EXISTS (SELECT FROM (SELECT c.oid UNION ALL SELECT relid FROM pg_partition_tree(c.oid)) "
+      "AS f(oid) WHERE pg_relation_filenode(f.oid) <> f.oid) AS never_rewritten FROM pg_class c "
+      "JOIN pg_attribute a ON a.attrelid = c.oid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND "
       "d.adnum = a.attnum LEFT JOIN LATERAL (SELECT p.atthasmissing, CASE WHEN t.typcategory <> "
       "'A' THEN p.attmissingval END AS attmissingval FROM pg_attribute p JOIN pg_type t ON t.oid = "
       "p.atttypid WHERE p.attname = a.attname AND NOT p.attisdropped AND p.attrelid IN (SELECT "
       "c.oid UNION ALL SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) ORDER BY "
-      "p.atthasmissing DESC LIMIT 1) m ON true WHERE c.oid = $1::oid AND a.attnum > 0 ORDER BY "
-      "a.attnum",
-      {std::to_string(relation)});
+      "p.atthasmissing DESC LIMIT 1) m ON true WHERE c.oid = {} AND a.attnum > 0 ORDER BY a.attnum",
+      relation);
+}
+
+CatalogueColumn catalogue_column(ColumnFacts facts, const TypeMap& types) {
+  CatalogueColumn out;
+  out.number = facts.number;
+  out.name = std::move(facts.name);
+  out.dropped = facts.dropped;
+  out.generated = facts.generated;
+  out.not_null = facts.not_null;
+  out.type = facts.type;
+  out.modifier = facts.modifier;
+  if (facts.has_missing && facts.missing) {
+    const auto type = types.find({facts.type, facts.modifier});
+    out.fill = std::move(facts.missing);
+    if (type != types.end()) out.fill = neutral_text(type->second, std::move(*out.fill));
+  } else if (facts.has_missing) {
+    out.fill_unknown = "its default is an array, which the catalogue does not tell apart";
+  } else if (facts.generated || facts.identity) {
+    out.fill_unknown = "each row got a value of its own";
+  } else if (facts.never_rewritten) {
+    // Nothing was worked out row by row, so the old rows are NULL until they are written to.
+  } else if (!facts.expression.empty()) {
+    out.fill_unknown =
+        fmt::format("the default {} was worked out for each row, or the table was rewritten since",
+                    facts.expression);
+  } else if (facts.not_null) {
+    out.fill_unknown = "it is NOT NULL and has no default: its rows got values in between";
+  }
+  return out;
+}
+
+std::vector<CatalogueColumn> read_columns(PgConnection& connection, std::uint32_t relation,
+                                          const TypeMap& types) {
+  const PgResult rows = connection.query(columns_sql("$1::oid"), {std::to_string(relation)});
   std::vector<CatalogueColumn> out;
   for (std::size_t i = 0; i < rows.rows(); ++i) {
-    CatalogueColumn& column = out.emplace_back();
-    column.number = number<int>(rows.text(i, 0));
-    column.name = rows.text(i, 1);
-    column.dropped = rows.text(i, 2) == "t";
-    column.not_null = rows.text(i, 3) == "t";
-    const bool computed = rows.text(i, 4) == "t";
-    const std::string_view expression = rows.text(i, 5);
-    const auto type =
-        types.find({number<std::uint32_t>(rows.text(i, 8)), number<std::int32_t>(rows.text(i, 9))});
-    if (rows.text(i, 6) == "t" && !rows.is_null(i, 7)) {
-      column.fill = std::string(rows.text(i, 7));
-      if (type != types.end()) column.fill = neutral_text(type->second, std::move(*column.fill));
-    } else if (rows.text(i, 6) == "t") {
-      column.fill_unknown = "its default is an array, which the catalogue does not tell apart";
-    } else if (computed) {
-      column.fill_unknown = "each row got a value of its own";
-    } else if (rows.text(i, 10) == "t") {
-      // Nothing was worked out row by row, so the old rows are NULL until they are written to.
-    } else if (!expression.empty()) {
-      column.fill_unknown = fmt::format(
-          "the default {} was worked out for each row, or the table was rewritten since",
-          expression);
-    } else if (column.not_null) {
-      column.fill_unknown = "it is NOT NULL and has no default: its rows got values in between";
-    }
+    const auto flag = [&](std::size_t column) { return rows.text(i, column) == "t"; };
+    ColumnFacts facts;
+    facts.number = number<int>(rows.text(i, 0));
+    facts.name = rows.text(i, 1);
+    facts.dropped = flag(2);
+    facts.not_null = flag(3);
+    facts.generated = flag(4);
+    facts.identity = flag(5);
+    facts.expression = rows.text(i, 6);
+    facts.has_missing = flag(7);
+    if (!rows.is_null(i, 8)) facts.missing = std::string(rows.text(i, 8));
+    facts.type = number<std::uint32_t>(rows.text(i, 9));
+    facts.modifier = number<std::int32_t>(rows.text(i, 10));
+    facts.never_rewritten = flag(11);
+    out.push_back(catalogue_column(std::move(facts), types));
   }
   return out;
 }

@@ -22,7 +22,11 @@ struct CatalogueColumn {
   int number = 0;  ///< attnum: grows with each column that is added, and is never used again
   std::string name;
   bool dropped = false;
+  bool dropped_now = false;  ///< in the transaction that is looked at, which only a trigger tells
+  bool generated = false;
   bool not_null = false;
+  std::uint32_t type = 0;
+  std::int32_t modifier = -1;
   /// What the rows show that were there before the column; empty = NULL.
   std::optional<std::string> fill;
   std::string fill_unknown;  ///< why that cannot be told; "" if it can
@@ -39,6 +43,26 @@ bool has_types(const RelationMessage& relation, const TypeMap& types);
 /// The columns of a table, dropped ones too, in order. Empty if the table is gone.
 std::vector<CatalogueColumn> read_columns(PgConnection& connection, std::uint32_t relation,
                                           const TypeMap& types);
+
+/// A row of columns_sql().
+struct ColumnFacts {
+  int number = 0;
+  std::string name;
+  bool dropped = false;
+  bool not_null = false;
+  bool generated = false;
+  bool identity = false;
+  std::string expression;  ///< of its default
+  bool has_missing = false;
+  std::optional<std::string> missing;  ///< what it shows in rows that were there before it
+  std::uint32_t type = 0;
+  std::int32_t modifier = -1;
+  bool never_rewritten = false;  ///< the table is in its first file still
+};
+
+/// The query for a table's columns, where `relation` is an expression for its oid.
+std::string columns_sql(const std::string& relation);
+CatalogueColumn catalogue_column(ColumnFacts facts, const TypeMap& types);
 
 /// Whether rows as `relation` announces them are rows of `known`.
 bool fits(const Table& known, const RelationMessage& relation, const TypeMap& types);

@@ -37,10 +37,11 @@ std::string start_command(const PgConnection& connection, const Task& task, Lsn 
   // From release 14 on the server need not keep a large transaction until it commits.
   const bool streams = connection.server_version_number() >= 140000;
   return fmt::format(
-      "START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', {}publication_names "
+      "START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', {}{}publication_names "
       "{})",
       pg_identifier(slot_name(task)), from.text(), streams ? 2 : 1,
-      streams ? "streaming 'on', " : "", connection.quote(pg_identifier(publication_name(task))));
+      streams ? "streaming 'on', " : "", task.source.ddl_triggers ? "messages 'true', " : "",
+      connection.quote(pg_identifier(publication_name(task))));
 }
 
 }  // namespace
