@@ -815,6 +815,34 @@ void ddl_triggers(TempPostgres::Release which) {
         1);
 }
 
+/// A task that stands still while its tables go still learns what became of them.
+void tables_that_went(TempPostgres::Release which) {
+  TempPostgres server(release(which));
+  server.sql(
+      "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE "
+      "c (id int PRIMARY KEY)");
+  Follower source(server, {"a", "b", "c"});
+  server.sql("INSERT INTO a VALUES (1)");
+  server.sql("INSERT INTO b VALUES (1)");
+  server.sql("ALTER TABLE a RENAME TO d");
+  server.sql("INSERT INTO d VALUES (2)");
+  server.sql("DROP TABLE b");
+  server.sql("INSERT INTO c VALUES (1)");
+  source.open();
+  REQUIRE(source.read_until([&] { return source.sink.changes.size() == 3; }));
+  CHECK(source.sink.lines == Lines{"begin", "insert 0 1", "commit", "begin", "insert 1 1", "commit",
+                                   "rename_table a", "begin", "insert 0 2", "commit", "begin",
+                                   "insert 2 1", "commit", "drop_table b", "drop_table a"});
+  // By its new name alone, it is not known to be the one that was followed: but that one is gone.
+  source.close();
+  source.sink.lines.clear();
+  source.sink.changes.clear();
+  server.sql("INSERT INTO d VALUES (3)");
+  source.open();
+  REQUIRE(source.read_until([&] { return source.sink.changes.size() == 2; }));
+  CHECK(source.sink.lines == Lines{"drop_table b", "drop_table a"});
+}
+
 /// What stands in the way of a reader is told by name.
 void refusals(TempPostgres::Release which) {
   TempPostgres server(release(which));
@@ -1008,4 +1036,12 @@ TEST_CASE("PostgreSQL 15: event triggers tell what no row shows", "[pgout]") {
 
 TEST_CASE("PostgreSQL 18: event triggers tell what no row shows", "[pgout][bootstrap]") {
   ddl_triggers(TempPostgres::Release::v18);
+}
+
+TEST_CASE("PostgreSQL 15: tables that went while nobody read are told", "[pgout]") {
+  tables_that_went(TempPostgres::Release::installed);
+}
+
+TEST_CASE("PostgreSQL 18: tables that went while nobody read are told", "[pgout][bootstrap]") {
+  tables_that_went(TempPostgres::Release::v18);
 }

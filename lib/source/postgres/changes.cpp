@@ -14,6 +14,7 @@
 #include "source/postgres/catalog.h"
 #include "source/postgres/ddl_trigger.h"
 #include "source/postgres/slot.h"
+#include "source/postgres/start.h"
 #include "source/postgres/transaction_buffer.h"
 #include "source/postgres/value.h"
 
@@ -155,6 +156,7 @@ void PgChangeReader::ask_catalogue(const Task& task, Lsn from) {
   if (task.source.ddl_triggers) find_partitions(connection);
   for (const auto& [table, selected] : tables_) {
     // One that was dropped or renamed meanwhile has its last changes in the log all the same.
+    if (selected->relation == 0) gone_.push_back(table);
     if (selected->relation == 0 || publication->tables.contains(table)) continue;
     throw Error(ExitCode::refused, "postgres.publication-table",
                 fmt::format("{} is not in the publication {}", table.text(), name),
@@ -164,13 +166,13 @@ void PgChangeReader::ask_catalogue(const Task& task, Lsn from) {
                             "table was changed while it was out",
                             pg_identifier(name), qualified(table)));
   }
+  if (!gone_.empty()) gone_by_ = take_log_end(connection);
 }
 
 void PgChangeReader::find_partitions(PgConnection& connection) {
   const PgResult rows = connection.query(
       "SELECT c.oid, t.relid::oid FROM pg_class c, pg_partition_tree(c.oid) t WHERE c.relkind = "
-      "'p' "
-      "AND NOT c.relispartition AND t.relid <> c.oid");
+      "'p' AND NOT c.relispartition AND t.relid <> c.oid");
   for (std::size_t i = 0; i < rows.rows(); ++i) {
     const auto root = by_id_.find(id_of(rows.text(i, 0)));
     if (root != by_id_.end()) partitions_[id_of(rows.text(i, 1))] = root->second;
@@ -183,6 +185,9 @@ ChangeReader::Wait PgChangeReader::wait(std::chrono::milliseconds limit) {
 
 void PgChangeReader::poll(ChangeSink& sink) {
   if (replaying_ != nullptr) return replay(sink);
+  if (!gone_.empty() && offset_ >= gone_by_ && open_ == nullptr && block_ == nullptr) {
+    return tell_gone(sink);
+  }
   const PgMessage message = stream_->take();
   if (message.empty()) return;
   bytes_read_ += message.bytes().size();
@@ -194,6 +199,17 @@ void PgChangeReader::poll(ChangeSink& sink) {
   if (frame.wants_reply) stream_->answer();
   // A transaction that is streamed and has yet to commit will be sent again from here.
   if (open_ == nullptr && block_ == nullptr) offset_ = std::max(offset_, frame.end);
+}
+
+void PgChangeReader::tell_gone(ChangeSink& sink) {
+  SchemaChange change;
+  change.kind = SchemaChange::Kind::drop_table;
+  change.table = std::move(gone_.back());
+  gone_.pop_back();
+  change.sql = fmt::format("DROP TABLE {}", change.table.text());
+  change.time = now();
+  sink.schema(change);
+  sink.commit(change.time);
 }
 
 void PgChangeReader::take(std::string_view message, ChangeSink& sink) {
@@ -577,7 +593,14 @@ PgChangeReader::SelectedTable* PgChangeReader::selected(const RelationMessage& m
   const auto known = by_id_.find(message.id);
   if (known != by_id_.end()) return known->second;
   const auto found = tables_.find(name_of(message));
-  return found == tables_.end() ? nullptr : found->second.get();
+  if (found == tables_.end()) return nullptr;
+  SelectedTable* const table = found->second.get();
+  if (table->relation == 0) {
+    // The catalogue no longer has it by this name, but the log may have it by another one yet.
+    table->relation = message.id;
+    by_id_[message.id] = table;
+  }
+  return table;
 }
 
 void PgChangeReader::use_relation(RelationMessage message) {

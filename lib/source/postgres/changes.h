@@ -71,6 +71,8 @@ class PgChangeReader final : public ChangeReader {
   void replay_row(std::span<char> message, ChangeSink& sink);
   void use_relation(RelationMessage message);
   SelectedTable* selected(const RelationMessage& message);
+  /// Tables that were gone before the reader began, once the log is read up to there.
+  void tell_gone(ChangeSink& sink);
   PgConnection& catalogue();
 
   const Task& task_;
@@ -88,6 +90,9 @@ class PgChangeReader final : public ChangeReader {
   Transaction* block_ = nullptr;  ///< of the streamed block in hand
   std::uint32_t block_xid_ = 0;
   std::unique_ptr<Transaction> replaying_;
+
+  std::vector<TableName> gone_;
+  Lsn gone_by_;  ///< where the log was when `gone_` was found out
 
   Lsn from_;
   Lsn offset_;
