@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <random>
@@ -639,9 +640,99 @@ TEST_CASE("PostgreSQL: another server, or one that went back, is not the source"
       "UPDATE weir.weir_task SET source_identity = regexp_replace(source_identity, 'timeline 1', "
       "'timeline 2')");
   CHECK(findings(task) == Ids{"source.identity-changed"});
-  CHECK_THAT(task.run({"preflight", task.file()}).out, Catch::Contains("another timeline"));
   at.target.sql("UPDATE weir.weir_task SET source_identity = 'postgres 1 timeline 1 database dw'");
   CHECK(findings(task) == Ids{"source.identity-changed"});
+}
+
+TEST_CASE("PostgreSQL 18: a task goes on at a standby that was promoted",
+          "[server][pgsource][bootstrap]") {
+  TempPostgres primary({.release = TempPostgres::Release::v18});
+  TempPostgres target;
+  primary.sql("ALTER ROLE weir REPLICATION");
+  primary.session().sql(
+      "CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text); INSERT INTO "
+      "shop.item VALUES (1, 'a')");
+  TempPostgres standby({.release = TempPostgres::Release::v18, .standby_of = &primary});
+  PgSession owner = primary.session();
+  // The changes of a commit are sent on only once the standby has it.
+  primary.sql("ALTER SYSTEM SET synchronized_standby_slots = 'standby'");
+  primary.sql("SELECT pg_reload_conf()");
+
+  TaskRun task(primary, target, {.rest = kShopRule});
+  REQUIRE(task.start().code == 0);
+  const auto copied = [&](const char* rows) {
+    return task.await([&] { return target.value("SELECT count(*) FROM shop.item") == rows; });
+  };
+  owner.sql("INSERT INTO shop.item VALUES (2, 'b')");
+  REQUIRE(copied("2"));
+  REQUIRE(eventually([&] {
+    return standby.value(
+               "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'weir_shop' "
+               "AND synced AND NOT temporary") == "1";
+  }));
+  REQUIRE(task.stop().code == 0);
+  // It comes to the standby, and to the task only after the promotion.
+  owner.sql("INSERT INTO shop.item VALUES (3, 'c')");
+  const std::string end = owner.value("SELECT pg_current_wal_flush_lsn()");
+  REQUIRE(eventually(
+      [&] { return standby.value("SELECT pg_last_wal_replay_lsn() >= '" + end + "'") == "t"; }));
+  const std::string at_primary = read_file(task.file());
+  const auto point_at = [&](const TempPostgres& server) {
+    std::string text = at_primary;
+    const std::string old_port = "port = " + std::to_string(primary.port());
+    const std::string new_port = "port = " + std::to_string(server.port());
+    text.replace(text.find(old_port), old_port.size(), new_port);
+    std::ofstream(task.file()) << text;
+  };
+  point_at(standby);
+  CHECK(findings(task) == Ids{"postgres.standby"});
+
+  SECTION("that has all that the task has applied") {
+    primary.kill9();
+    standby.sql("SELECT pg_promote()");
+    PgSession writer = standby.session();
+    REQUIRE(eventually([&] { return standby.value("SELECT pg_is_in_recovery()") == "f"; }));
+    writer.sql("INSERT INTO shop.item VALUES (4, 'd')");
+    CHECK(findings(task).empty());
+    CHECK(findings(task, "info").contains("source.promoted"));
+    REQUIRE(task.start("").code == 0);
+    REQUIRE(copied("4"));
+    CHECK(pg_differences(standby, target) == "");
+    // And later, when the task is beyond the end of the old timeline.
+    REQUIRE(task.await([&] {
+      return standby.value("SELECT confirmed_flush_lsn > '" + end +
+                           "' FROM pg_replication_slots WHERE slot_name = 'weir_shop'") == "t";
+    }));
+    REQUIRE(task.stop().code == 0);
+    writer.sql("INSERT INTO shop.item VALUES (5, 'e')");
+    CHECK(findings(task).empty());
+    REQUIRE(task.start("").code == 0);
+    REQUIRE(copied("5"));
+  }
+  SECTION("that lacks what the task has applied") {
+    standby.stop();
+    primary.sql("ALTER SYSTEM RESET synchronized_standby_slots");
+    primary.sql("SELECT pg_reload_conf()");
+    point_at(primary);
+    REQUIRE(task.start("").code == 0);
+    owner.sql("INSERT INTO shop.item VALUES (6, 'gone')");
+    REQUIRE(copied("4"));
+    REQUIRE(task.stop().code == 0);
+    primary.kill9();
+    standby.start();
+    standby.sql("SELECT pg_promote()");
+    REQUIRE(eventually([&] { return standby.value("SELECT pg_is_in_recovery()") == "f"; }));
+    point_at(standby);
+    CHECK(findings(task) == Ids{"source.promoted"});
+    CHECK(task.start().code == 4);
+  }
+  SECTION("that lacks the slot") {
+    primary.kill9();
+    standby.sql("SELECT pg_promote()");
+    REQUIRE(eventually([&] { return standby.value("SELECT pg_is_in_recovery()") == "f"; }));
+    standby.sql("SELECT pg_drop_replication_slot('weir_shop')");
+    CHECK(findings(task) == Ids{"source.promoted"});
+  }
 }
 
 TEST_CASE("PostgreSQL: a text that is no UTF-8 is told with its table, column and row",

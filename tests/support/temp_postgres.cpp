@@ -93,7 +93,9 @@ std::string PgSession::value(std::string_view text) {
 
 TempPostgres::TempPostgres(const Options& options)
     : options_(options), bin_(programs(options.release)), account_(unprivileged_account()) {
-  if (options_.own_identity) {
+  if (options_.standby_of != nullptr) {
+    copy_primary();
+  } else if (options_.own_identity) {
     fs::create_directory(data_dir());
     initialise(data_dir());
   } else {
@@ -120,7 +122,7 @@ TempPostgres::TempPostgres(const Options& options)
     if (!try_start()) process_.reset();
   }
   if (!process_) fail_to_start();
-  {
+  if (options_.standby_of == nullptr) {
     PgSession setup(conninfo("postgres", "postgres"));
     setup.sql("ALTER ROLE postgres PASSWORD 'postgres-pw'");
     setup.sql("CREATE ROLE weir LOGIN PASSWORD 'weir-pw'");
@@ -156,6 +158,20 @@ void TempPostgres::initialise(const std::string& data_dir) const {
               .output = {},
               .input = {},
               .account = account_});
+}
+
+void TempPostgres::copy_primary() {
+  TempPostgres& primary = *options_.standby_of;
+  primary.sql("SELECT pg_create_physical_replication_slot('standby', true)");
+  primary.stop();
+  fs::copy(primary.data_dir(), data_dir(), fs::copy_options::recursive);
+  primary.start();
+  fs::remove_all(data_dir() + "/pg_replslot/standby");
+  dir_.write("data/standby.signal", "");
+  options_.settings.insert(
+      options_.settings.end(),
+      {"primary_conninfo=" + primary.conninfo("postgres", "dw"), "primary_slot_name=standby",
+       "hot_standby_feedback=on", "sync_replication_slots=on"});
 }
 
 std::string TempPostgres::conninfo(const std::string& user, const std::string& database) const {

@@ -54,6 +54,10 @@ class TempPostgres {
     /// Servers are copies with the same system identifier; true makes one with its own.
     bool own_identity = false;
     std::vector<std::string> settings = {};  ///< "wal_level=replica"; the last of two wins
+    /// A streaming standby of that server, which is stopped and started for it, of the same release
+    /// and with its accounts. It keeps copies of failover slots (17 and 18). The primary knows it
+    /// as the slot `standby`.
+    TempPostgres* standby_of = nullptr;
   };
 
   TempPostgres() : TempPostgres(Options{}) {}
@@ -96,6 +100,7 @@ class TempPostgres {
   PgSession& root();
   bool try_start();
   void initialise(const std::string& data_dir) const;
+  void copy_primary();
   [[noreturn]] void fail_to_start();
 
   Options options_;

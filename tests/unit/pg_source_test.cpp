@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/checks.h"
+#include "source/postgres/identity.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
 #include "source/postgres/types.h"
@@ -211,6 +212,23 @@ TEST_CASE("a slot says whether a task can go on", "[pgsource]") {
   CHECK(id(other) == "postgres.slot-active");
   other.held_by_weir = true;
   CHECK(id(other) == "");
+}
+
+TEST_CASE("the identity of a log is its cluster, its timeline and its database", "[pgsource]") {
+  const LogIdentity identity{"7301", 2, "my database x"};
+  CHECK(identity.text() == "postgres 7301 timeline 2 database my database x");
+  const auto again = LogIdentity::parse(identity.text());
+  REQUIRE(again);
+  CHECK(again->text() == identity.text());
+  CHECK_FALSE(LogIdentity::parse("mysql 7301"));
+  CHECK_FALSE(LogIdentity::parse("postgres 7301 timeline x database d"));
+
+  constexpr std::string_view kHistory =
+      "1\t0/3000148\tno recovery target specified\n\n2\t1/A0\tno recovery target specified\n";
+  CHECK(end_of_timeline(kHistory, 1) == Lsn{0x3000148});
+  CHECK(end_of_timeline(kHistory, 2) == Lsn{0x1000000a0});
+  CHECK_FALSE(end_of_timeline(kHistory, 3));
+  CHECK_FALSE(end_of_timeline("", 1));
 }
 
 TEST_CASE("the checks of a PostgreSQL source say what to do", "[pgsource]") {

@@ -8,6 +8,7 @@
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
 #include "source/postgres/counters.h"
+#include "source/postgres/identity.h"
 #include "source/postgres/offset.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
@@ -26,33 +27,6 @@ const Endpoint& checked(const Task& task) {
               "add database = \"NAME\" to [source]");
 }
 
-/// "postgres 7301 timeline 2 database shop" without what a promotion changes.
-std::string without_timeline(const std::string& identity) {
-  const std::size_t begin = identity.find(" timeline ");
-  const std::size_t end = identity.find(" database ");
-  if (begin == std::string::npos || end == std::string::npos || end < begin) return identity;
-  return identity.substr(0, begin) + identity.substr(end);
-}
-
-Finding other_identity(const Identity& current, const Identity& before) {
-  Finding finding;
-  finding.id = "source.identity-changed";
-  finding.severity = Severity::critical;
-  finding.evidence = fmt::format("now {}, before {}", current.text, before.text);
-  if (without_timeline(current.text) == without_timeline(before.text)) {
-    finding.what = "the source goes on in another timeline than the task's offset came from";
-    finding.why =
-        "a standby was promoted, or the server was restored to a point in time: it may lack "
-        "transactions that the task has applied, and the same place in the log may hold others";
-    finding.fix = "point the task at the server that the old primary became, if it is still there";
-    return finding;
-  }
-  finding.what = "the source is not the server that the task's offset came from";
-  finding.why = "an offset means nothing on another server: changes would be lost or applied twice";
-  finding.fix = "point the task at the old server";
-  return finding;
-}
-
 }  // namespace
 
 PgSource::PgSource(const Task& task)
@@ -60,15 +34,7 @@ PgSource::PgSource(const Task& task)
 
 std::string PgSource::version() { return "PostgreSQL " + connection_.server_version(); }
 
-Identity PgSource::identity() {
-  // The control file may still name the timeline before a promotion; the WAL's name does not.
-  const PgResult row = connection_.query(
-      "SELECT system_identifier, CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM "
-      "pg_control_checkpoint()) ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), "
-      "8))::bit(32)::int END, current_database() FROM pg_control_system()");
-  return {fmt::format("postgres {} timeline {} database {}", row.text(0, 0), row.text(0, 1),
-                      row.text(0, 2))};
-}
+Identity PgSource::identity() { return {read_identity(connection_).text()}; }
 
 std::vector<TableName> PgSource::tables() { return list_tables(connection_); }
 
@@ -128,13 +94,12 @@ Offset PgSource::start_offset() {
 Offset PgSource::log_end() { return {take_log_end(connection_).text(), now()}; }
 
 std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity& identity) {
-  const Identity current = this->identity();
-  if (!(current == identity)) return other_identity(current, identity);
   if (connection_.scalar("SELECT pg_is_in_recovery()") == "t") return {};  // a check of its own
-  const std::string slot = slot_name(task_);
-  if (auto gap = slot_gap(read_slot(connection_, slot), slot, task_.source.database, offset)) {
-    return gap;
-  }
+  const std::string name = slot_name(task_);
+  const std::optional<Slot> slot = read_slot(connection_, name);
+  auto told = identity_gap(read_identity(connection_), identity, offset, slot, task_.source);
+  if (told && told->severity == Severity::critical) return told;
+  if (auto gap = slot_gap(slot, name, task_.source.database, offset)) return gap;
   const std::string end = connection_.scalar("SELECT pg_current_wal_flush_lsn()").value_or("0/0");
   if (Lsn::parse(end) < Lsn::parse(offset.text)) {
     Finding finding;
@@ -146,7 +111,7 @@ std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity
     finding.evidence = fmt::format("its log ends at {}, offset {}", end, offset.text);
     return finding;
   }
-  return {};
+  return told;
 }
 
 bool PgSource::reached(const Offset& a, const Offset& b) const {
