@@ -127,6 +127,18 @@ TaskRun::TaskRun(const TempPostgres& source, const TempPostgres& target, const O
   rewrite(options.rest);
 }
 
+TaskRun::TaskRun(const TempPostgres& source, const MySqlServer& target, const Options& options)
+    : name_(options.name) {
+  write_secret(dir_, "source.pw", source.password());
+  write_secret(dir_, "target.pw", target.password());
+  head_ = "name = " + toml_text(name_) + "\n\n" +
+          section("source", "postgres", source, source_password_file(),
+                  "database = " + toml_text(source.database()) + '\n' + options.source_rest) +
+          '\n' + section("target", "mysql", target, target_password_file(), options.target_rest) +
+          '\n';
+  rewrite(options.rest);
+}
+
 TaskRun::~TaskRun() {
   // As an operator would, so that a worker in the middle of a batch is not cut short for nothing;
   // whatever becomes of that, nothing of the task may outlive the test.

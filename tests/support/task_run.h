@@ -50,6 +50,7 @@ class TaskRun {
   TaskRun(const MySqlServer& source, const MySqlServer& target, const Options& options);
   /// From the database `dw` of one server into that of another, over TCP.
   TaskRun(const TempPostgres& source, const TempPostgres& target, const Options& options);
+  TaskRun(const TempPostgres& source, const MySqlServer& target, const Options& options);
   ~TaskRun();
   TaskRun(const TaskRun&) = delete;
   TaskRun& operator=(const TaskRun&) = delete;
