@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include "base/time.h"
 
@@ -237,6 +238,29 @@ PgResult PgConnection::check(pg_result* result, std::string_view what) const {
 
 void PgConnection::execute(const std::string& sql) {
   check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
+}
+
+void PgConnection::execute_within(const std::string& sql, std::chrono::milliseconds limit) {
+  PGconn* const c = handle_.get();
+  const std::string_view what = std::string_view(sql).substr(0, 200);
+  const Clock::time_point end = Clock::now() + limit;
+  if (PQsendQuery(c, sql.c_str()) != 1) fail(nullptr, what);
+  while (true) {
+    while (PQisBusy(c) == 0) {
+      PGresult* const result = PQgetResult(c);
+      if (result == nullptr) return;
+      check(result, what);
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    if (left.count() <= 0) {
+      throw Error(unreachable_code(role_), "postgres.lost",
+                  fmt::format("{} does not answer", where_), fmt::format("it was asked: {}", what),
+                  "check that the server runs; weir reconnects by itself while a task runs");
+    }
+    pollfd readable{PQsocket(c), POLLIN, 0};
+    ::poll(&readable, 1, static_cast<int>(left.count()));
+    if (PQconsumeInput(c) != 1) fail(nullptr, what);
+  }
 }
 
 PgResult PgConnection::query(const std::string& sql,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -108,6 +109,8 @@ class PgConnection {
   bool is_encrypted() const;
 
   void execute(const std::string& sql);  ///< several statements are one implicit transaction
+  /// The same, and throws `postgres.lost` after `limit`: the session is not to be used then.
+  void execute_within(const std::string& sql, std::chrono::milliseconds limit);
   PgResult query(const std::string& sql, std::initializer_list<std::string_view> params = {});
   /// First column of the first row; empty if there is none or it is NULL.
   std::optional<std::string> scalar(const std::string& sql,

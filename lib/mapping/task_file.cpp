@@ -87,14 +87,13 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "replica id shown to a MySQL server, unique among its replicas; 0 takes one from the task's "
      "name"},
     {"source", "heartbeat", KeyType::duration, false, "\"0s\"", "\"10s\"", "", 0, 3'600'000,
-     "how often the task writes a row of its own into heartbeat_table on the source, to measure "
-     "the "
-     "way to the target end to end; at least 100ms, and \"0s\" never writes"},
+     "how often the task writes a beat of its own on the source, to measure the way to the target "
+     "end to end: a row in heartbeat_table, on a PostgreSQL server a message in its log; at least "
+     "100ms, and \"0s\" never writes"},
     {"source", "heartbeat_table", KeyType::table_name, false, "\"weir.weir_heartbeat\"",
      "\"weir.weir_heartbeat\"", "", 0, 0,
-     "the table that heartbeats are written to, one row for each task; it is made if it is not "
-     "there "
-     "and the account may, and no rule takes it"},
+     "the table that heartbeats are written to, one row for each task, and that no rule takes; it "
+     "is made if it is not there and the account may, and never on a PostgreSQL server"},
     {"source", "slot", KeyType::slot, false, "", "\"weir_shop\"", "", 0, 0,
      "replication slot of the task on a PostgreSQL server, for this task alone; \"weir_\" and the "
      "task's name if it is not given"},

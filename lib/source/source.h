@@ -120,8 +120,8 @@ class ChangeReader {
 
 /// Writes the task's beats: one row for each task in Endpoint::heartbeat_table, which holds the
 /// task's name and the time of the beat as text (to_rfc3339() with microseconds, by weir's own
-/// clock, so that no other clock is needed to measure). The change log brings them back through
-/// ChangeSink::heartbeat().
+/// clock, so that no other clock is needed to measure). Where the log takes messages that need no
+/// table, a message with the same. The change log brings them back through ChangeSink::heartbeat().
 ///
 /// Over a connection of its own, which beat() opens when it needs one. One thread.
 class Heartbeat {

@@ -8,7 +8,9 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
 #include "base/time.h"
+#include "client/pq.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
 #include "support/task_run.h"
@@ -193,7 +195,149 @@ void check_denied(MySqlServer& source) {
   CHECK(task.stop().code == 0);
 }
 
+/// A PostgreSQL with a table, of the role that the task is to use.
+struct PgPair {
+  explicit PgPair(const TempPostgres::Options& options) : source(options) {
+    source.sql("ALTER ROLE weir REPLICATION");
+    source.session().sql(
+        "CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text);"
+        "INSERT INTO shop.item VALUES (1, 'one'), (2, 'two')");
+  }
+  TempPostgres source;
+  TempPostgres target;
+};
+
+TempPostgres::Options release(TempPostgres::Release which) {
+  TempPostgres::Options options;
+  options.release = which;
+  options.settings = {"min_wal_size=32MB", "max_wal_size=64MB"};
+  return options;
+}
+
+/// Beats travel as messages, and with them the slot, while only another database is written to.
+void check_pg_travels(TempPostgres::Release which) {
+  PgPair at(release(which));
+  TaskRun task(at.source, at.target, {.rest = kAll, .source_rest = kBeats});
+  const TaskRun::Result started = task.start();
+  INFO(started.text() << task.log());
+  REQUIRE(started.code == 0);
+  await_beat(task, weir::now());
+  CHECK(task.status().at("heartbeat_age_s").get<double>() < 60);
+  CHECK(task.status().at("heartbeat_delay_s").get<double>() < 60);
+  CHECK_THAT(task.run({"sync", "status", task.name()}).out, Contains("heartbeat "));
+  CHECK(at.source.value("SELECT count(*) FROM pg_tables WHERE tablename = 'weir_heartbeat'") ==
+        "0");
+
+  // Beats of others, and what is none, do no harm.
+  at.source.sql(
+      "SELECT pg_logical_emit_message(true, 'weir.heartbeat', 'weir_shop'), "
+      "pg_logical_emit_message(true, 'weir.heartbeat', 'weir_shop yesterday'), "
+      "pg_logical_emit_message(true, 'weir.heartbeat', 'weir_other 2020-01-01T00:00:00Z'), "
+      "pg_logical_emit_message(false, 'weir.heartbeat', 'weir_shop 2020-01-01T00:00:00Z'), "
+      "pg_logical_emit_message(true, 'outbox', repeat('x', 1000000))");
+  at.source.sql("INSERT INTO shop.item VALUES (3, 'three')");
+  CHECK(task.await([&] { return at.target.value("SELECT count(*) FROM shop.item") == "3"; }));
+  CHECK(*newest_beat(task) > weir::parse_rfc3339("2026-01-01T00:00:00Z"));
+
+  at.source.sql("CREATE DATABASE busy");
+  PgSession busy = at.source.session("postgres", "busy");
+  busy.sql("CREATE TABLE load (n int, filler text)");
+  for (int i = 0; i < 10; ++i) {
+    busy.sql("INSERT INTO load SELECT i, repeat('x', 200) FROM generate_series(1, 50000) AS i");
+    busy.sql("TRUNCATE load");
+  }
+  const std::string end = busy.value("SELECT pg_current_wal_insert_lsn()");
+  CHECK(task.await([&] {
+    at.source.sql("CHECKPOINT");
+    return at.source.value("SELECT confirmed_flush_lsn > '" + end + "' AND restart_lsn > '" + end +
+                           "' FROM pg_replication_slots WHERE slot_name = 'weir_shop'") == "t";
+  }));
+  // A slot that stood still would have kept all of it.
+  CHECK(at.source.value("SELECT '" + end + "'::pg_lsn - '0/0' > 120000000") == "t");
+  CHECK(task.await([&] {
+    at.source.sql("CHECKPOINT");
+    return at.source.value("SELECT sum(size) < 120000000 FROM pg_ls_waldir()") == "t";
+  }));
+  await_beat(task, weir::now());
+  CHECK(task.await([&] { return task.status().at("idle") == true; }));
+
+  // Commits wait for a standby that does not come; beats do not.
+  at.source.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+  at.source.sql("SELECT pg_reload_conf()");
+  REQUIRE(task.await([&] { return busy.value("SHOW synchronous_standby_names") == "nobody"; }));
+  await_beat(task, weir::now());
+  CHECK(events(task, "heartbeat.failed") == 0);
+  at.source.sql("ALTER SYSTEM RESET synchronous_standby_names");
+  at.source.sql("SELECT pg_reload_conf()");
+  CHECK(task.stop().code == 0);
+}
+
 }  // namespace
+
+TEST_CASE("heartbeats travel through PostgreSQL 15, and no log piles up",
+          "[server][heartbeat][pgheartbeat]") {
+  check_pg_travels(TempPostgres::Release::installed);
+}
+
+TEST_CASE("heartbeats travel through PostgreSQL 17, and no log piles up",
+          "[bootstrap][heartbeat][pgheartbeat]") {
+  check_pg_travels(TempPostgres::Release::v17);
+}
+
+TEST_CASE("heartbeats travel through PostgreSQL 18, and no log piles up",
+          "[bootstrap][heartbeat][pgheartbeat]") {
+  check_pg_travels(TempPostgres::Release::v18);
+}
+
+TEST_CASE("a task on PostgreSQL goes on without the right to beat",
+          "[server][heartbeat][pgheartbeat]") {
+  PgPair at(release(TempPostgres::Release::installed));
+  at.source.sql(
+      "REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC");
+  TaskRun task(at.source, at.target, {.rest = kAll, .source_rest = kBeats});
+  const TaskRun::Result checked = task.run({"preflight", task.file(), "--json"});
+  INFO(checked.text());
+  CHECK(warnings(checked.json()) == std::vector<std::string>{"postgres.heartbeat-denied"});
+
+  const TaskRun::Result started = task.start();
+  INFO(started.text() << task.log());
+  REQUIRE(started.code == 0);
+  REQUIRE(task.await([&] { return events(task, "heartbeat.failed") == 1; }));
+  at.source.sql("INSERT INTO shop.item VALUES (3, 'three')");
+  CHECK(task.await([&] { return at.target.value("SELECT count(*) FROM shop.item") == "3"; }));
+  CHECK(task.status().at("heartbeat_age_s").is_null());
+
+  at.source.sql(fix_of(checked.json(), "postgres.heartbeat-denied"));
+  await_beat(task, weir::Time{});
+  CHECK(events(task, "heartbeat.failed") == 1);
+  CHECK(events(task, "heartbeat.beats") == 1);
+  CHECK(warnings(task.run({"preflight", task.file(), "--json"}).json()).empty());
+  CHECK(task.stop().code == 0);
+}
+
+TEST_CASE("a PostgreSQL that does not answer is waited for no longer than asked",
+          "[server][pgheartbeat]") {
+  TempPostgres server;
+  weir::Endpoint endpoint;
+  endpoint.socket = server.socket_dir();
+  endpoint.port = server.port();
+  endpoint.user = "weir";
+  endpoint.database = server.database();
+  weir::PgConnection connection(endpoint, weir::PgConnection::Role::source);
+  connection.execute_within("SELECT pg_sleep(0.1); SELECT 1", std::chrono::seconds(60));
+  const auto id_of = [&](const char* sql, std::chrono::milliseconds limit) -> std::string {
+    try {
+      connection.execute_within(sql, limit);
+    } catch (const weir::Error& error) {
+      return error.id();
+    }
+    return "";
+  };
+  CHECK(id_of("SELECT 1/0", std::chrono::seconds(60)) == "postgres.row-refused");
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(id_of("SELECT pg_sleep(600)", std::chrono::milliseconds(100)) == "postgres.lost");
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(60));
+}
 
 TEST_CASE("heartbeats travel from MariaDB to the target and are shown", "[server][heartbeat]") {
   TempMariaDb source;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/checks.h"
+#include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
@@ -258,4 +260,29 @@ TEST_CASE("the checks of a PostgreSQL source say what to do", "[pgsource]") {
   CHECK_FALSE(refuses(judge(bad)));
   bad.publication.reset();
   CHECK(refuses(judge(bad)));
+  // A heartbeat that cannot be written is no reason not to run.
+  bad = good;
+  bad.beat_problem = BeatProblem{"the role reader", "GRANT EXECUTE"};
+  const auto found = judge(bad);
+  CHECK_FALSE(refuses(found));
+  CHECK(std::any_of(found.begin(), found.end(), [](const Finding& finding) {
+    return finding.id == "postgres.heartbeat-denied" && finding.fix == "GRANT EXECUTE";
+  }));
+}
+
+TEST_CASE("a beat is known by its slot", "[pgsource]") {
+  const Time written{std::chrono::microseconds(1'800'000'000'123'456)};
+  const std::string content = beat_content("weir_shop", written);
+  TextMessage message{true, "weir.heartbeat", content};
+  CHECK(read_beat(message, "weir_shop") == written);
+  CHECK_FALSE(read_beat(message, "weir_sho"));
+  CHECK_FALSE(read_beat(message, "weir_shop2"));
+  message.transactional = false;
+  CHECK_FALSE(read_beat(message, "weir_shop"));
+  message = {true, "weir.ddl", content};
+  CHECK_FALSE(read_beat(message, "weir_shop"));
+  for (const char* odd : {"", "weir_shop", "weir_shop ", "weir_shop soon"}) {
+    message = {true, "weir.heartbeat", odd};
+    CHECK_FALSE(read_beat(message, "weir_shop"));
+  }
 }

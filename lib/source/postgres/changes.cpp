@@ -13,6 +13,7 @@
 #include "model/finding.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/ddl_trigger.h"
+#include "source/postgres/heartbeat.h"
 #include "source/postgres/slot.h"
 #include "source/postgres/start.h"
 #include "source/postgres/transaction_buffer.h"
@@ -100,11 +101,12 @@ struct PgChangeReader::Transaction {
   std::uint32_t xid = 0;
   bool is_old = false;  ///< what it did is at or before the place that the task began from
   bool begun = false;   ///< the sink has seen begin()
+  Time beat{};          ///< when the task's own beat in it was written; epoch if there is none
   CommitMessage commit;
 };
 
 PgChangeReader::PgChangeReader(const Task& task, Lsn from, std::span<const TablePlan> plans)
-    : task_(task), from_(from), offset_(from), last_heard_(now()) {
+    : task_(task), slot_(slot_name(task)), from_(from), offset_(from), last_heard_(now()) {
   for (const TablePlan& plan : plans) {
     auto table = std::make_unique<SelectedTable>();
     const std::vector<Column>& columns = plan.source.columns;
@@ -269,10 +271,10 @@ void PgChangeReader::take(std::string_view message, ChangeSink& sink) {
       return keep(kind, message.substr(1 + kStreamedXidSize), xid);
     }
     case Message::text: {
-      if (!task_.source.ddl_triggers || !in_transaction) return;
-      if (block_ == nullptr) return keep(kind, message.substr(1), 0);
+      if (!in_transaction) return;  // somebody else's
+      if (block_ == nullptr) return keep_text(message.substr(1), 0);
       const std::uint32_t xid = streamed_xid(message);
-      return keep(kind, message.substr(1 + kStreamedXidSize), xid);
+      return keep_text(message.substr(1 + kStreamedXidSize), xid);
     }
     case Message::origin:
     case Message::type:
@@ -280,9 +282,8 @@ void PgChangeReader::take(std::string_view message, ChangeSink& sink) {
   }
 }
 
-void PgChangeReader::keep(Message kind, std::string_view body, std::uint32_t xid) {
-  Transaction& transaction = block_ != nullptr ? *block_ : *open_;
-  if (transaction.is_old) return;
+std::uint64_t PgChangeReader::append(Transaction& transaction, Message kind, std::string_view body,
+                                     std::uint32_t xid) {
   const std::uint64_t place = transaction.buffer.end();
   if (xid != 0 && xid != transaction.xid) {
     auto& known = transaction.subtransactions;
@@ -292,15 +293,26 @@ void PgChangeReader::keep(Message kind, std::string_view body, std::uint32_t xid
     if (at == known.end() || at->first != xid) known.insert(at, {xid, place});
   }
   transaction.buffer.append(static_cast<char>(kind), body);
-  const bool ahead =
-      kind == Message::relation || kind == Message::truncate || kind == Message::text;
-  if (!ahead) return;
+  return place;
+}
+
+void PgChangeReader::keep_text(std::string_view body, std::uint32_t xid) {
+  Transaction& transaction = block_ != nullptr ? *block_ : *open_;
+  if (transaction.is_old) return;
+  const std::string whole = static_cast<char>(Message::text) + std::string(body);
+  const TextMessage text = read_text(whole);
+  if (const auto beat = read_beat(text, slot_)) transaction.beat = *beat;
+  // Those of others may be many and large, and are none of ours.
+  if (!task_.source.ddl_triggers || !text.transactional || text.prefix != kDdlPrefix) return;
+  keep_ddl(transaction, append(transaction, Message::text, body, xid), text.content);
+}
+
+void PgChangeReader::keep(Message kind, std::string_view body, std::uint32_t xid) {
+  Transaction& transaction = block_ != nullptr ? *block_ : *open_;
+  if (transaction.is_old) return;
+  const std::uint64_t place = append(transaction, kind, body, xid);
+  if (kind != Message::relation && kind != Message::truncate) return;
   const std::string whole = static_cast<char>(kind) + std::string(body);
-  if (kind == Message::text) {
-    const TextMessage text = read_text(whole);
-    if (text.transactional && text.prefix == kDdlPrefix) keep_ddl(transaction, place, text.content);
-    return;
-  }
   if (kind == Message::truncate) {
     for (const std::uint32_t id : read_truncate(whole).relations) {
       transaction.truncates.emplace_back(place, id);
@@ -570,7 +582,9 @@ void PgChangeReader::replay(ChangeSink& sink) {
       offset_time_ = transaction.commit.time;
       stream_->received(offset_);
       const Time time = transaction.commit.time;
+      const Time beat = transaction.beat;
       replaying_.reset();
+      if (beat != Time{}) sink.heartbeat(beat);
       sink.commit(time);
       return;
     }

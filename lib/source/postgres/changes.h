@@ -55,6 +55,11 @@ class PgChangeReader final : public ChangeReader {
   void take(std::string_view message, ChangeSink& sink);
   /// Keeps a message of the transaction in hand.
   void keep(Message kind, std::string_view body, std::uint32_t xid);
+  /// The same for what pg_logical_emit_message() wrote, if it is weir's.
+  void keep_text(std::string_view body, std::uint32_t xid);
+  /// The place of the message in the transaction.
+  static std::uint64_t append(Transaction& transaction, Message kind, std::string_view body,
+                              std::uint32_t xid);
   void keep_ddl(Transaction& transaction, std::uint64_t place, std::string_view content);
   void abort(const StreamAbortMessage& message);
   void begin_replay(std::unique_ptr<Transaction> transaction, const CommitMessage& commit,
@@ -76,6 +81,7 @@ class PgChangeReader final : public ChangeReader {
   PgConnection& catalogue();
 
   const Task& task_;
+  const std::string slot_;
   std::unique_ptr<SlotStream> stream_;
   std::map<TableName, std::unique_ptr<SelectedTable>> tables_;
   std::unordered_map<std::uint32_t, SelectedTable*> by_id_;

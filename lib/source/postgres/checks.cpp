@@ -354,6 +354,13 @@ const auto kRules = std::to_array<Rule>({
          return Hit{join(t.generated, ", ")};
        });
      }},
+    {{"postgres.heartbeat-denied", Severity::warning,
+      "without the heartbeat the way to the target is not measured; the task runs all the same",
+      "GRANT EXECUTE ON FUNCTION pg_logical_emit_message to the role"},
+     "the role may not write heartbeats into the log",
+     [](const Facts& f) {
+       return f.beat_problem ? when(true, f.beat_problem->evidence, f.beat_problem->grant) : Hits{};
+     }},
     {{"postgres.slot-keeps", Severity::info,
       "a task that stands still keeps all of the log since its offset on the source's disk",
       "set max_slot_wal_keep_size to what the disk can spare; a task that falls behind further "
@@ -521,6 +528,7 @@ Facts gather(PgConnection& connection, const Task& task, std::span<const TablePl
   facts.publication_name = publication_name(task);
   facts.publication_is_given = !task.source.publication.empty();
   facts.publication = read_publication(connection, facts.publication_name);
+  if (task.source.heartbeat.count() > 0) facts.beat_problem = beat_problem(connection);
   gather_tables(connection, plans, facts);
   return facts;
 }

@@ -12,6 +12,7 @@
 #include "model/finding.h"
 #include "model/table_plan.h"
 #include "model/task.h"
+#include "source/postgres/heartbeat.h"
 #include "source/postgres/slot.h"
 
 namespace weir::pgsource {
@@ -33,6 +34,9 @@ struct Facts {
   std::string idle_timeout;           ///< idle_replication_slot_timeout; "" before PostgreSQL 18
   std::vector<std::string> prepared;  ///< transactions prepared and not decided
   std::string old_transactions;       ///< "" if none has run for long
+
+  /// Why the role may not write heartbeats, if the task has some and it may not.
+  std::optional<BeatProblem> beat_problem;
 
   std::string slot_name;
   std::optional<Slot> slot;

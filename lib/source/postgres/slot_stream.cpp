@@ -33,6 +33,11 @@ bool has_state(const Error& error, std::string_view state) {
   return error.why().find(fmt::format("(SQLSTATE {})", state)) != std::string::npos;
 }
 
+/// The server sends everybody's messages then, or none.
+bool wants_messages(const Task& task) {
+  return task.source.ddl_triggers || task.source.heartbeat.count() > 0;
+}
+
 std::string start_command(const PgConnection& connection, const Task& task, Lsn from) {
   // From release 14 on the server need not keep a large transaction until it commits.
   const bool streams = connection.server_version_number() >= 140000;
@@ -40,7 +45,7 @@ std::string start_command(const PgConnection& connection, const Task& task, Lsn 
       "START_REPLICATION SLOT {} LOGICAL {} (proto_version '{}', {}{}publication_names "
       "{})",
       pg_identifier(slot_name(task)), from.text(), streams ? 2 : 1,
-      streams ? "streaming 'on', " : "", task.source.ddl_triggers ? "messages 'true', " : "",
+      streams ? "streaming 'on', " : "", wants_messages(task) ? "messages 'true', " : "",
       connection.quote(pg_identifier(publication_name(task))));
 }
 

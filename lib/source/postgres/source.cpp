@@ -8,6 +8,7 @@
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
 #include "source/postgres/counters.h"
+#include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
 #include "source/postgres/offset.h"
 #include "source/postgres/rows.h"
@@ -125,6 +126,10 @@ std::unique_ptr<RowReader> PgSource::open_rows() {
 std::unique_ptr<ChangeReader> PgSource::open_changes(const Offset& from,
                                                      std::span<const TablePlan> plans) {
   return std::make_unique<PgChangeReader>(task_, Lsn::parse(from.text), plans);
+}
+
+std::unique_ptr<Heartbeat> PgSource::open_heartbeat() {
+  return std::make_unique<PgHeartbeat>(task_);
 }
 
 std::optional<std::vector<Counter>> PgSource::counters(std::span<const TablePlan> plans) {

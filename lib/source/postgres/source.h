@@ -29,6 +29,7 @@ class PgSource final : public Source {
   std::unique_ptr<ChangeReader> open_changes(const Offset& from,
                                              std::span<const TablePlan> plans) override;
   std::optional<std::vector<Counter>> counters(std::span<const TablePlan> plans) override;
+  std::unique_ptr<Heartbeat> open_heartbeat() override;
 
  private:
   Task task_;
