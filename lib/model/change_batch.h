@@ -62,7 +62,8 @@ struct PackedRow {
 };
 
 /// The final operations on one table in a batch: at most one per key, so their order does not
-/// matter as long as moves go before removes, and removes before the rest.
+/// matter as long as the table is emptied first, if it is, moves go before removes, and removes
+/// before the rest.
 ///
 /// A table without a key (TablePlan::key is empty) has removes and upserts only: whole rows, as
 /// often as they are to be removed or inserted. In a remove the cells of added columns are NULL,
@@ -75,8 +76,9 @@ struct TableChanges {
     PackedRow row;   ///< the cells of TablePlan::columns; absent ones stay as they are
   };
 
-  std::uint32_t table = 0;         ///< TablePlan::id
-  std::vector<Move> moves;         ///< in log order, to be applied one by one; rare
+  std::uint32_t table = 0;  ///< TablePlan::id
+  bool truncated = false;   ///< all rows go that were there before, whatever TablePlan::deletes
+  std::vector<Move> moves;  ///< in log order, to be applied one by one; rare
   std::vector<PackedRow> removes;  ///< the cells of TablePlan::key; without a key, of `columns`
   std::vector<PackedRow> upserts;  ///< the cells of TablePlan::columns, none absent
   /// The cells of TablePlan::columns of rows that the target has: absent ones stay as they are.

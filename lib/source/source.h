@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "model/cell.h"
 #include "model/change.h"
 #include "model/counter.h"
@@ -71,6 +72,10 @@ class ChangeSink {
   /// A transaction with changes to a selected table begins.
   virtual void begin(Time commit_time) = 0;
   virtual void row(const RowChange& change) = 0;
+  /// Inside a transaction: it emptied the table with this TablePlan::id, among other things, and
+  /// the task wants its target table emptied then. What it put in before need not have come. A
+  /// statement that is alone in its transaction, or wanted otherwise, comes through schema().
+  virtual void truncate(std::uint32_t /*table*/) { throw bug("nobody empties tables here"); }
   /// A change of definition, between two transactions. ChangeReader::offset() is still before it,
   /// so that a task that stops here meets it again; commit() follows, with the offset after it, and
   /// is the place to do something about it.

@@ -126,7 +126,7 @@ BatchBuilder::Operation& BatchBuilder::operation_for(TableOperations& table, Row
 
 BatchBuilder::Operation& BatchBuilder::operation_at(TableOperations& table, const char* key,
                                                     std::size_t size) {
-  if (table.operations.empty() && table.moves.empty()) touched_.push_back(table.plan->id);
+  if (!table.touched()) touched_.push_back(table.plan->id);
   if ((table.operations.size() + 1) * 2 > table.slots.size()) grow(table);
   const std::uint64_t hash = std::hash<std::string_view>()({key, size});
   const std::size_t mask = table.slots.size() - 1;
@@ -202,6 +202,17 @@ bool BatchBuilder::add(const RowChange& change) {
   return true;
 }
 
+void BatchBuilder::truncate(std::uint32_t id) {
+  TableOperations& table = tables_[id];
+  ++row_events_;
+  if (!table.touched()) touched_.push_back(id);
+  if (!table.slots.empty()) clear_slots(table);
+  table.operations.clear();
+  table.counts.clear();
+  table.moves.clear();
+  table.truncated = true;
+}
+
 const BatchBuilder::Operation* BatchBuilder::find(const TableOperations& table, Row cells) {
   if (table.slots.empty()) return nullptr;
   std::size_t size = 0;
@@ -254,7 +265,7 @@ bool BatchBuilder::add_move(TableOperations& table, const RowChange& change) {
     --row_events_;
     return false;
   }
-  if (table.operations.empty() && table.moves.empty()) touched_.push_back(plan.id);
+  if (!table.touched()) touched_.push_back(plan.id);
   bool partial = false;
   std::size_t size = 0;
   const char* const key = pack_key(plan, change.before, size);
@@ -354,6 +365,7 @@ void BatchBuilder::take(Sealed& out, bool ends_transaction) {
     TableOperations& table = tables_[touched_[i]];
     TableChanges& changes = batch.tables[i];
     changes.table = touched_[i];
+    changes.truncated = std::exchange(table.truncated, false);
     changes.removes.clear();
     changes.upserts.clear();
     changes.patches.clear();

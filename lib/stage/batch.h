@@ -25,6 +25,8 @@ class BatchBuilder {
   /// changes its key and leaves values behind that the log does not carry, and there is more about
   /// one of its keys.
   bool add(const RowChange& change);
+  /// All rows of the table go.
+  void truncate(std::uint32_t table);
   void end(Time commit_time);
 
   bool empty() const { return row_events_ == 0; }
@@ -66,6 +68,8 @@ class BatchBuilder {
     std::vector<std::uint32_t> slots;  ///< number + 1; 0 = free
     std::vector<std::string> added;    ///< values of the added columns that do not change
     std::vector<TableChanges::Move> moves;
+    bool truncated = false;
+    bool touched() const { return truncated || !operations.empty() || !moves.empty(); }
   };
 
   Operation& operation_for(TableOperations& table, Row cells);

@@ -48,6 +48,7 @@ class IncrementalStage final : public ChangeSink {
 
   void begin(Time commit_time) override;
   void row(const RowChange& change) override;
+  void truncate(std::uint32_t table) override;
   void schema(const SchemaChange& change) override;
   void commit(Time commit_time) override;
   void heartbeat(Time written) override;
@@ -120,6 +121,7 @@ class IncrementalStage final : public ChangeSink {
   std::exception_ptr error_;
 
   std::set<std::uint32_t> without_unique_;  ///< tables whose unique indexes are still to be built
+  std::set<std::uint32_t> emptied_;  ///< tables that the transaction that is open there empties
   std::map<std::uint32_t, TableRow> rows_;
   bool rows_changed_ = false;
   Clock::time_point kept_at_{};
@@ -240,6 +242,8 @@ void IncrementalStage::row(const RowChange& change) {
   ++context_.meter.rows_read;
   if (builder_.bytes() >= kBatchBytes) hand_over(false);
 }
+
+void IncrementalStage::truncate(std::uint32_t table) { builder_.truncate(table); }
 
 void IncrementalStage::commit(Time commit_time) {
   context_.meter.last_read_commit = commit_time;
@@ -384,8 +388,14 @@ void IncrementalStage::applied(const Sealed& sealed) {
                            changes.patches.size();
     row.last_change = batch.last_commit;
     rows_changed_ = true;
+    if (changes.truncated) emptied_.insert(changes.table);
   }
   if (!batch.ends_transaction) return;
+  for (const std::uint32_t table : std::exchange(emptied_, {})) {
+    context_.event("info", "ddl.applied", plans_[table].source.name.text(),
+                   fmt::format("TRUNCATE {}, together with the rest of its transaction",
+                               plans_[table].target.text()));
+  }
   if (batch.heartbeat != Time{}) record_beat(meter, batch.heartbeat, now());
   reader_->confirm(batch.offset);
   keep_offset(batch.offset, false);

@@ -112,6 +112,46 @@ TEST_CASE("a batch keeps one final operation per key", "[batch]") {
   CHECK(builder.empty());
 }
 
+TEST_CASE("a table that is emptied forgets what the batch had about it", "[batch]") {
+  TablePlan plan = make_plan();
+  SECTION("with a key") {}
+  SECTION("without one") { plan.key.clear(); }
+  BatchBuilder builder({&plan, 1}, "shop");
+  Changes changes(builder);
+  BatchBuilder::Sealed sealed;
+  builder.begin({});
+  for (int i = 0; i < 500; ++i) changes.insert(std::to_string(i).c_str(), "old");
+  changes.remove("1000", "old");
+  builder.truncate(3);
+  changes.insert("7", "new");
+  builder.truncate(3);
+  changes.insert("8", "new");
+  changes.update("8", "new", "9", "newer");
+  builder.end({});
+  builder.take(sealed, true);
+  REQUIRE(sealed.batch.tables.size() == 1);
+  CHECK(sealed.batch.tables[0].truncated);
+  CHECK(outcome(sealed).rows == std::map<std::string, std::optional<std::string>>{{"9", "newer"}});
+
+  // Nothing else need be known of a table, and the next batch knows nothing of it.
+  builder.begin({});
+  builder.truncate(3);
+  CHECK_FALSE(builder.empty());
+  builder.end({});
+  builder.take(sealed, true);
+  REQUIRE(sealed.batch.tables.size() == 1);
+  CHECK(sealed.batch.tables[0].truncated);
+  CHECK(sealed.batch.tables[0].upserts.empty());
+  CHECK(sealed.batch.tables[0].removes.empty());
+  builder.begin({});
+  changes.insert("7", "new");
+  builder.end({});
+  builder.take(sealed, true);
+  REQUIRE(sealed.batch.tables.size() == 1);
+  CHECK_FALSE(sealed.batch.tables[0].truncated);
+  CHECK(outcome(sealed).rows.size() == 1);
+}
+
 TEST_CASE("a changed key is a remove and an upsert, in any order of chains", "[batch]") {
   const TablePlan plan = make_plan();
   BatchBuilder builder({&plan, 1}, "shop");

@@ -236,6 +236,19 @@ TEST_CASE("changes of every shape reach an SQLite table", "[sqlite]") {
   CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"0"}});
   CHECK(begun.target->recover("shop")->offset.text == "p3");
 
+  // With the rest of a transaction, or not at all.
+  begun.applier->apply(begun.batch(first, "p3"));
+  TableChanges refill;
+  refill.truncated = true;
+  refill.upserts = {packed.row({text("6"), text("new"), text("1")})};
+  TableChanges wrong = refill;
+  wrong.moves.push_back(
+      {packed.row({text("77")}), packed.row({text("78"), Cell::absent(), text("1")})});
+  CHECK_THROWS(begun.applier->apply(begun.batch(wrong, "p3")));
+  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"4"}});
+  begun.applier->apply(begun.batch(refill, "p3"));
+  CHECK(begun.query("SELECT id, a, b FROM t") == Rows{{"6", "new", "1"}});
+
   // By neither key: what it holds is known to nobody here.
   TableChanges third;
   third.moves.push_back(

@@ -96,8 +96,11 @@ struct PgChangeReader::Transaction {
   std::vector<SchemaChange> pending;
   /// By table: the columns of the catalogue, where rows came before a change of definition.
   std::unordered_map<std::uint32_t, std::vector<CatalogueColumn>> columns;
-  /// Up to where rows of a table are gone, because it is emptied later on.
+  /// Where a table is emptied for the last time: earlier rows of it are gone.
   std::unordered_map<std::uint32_t, std::uint64_t> emptied;
+  /// That is handed over at its place.
+  bool empties_inside = false;
+  std::uint64_t rows = 0;  ///< at most so many
   std::uint32_t xid = 0;
   bool is_old = false;  ///< what it did is at or before the place that the task began from
   bool begun = false;   ///< the sink has seen begin()
@@ -311,7 +314,10 @@ void PgChangeReader::keep(Message kind, std::string_view body, std::uint32_t xid
   Transaction& transaction = block_ != nullptr ? *block_ : *open_;
   if (transaction.is_old) return;
   const std::uint64_t place = append(transaction, kind, body, xid);
-  if (kind != Message::relation && kind != Message::truncate) return;
+  if (kind != Message::relation && kind != Message::truncate) {
+    ++transaction.rows;
+    return;
+  }
   const std::string whole = static_cast<char>(kind) + std::string(body);
   if (kind == Message::truncate) {
     for (const std::uint32_t id : read_truncate(whole).relations) {
@@ -535,7 +541,9 @@ void PgChangeReader::look_for_fills(Transaction& transaction, const RelationMess
 }
 
 void PgChangeReader::find_truncates(Transaction& transaction) {
+  const bool applies = task_.ddl.truncate_table == DdlAction::apply;
   std::vector<std::uint32_t> done;
+  std::vector<SchemaChange> changes;
   for (const auto& [place, id] : transaction.truncates) {
     if (std::find(done.begin(), done.end(), id) != done.end()) continue;
     done.push_back(id);
@@ -549,7 +557,7 @@ void PgChangeReader::find_truncates(Transaction& transaction) {
                                                                      : nullptr;
     if (table == nullptr || transaction.commit.end <= table->since) continue;
     // Where the target's table is not emptied, it keeps those rows as well as earlier ones.
-    if (task_.ddl.truncate_table == DdlAction::apply) {
+    if (applies) {
       const auto last = std::find_if(transaction.truncates.rbegin(), transaction.truncates.rend(),
                                      [&id = id](const auto& entry) { return entry.second == id; });
       transaction.emptied[id] = last->first;
@@ -558,8 +566,12 @@ void PgChangeReader::find_truncates(Transaction& transaction) {
     change.kind = SchemaChange::Kind::truncate_table;
     change.table = table->plan->source.name;
     change.sql = fmt::format("TRUNCATE {}", change.table.text());
-    transaction.pending.push_back(std::move(change));
+    changes.push_back(std::move(change));
   }
+  // One that is all of its transaction needs no other around it, which some targets do faster.
+  transaction.empties_inside = applies && (changes.size() > 1 || transaction.rows > 0);
+  if (transaction.empties_inside) return;
+  std::move(changes.begin(), changes.end(), std::back_inserter(transaction.pending));
 }
 
 void PgChangeReader::replay(ChangeSink& sink) {
@@ -594,6 +606,8 @@ void PgChangeReader::replay(ChangeSink& sink) {
         use_relation(read_relation({message.data(), message.size()}));
         break;
       case Message::truncate:
+        if (transaction.empties_inside) replay_truncate({message.data(), message.size()}, sink);
+        break;
       case Message::text:
         break;
       default:
@@ -672,6 +686,16 @@ void PgChangeReader::use_relation(RelationMessage message) {
   const std::vector<std::uint32_t>& key = relation.table->key;
   relation.identifies = !key.empty() && std::all_of(key.begin(), key.end(),
                                                     [&](std::uint32_t i) { return identity[i]; });
+}
+
+void PgChangeReader::replay_truncate(std::string_view message, ChangeSink& sink) {
+  Transaction& transaction = *replaying_;
+  for (const std::uint32_t id : read_truncate(message).relations) {
+    const auto last = transaction.emptied.find(id);
+    if (last == transaction.emptied.end() || last->second != transaction.buffer.place()) continue;
+    if (!std::exchange(transaction.begun, true)) sink.begin(transaction.commit.time);
+    sink.truncate(relations_.at(id).table->plan->id);
+  }
 }
 
 void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {

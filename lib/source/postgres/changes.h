@@ -73,6 +73,7 @@ class PgChangeReader final : public ChangeReader {
   void look_for_fills(Transaction& transaction, const RelationMessage& last);
   void find_truncates(Transaction& transaction);
   void replay(ChangeSink& sink);
+  void replay_truncate(std::string_view message, ChangeSink& sink);
   void replay_row(std::span<char> message, ChangeSink& sink);
   void use_relation(RelationMessage message);
   SelectedTable* selected(const RelationMessage& message);

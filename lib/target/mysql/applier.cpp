@@ -459,6 +459,8 @@ void SetApplier::add_folded(TableState& table, const TableChanges& changes) {
 void SetApplier::add_table(TableState& table, const TableChanges& changes,
                            const ChangeBatch& batch) {
   const TablePlan& plan = *table.plan;
+  // TRUNCATE would commit what came before it.
+  if (changes.truncated) begin_statement({&table}, "DELETE FROM " + table.name);
   if (plan.key.empty()) {
     add_whole_removes(table, changes);
     add_inserts(table, changes.upserts, "");

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "base/time.h"
 #include "model/definition.h"
 #include "target/postgres/alter.h"
@@ -504,6 +505,17 @@ void SetApplier::move_rows(const ChangeBatch& batch) {
   connection_.begin_batch();
 }
 
+void SetApplier::empty_tables(const ChangeBatch& batch) {
+  std::vector<std::string> names;
+  for (const TableChanges& changes : batch.tables) {
+    if (changes.truncated) names.push_back(qualified(tables_.at(changes.table).plan->target));
+  }
+  if (names.empty()) return;
+  if (!open_) return connection_.send("TRUNCATE " + join(names, ", "));
+  // What came earlier in the transaction may have left a deferred check, which stands in its way.
+  for (const std::string& name : names) connection_.send("DELETE FROM " + name);
+}
+
 void SetApplier::send_whole_inserts(TableStatements& table, const TableChanges& changes) {
   if (table.upsert.empty()) {
     table.upsert = fmt::format("weir_insert_{}", table.plan->id);
@@ -593,6 +605,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
   try {
     connection_.begin_batch();
     if (!open_) connection_.send("BEGIN");
+    empty_tables(batch);
     move_rows(batch);
     for (const TableChanges& changes : batch.tables) {
       TableStatements& table = tables_.at(changes.table);

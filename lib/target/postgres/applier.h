@@ -59,6 +59,8 @@ class SetApplier final : public Applier {
   void send_move(TableStatements& table, const TableChanges::Move& move, const ChangeBatch& batch);
   /// All moves of the batch, and waits for them: each must have found its row.
   void move_rows(const ChangeBatch& batch);
+  /// In one statement, so that foreign keys between them do not matter.
+  void empty_tables(const ChangeBatch& batch);
   void send_whole_inserts(TableStatements& table, const TableChanges& changes);
   void send_whole_removes(TableStatements& table, const TableChanges& changes,
                           const ChangeBatch& batch);

@@ -236,6 +236,7 @@ std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row, con
 
 void RowApplier::change(TableStatements& table, const TableChanges& changes,
                         const std::string& time) {
+  if (changes.truncated) database().execute(("DELETE FROM " + table_sql(*table.plan)).c_str());
   for (const TableChanges::Move& move : changes.moves) {
     // The copy may have met the row behind its move already.
     if (patch(table, move.row, &move.from) > 0 || patch(table, move.row, nullptr) > 0) continue;
