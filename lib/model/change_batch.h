@@ -97,7 +97,10 @@ struct ChangeBatch {
   std::uint64_t transactions = 0;
   std::uint64_t row_events = 0;  ///< before compaction
   std::uint64_t bytes = 0;       ///< arena bytes
-  Time heartbeat{};              ///< newest beat at or before `offset` (ChangeSink); epoch if none
+  /// If set: the target is consistent from here on at the earliest (Recovered::full_end), which it
+  /// has to remember with the offset.
+  Offset full_end;
+  Time heartbeat{};  ///< newest beat at or before `offset` (ChangeSink); epoch if none
 };
 
 }  // namespace weir

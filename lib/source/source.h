@@ -62,6 +62,12 @@ class RowReader {
   /// table without a key is read so, from one snapshot whose place in the log is exact.
   virtual ChunkResult read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                            std::uint64_t limit, RowSink& sink) = 0;
+
+  /// Reads the row with this key as it is now; false if there is none. Only asked of a source whose
+  /// log does not carry every column of each changed row.
+  virtual bool read_row(const TablePlan& /*plan*/, const KeyCells& /*key*/, RowSink& /*sink*/) {
+    throw bug("a row is read again of a source that logs whole rows");
+  }
 };
 
 /// Takes the changes of the incremental stage, in log order. Called on the thread that reads.

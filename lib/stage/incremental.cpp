@@ -21,6 +21,7 @@
 #include "mapping/rules.h"
 #include "stage/batch.h"
 #include "stage/heartbeat.h"
+#include "stage/reread.h"
 #include "target/plan.h"
 
 namespace weir {
@@ -85,8 +86,6 @@ class IncrementalStage final : public ChangeSink {
   // On the applier's thread, or while it is known to be idle.
   void apply_batches();
   void applied(const Sealed& sealed);
-  /// Until the target is consistent, a row that is known in part may not be told by its old key.
-  void refuse_early_moves(const ChangeBatch& batch) const;
   void keep_offset(const Offset& offset, bool now_please);
   void finish_unique_if_caught_up(const Offset& offset);
   void keep_tables();
@@ -100,6 +99,7 @@ class IncrementalStage final : public ChangeSink {
   Offset log_end_;
   Applier& applier_;
   std::unique_ptr<ChangeReader> reader_;
+  std::unique_ptr<Rereader> rereader_;
   BatchBuilder builder_;
   bool in_transaction_ = false;
   bool half_handed_ = false;  ///< the target holds a transaction open whose end is still to come
@@ -156,6 +156,8 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
 
 IncrementalEnd IncrementalStage::run() {
   reader_ = context_.source.open_changes(recovered_.offset, plans_);
+  rereader_ =
+      std::make_unique<Rereader>(context_.source, plans_, without_unique_, recovered_.full_end);
   context_.stop.on_request([this] { reader_->wake(); });
   finish_unique_if_caught_up(recovered_.offset);
   std::thread applying([this] { apply_batches(); });
@@ -235,9 +237,10 @@ void IncrementalStage::begin(Time commit_time) {
 }
 
 void IncrementalStage::row(const RowChange& change) {
-  if (!builder_.add(change)) {
+  const RowChange whole = rereader_->complete(change, reader_->offset());
+  if (!builder_.add(whole)) {
     hand_over(false);
-    if (!builder_.add(change)) throw bug("an empty batch does not take a change");
+    if (!builder_.add(whole)) throw bug("an empty batch does not take a change");
   }
   ++context_.meter.rows_read;
   if (builder_.bytes() >= kBatchBytes) hand_over(false);
@@ -277,6 +280,7 @@ void IncrementalStage::offer_batch(bool quiet) {
 }
 
 void IncrementalStage::hand_over(bool ends_transaction) {
+  const Offset full_end = ends_transaction ? rereader_->take_end(reader_->offset()) : Offset();
   std::unique_lock lock(mutex_);
   {
     const WaitClock clock(context_.meter.writer_wait_us);
@@ -289,6 +293,7 @@ void IncrementalStage::hand_over(bool ends_transaction) {
   builder_.take(*sealed, ends_transaction);
   half_handed_ = !ends_transaction;
   sealed->batch.heartbeat = ends_transaction ? std::exchange(beat_, {}) : Time{};
+  sealed->batch.full_end = full_end;
   if (ends_transaction) {
     handed_ = reader_->offset();
     handed_at_ = Clock::now();
@@ -336,7 +341,6 @@ void IncrementalStage::apply_batches() {
       changed_.notify_all();
     }
     try {
-      refuse_early_moves(sealed->batch);
       applier_.apply(sealed->batch);
       applied(*sealed);
     } catch (...) {
@@ -347,24 +351,6 @@ void IncrementalStage::apply_batches() {
       reader_->wake();
       return;
     }
-  }
-}
-
-void IncrementalStage::refuse_early_moves(const ChangeBatch& batch) const {
-  if (without_unique_.empty()) return;  // the target is consistent
-  for (const TableChanges& changes : batch.tables) {
-    if (changes.moves.empty()) continue;
-    const std::string name = plans_[changes.table].source.name.text();
-    throw Error(
-        ExitCode::refused, "source.partial-key-change",
-        fmt::format("a key of {} changed while the table was copied, and the log does not carry "
-                    "the row's large values",
-                    name),
-        "the copy may be from after the change, or from the middle of several: which row the "
-        "values belong to cannot be told",
-        fmt::format("have the log carry whole rows (PostgreSQL: ALTER TABLE {} REPLICA IDENTITY "
-                    "FULL), or change no keys until the copy is done; {}",
-                    name, begin_anew(context_.target, task_)));
   }
 }
 
@@ -391,6 +377,7 @@ void IncrementalStage::applied(const Sealed& sealed) {
     if (changes.truncated) emptied_.insert(changes.table);
   }
   if (!batch.ends_transaction) return;
+  if (!batch.full_end.empty()) recovered_.full_end = batch.full_end;
   for (const std::uint32_t table : std::exchange(emptied_, {})) {
     context_.event("info", "ddl.applied", plans_[table].source.name.text(),
                    fmt::format("TRUNCATE {}, together with the rest of its transaction",

@@ -184,7 +184,6 @@ class PostgresEnd final : public PairSource {
     }
     return out;
   }
-  bool keeps_large_values_back() const override { return true; }
   std::string type(const PairColumn& column) const override { return column.postgres; }
   std::string literal(const PairColumn& column, const std::string& value) const override {
     if (column.kind == Kind::bytes) return "'\\x" + value + '\'';

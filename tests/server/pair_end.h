@@ -76,8 +76,6 @@ class PairSource : public PairEnd {
   virtual std::string completion(const std::vector<PairTable>& tables) const = 0;
   virtual std::string type(const PairColumn& column) const = 0;
   virtual std::string literal(const PairColumn& column, const std::string& value) const = 0;
-  /// Whether the log lacks large values that an UPDATE leaves as they are.
-  virtual bool keeps_large_values_back() const { return false; }
   /// What such a source needs behind the rules of the task file.
   virtual std::string settings() const { return ""; }
 };

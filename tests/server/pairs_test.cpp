@@ -318,11 +318,6 @@ class PairLoad {
     REQUIRE(error_.empty());
   }
   int commits() const { return commits_; }
-  /// Tells that the tables are copied. Until then no row with a large value gets another key on a
-  /// source whose log keeps such values back: what is copied may be later than the change, and then
-  /// nothing tells by which key the value was there.
-  void settle() { settled_ = true; }
-
   /// Columns that the source has.
   std::vector<PairColumn> own_columns(const PairTable& table) const {
     std::vector<PairColumn> out = table.columns;
@@ -543,8 +538,6 @@ class PairLoad {
     }
   }
 
-  bool may_move_large() const { return settled_ || !source_.keeps_large_values_back(); }
-
   void large(Writer& at) {
     const int id = at.own(kLarge);
     const auto set = [&](const std::string& what) {
@@ -561,7 +554,7 @@ class PairLoad {
       case 2:
         return set("note = " + (at.pick(3) == 0 ? "NULL" : large_text(at.random)));
       case 3:  // a new key, and nothing of the large values
-        if (may_move_large()) move_either_way(at, "large", id);
+        move_either_way(at, "large", id);
         return set("n = n + 1");
       default:
         return set("n = n + 1");
@@ -602,7 +595,7 @@ class PairLoad {
         return;
       }
       case 3: {  // keys change hands
-        if (rows.size() < 2 || !may_move_large()) return;
+        if (rows.size() < 2) return;
         move(at, "seat", one, kAway + at.id);
         move(at, "seat", other, one);
         move(at, "seat", kAway + at.id, other);
@@ -617,7 +610,6 @@ class PairLoad {
   const std::vector<PairTable>& tables_;
   std::uint64_t seed_;
   int round_ = 0;
-  std::atomic<bool> settled_{false};
   std::atomic<int> next_place_{0};
   std::atomic<int> commits_{0};
   std::mutex mutex_;
@@ -702,7 +694,6 @@ limit = 1000
     CHECK(items() < kItems);
     REQUIRE(task_.await([&] { return stage_is(weir::Stage::incremental); }));
     check_same("after the full stage");
-    load_.settle();
 
     Onlooker onlooker(*target_);
     load_.start();

@@ -35,6 +35,16 @@ std::string from_clause(const Table& table) {
   return (table.engine == "partitioned" ? " FROM " : " FROM ONLY ") + qualified(table.name);
 }
 
+std::string select_columns(const TablePlan& plan) {
+  std::string columns;
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) continue;
+    if (!columns.empty()) columns += ", ";
+    columns += pg_identifier(plan.source.columns[column.source].name);
+  }
+  return fmt::format("SELECT {}{}", columns, from_clause(plan.source));
+}
+
 char unescaped(char c) {
   switch (c) {
     case 'b':
@@ -148,16 +158,15 @@ std::vector<KeyRange> TableReader::ranges(const TablePlan& plan, const FullSetti
   return out;
 }
 
+std::string TableReader::key_literal(const ColumnType& type, const std::string& cell) const {
+  const std::string text = type.kind == TypeKind::bytes ? "\\x" + hex(cell) : cell;
+  return fmt::format("{}::{}", connection_.quote(text), type.native);
+}
+
 std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& range,
                                      const KeyCells& after, std::uint64_t limit) const {
   const Table& table = plan.source;
-  std::string columns;
-  for (const PlannedColumn& column : plan.columns) {
-    if (column.added()) continue;
-    if (!columns.empty()) columns += ", ";
-    columns += pg_identifier(table.columns[column.source].name);
-  }
-  std::string sql = fmt::format("COPY (SELECT {}{}", columns, from_clause(table));
+  std::string sql = "COPY (" + select_columns(plan);
   if (!range.whole) {
     const std::vector<std::uint32_t> key = key_columns(plan);
     std::vector<std::string> names;
@@ -165,9 +174,7 @@ std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& rang
       names.push_back(pg_identifier(table.columns[place].name));
     }
     const auto literal = [&](std::size_t part, const std::string& cell) {
-      const ColumnType& type = table.columns[key[part]].type;
-      const std::string text = type.kind == TypeKind::bytes ? "\\x" + hex(cell) : cell;
-      return fmt::format("{}::{}", connection_.quote(text), type.native);
+      return key_literal(table.columns[key[part]].type, cell);
     };
     // A bound between two ranges has the first part of the key only; the end of a chunk all of it.
     const KeyCells& from = after.empty() ? range.after : after;
@@ -261,6 +268,20 @@ ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, cons
   }
   result.done = true;
   return result;
+}
+
+bool TableReader::read_row(const TablePlan& plan, const KeyCells& key, RowSink& sink) {
+  const std::vector<std::uint32_t> places = key_columns(plan);
+  std::string condition;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const Column& column = plan.source.columns[places[i]];
+    condition += fmt::format("{}{} = {}", i == 0 ? "" : " AND ", pg_identifier(column.name),
+                             key_literal(column.type, key[i]));
+  }
+  ChunkResult result;
+  copy(plan, fmt::format("COPY ({} WHERE {}) TO STDOUT", select_columns(plan), condition), kNoLimit,
+       sink, result);
+  return result.rows > 0;
 }
 
 void TableReader::copy(const TablePlan& plan, const std::string& sql, std::uint64_t limit,

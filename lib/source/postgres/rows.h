@@ -27,8 +27,10 @@ class TableReader final : public RowReader {
   std::vector<KeyRange> ranges(const TablePlan& plan, const FullSettings& settings) override;
   ChunkResult read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                    std::uint64_t limit, RowSink& sink) override;
+  bool read_row(const TablePlan& plan, const KeyCells& key, RowSink& sink) override;
 
  private:
+  std::string key_literal(const ColumnType& type, const std::string& cell) const;
   std::string chunk_query(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                           std::uint64_t limit) const;
   void check_texts(const TablePlan& plan) const;

@@ -607,6 +607,12 @@ void SetApplier::apply(const ChangeBatch& batch) {
           statements_.begin(), statements_.end(),
           [](const Statement& statement) { return statement.exactly || statement.errors > 0; });
       if (judged || message_.size() + kSlack > most_) send();
+      if (!batch.full_end.empty()) {
+        begin_statement(
+            {},
+            fmt::format("UPDATE {} SET full_end_offset = {} WHERE task = {}", control_.task_table(),
+                        connection_.quote(batch.full_end.text), connection_.quote(task_)));
+      }
       add_offset(batch.offset);
       const std::size_t offset = statements_.size() - 1;
       begin_statement({}, "COMMIT");

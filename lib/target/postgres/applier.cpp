@@ -599,6 +599,13 @@ void SetApplier::send_offset(const Offset& offset) {
       params);
 }
 
+void SetApplier::send_full_end(const Offset& full_end) {
+  const std::vector<PgParam> params = {PgParam(full_end.text), PgParam(task_)};
+  connection_.send(
+      fmt::format("UPDATE {} SET full_end_offset = $1 WHERE task = $2", control_.task_table()),
+      params);
+}
+
 void SetApplier::apply(const ChangeBatch& batch) {
   const Clock::time_point begin = Clock::now();
   if (!role_chosen_) choose_role();
@@ -621,6 +628,7 @@ void SetApplier::apply(const ChangeBatch& batch) {
     check_whole_rows();
     timing_.commit_seconds = 0;
     if (batch.ends_transaction) {
+      if (!batch.full_end.empty()) send_full_end(batch.full_end);
       send_offset(batch.offset);
       connection_.request_answers();
       connection_.send("COMMIT");

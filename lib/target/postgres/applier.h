@@ -71,6 +71,7 @@ class SetApplier final : public Applier {
   /// Waits for what was sent so far and checks that each whole row was found.
   void check_whole_rows();
   void send_offset(const Offset& offset);
+  void send_full_end(const Offset& full_end);
 
   PgConnection connection_;
   Control control_;

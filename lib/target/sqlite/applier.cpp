@@ -274,6 +274,7 @@ void RowApplier::apply(const ChangeBatch& batch) {
       }
     }
     if (batch.ends_transaction) {
+      if (!batch.full_end.empty()) store_full_end(database(), task_, batch.full_end);
       store_offset(database(), task_, batch.offset);
       const Clock::time_point before = Clock::now();
       writer_->commit(open_->turn, open_->transaction);

@@ -132,6 +132,13 @@ std::optional<Recovered> recover(SqliteDatabase& database, const std::string& ta
   return out;
 }
 
+void store_full_end(SqliteDatabase& database, const std::string& task, const Offset& full_end) {
+  database.prepare("UPDATE weir_task SET full_end_offset = ? WHERE task = ?")
+      .bind(full_end.text)
+      .bind(task)
+      .run();
+}
+
 void store_offset(SqliteDatabase& database, const std::string& task, const Offset& offset) {
   database
       .prepare(

@@ -18,6 +18,8 @@ namespace weir::sqlite {
 void create_control(SqliteDatabase& database);
 std::optional<Recovered> recover(SqliteDatabase& database, const std::string& task);
 
+void store_full_end(SqliteDatabase& database, const std::string& task, const Offset& full_end);
+
 /// Throws Error(state_conflict, "sqlite.task-gone") if the file no longer knows the task.
 void store_offset(SqliteDatabase& database, const std::string& task, const Offset& offset);
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,

@@ -137,10 +137,7 @@ void SqliteTarget::full_loaded(const std::string& task, const Offset& full_end) 
   const Writer::Turn turn = writer_->turn();
   writer_->set_durable(turn, true);
   SqliteTransaction transaction(*turn);
-  turn->prepare("UPDATE weir_task SET full_end_offset = ? WHERE task = ?")
-      .bind(full_end.text)
-      .bind(task)
-      .run();
+  store_full_end(*turn, task, full_end);
   writer_->commit(turn, transaction);
 }
 
