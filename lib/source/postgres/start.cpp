@@ -104,9 +104,18 @@ Lsn take_start_position(PgConnection& connection, std::chrono::milliseconds limi
 Lsn take_log_end(PgConnection& connection) {
   const Lsn end = lsn(connection, "pg_current_wal_insert_lsn");
   if (lsn(connection, "pg_current_wal_flush_lsn") >= end) return end;
-  // What no commit follows may stay in memory for ever; a commit of nothing makes the server write
-  // it out, and nobody waits for that.
-  connection.execute("SELECT pg_current_xact_id()");
+  // What no commit follows may stay in memory for long. The commit of a message, which nobody
+  // reads, makes the server write it out at once, and waits for no standby.
+  try {
+    connection.execute(
+        "BEGIN; SET LOCAL synchronous_commit = local; SELECT "
+        "pg_logical_emit_message(true, 'weir.flush', ''); COMMIT");
+  } catch (const Error& error) {
+    if (error.id() != "postgres.permission") throw;
+    connection.rollback();
+    // A commit of nothing, too, is written out, though the server takes its time.
+    connection.execute("SELECT pg_current_xact_id()");
+  }
   const Clock::time_point deadline = Clock::now() + kFlushPatience;
   while (lsn(connection, "pg_current_wal_flush_lsn") < end && Clock::now() < deadline) {
     std::this_thread::sleep_for(kLookEvery);
