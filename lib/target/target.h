@@ -40,7 +40,9 @@ struct TableProgress {
 struct Recovered {
   Identity source;  ///< the source server the offset belongs to
   Offset start;     ///< P0, from which the incremental stage begins
-  Offset full_end;  ///< where the source was when the last row had been copied; may be empty
+  /// Where the source was when the last row had been copied, or later (ChangeBatch::full_end); may
+  /// be empty.
+  Offset full_end;
   Offset offset;    ///< everything at or before it is in the target
   std::vector<TableProgress> tables;
 };

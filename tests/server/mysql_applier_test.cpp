@@ -113,6 +113,7 @@ struct Probe {
     ChangeBatch batch;
     batch.tables.push_back(std::move(changes));
     batch.offset.text = offset;
+    batch.full_end.text = full_end;
     applier->apply(batch);
   }
 
@@ -120,6 +121,7 @@ struct Probe {
   weir::mysqltarget::MysqlTarget target;
   std::vector<TablePlan> plans;
   std::unique_ptr<weir::Applier> applier;
+  std::string full_end;  ///< of the next batches
   PackedRows rows;
 };
 
@@ -180,6 +182,20 @@ void check_parts(MySqlServer& server, bool unique) {
     CHECK_THAT(error.what(), Catch::Contains("id = 9"));
   }
   CHECK(offset_of(server) == "3");
+
+  // The table is emptied with the rest of the batch, or not at all.
+  TableChanges fifth;
+  fifth.truncated = true;
+  fifth.upserts.push_back(rows.pack({"9", "40", "new"}));
+  TableChanges wrong = fifth;
+  wrong.moves.push_back({rows.pack({"2"}), rows.pack({"3", "90", kAbsent})});
+  CHECK_THROWS_AS(probe.apply(wrong, "5"), Error);
+  CHECK(server.value("SELECT COUNT(*) FROM shop.seat") == "4");
+  probe.full_end = "7";
+  probe.apply(fifth, "5");
+  CHECK(table_text(server, "id, a, b", "seat") == "9|40|new");
+  CHECK(offset_of(server) == "5");
+  CHECK(probe.target.recover(kTask)->full_end.text == "7");
 }
 
 void check_alter(MySqlServer& server) {

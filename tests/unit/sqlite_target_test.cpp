@@ -246,8 +246,11 @@ TEST_CASE("changes of every shape reach an SQLite table", "[sqlite]") {
       {packed.row({text("77")}), packed.row({text("78"), Cell::absent(), text("1")})});
   CHECK_THROWS(begun.applier->apply(begun.batch(wrong, "p3")));
   CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"4"}});
-  begun.applier->apply(begun.batch(refill, "p3"));
+  ChangeBatch later = begun.batch(refill, "p3");
+  later.full_end.text = "p9";
+  begun.applier->apply(later);
   CHECK(begun.query("SELECT id, a, b FROM t") == Rows{{"6", "new", "1"}});
+  CHECK(begun.target->recover("shop")->full_end.text == "p9");
 
   // By neither key: what it holds is known to nobody here.
   TableChanges third;
