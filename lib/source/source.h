@@ -64,7 +64,8 @@ class RowReader {
                            std::uint64_t limit, RowSink& sink) = 0;
 
   /// Reads the row with this key as it is now; false if there is none. Only asked of a source whose
-  /// log does not carry every column of each changed row.
+  /// log does not carry every column of each changed row. Throws Error(refused,
+  /// "source.partial-key-change") if the table is another one by now than `plan` says.
   virtual bool read_row(const TablePlan& /*plan*/, const KeyCells& /*key*/, RowSink& /*sink*/) {
     throw bug("a row is read again of a source that logs whole rows");
   }

@@ -4,10 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "base/error.h"
-
 namespace weir {
 namespace {
 
@@ -62,10 +58,9 @@ void Rereader::doubt(const TablePlan& plan, Row cells) {
   has_new_ = true;
   if (doubtful_.size() >= kMostDoubtful) {
     all_new_ = true;
-    for (const auto& [key, until] : doubtful_) copied_.insert(key.first);
     doubtful_.clear();
   }
-  if (!all_new_ || !copied_.contains(plan.id)) doubtful_[{plan.id, key_of(plan, cells)}] = {};
+  if (!all_new_) doubtful_[{plan.id, key_of(plan, cells)}] = {};
 }
 
 bool Rereader::is_copying(const RowChange& change, const Offset& place) {
@@ -106,23 +101,9 @@ bool Rereader::read(const TablePlan& plan, Row after) {
   for (const std::uint32_t part : plan.key) {
     key.emplace_back(after[plan.columns[part].source].text());
   }
-  try {
-    if (reader_ == nullptr) reader_ = source_.open_rows();
-    OneRow sink(values_);
-    if (!reader_->read_row(plan, key, sink)) return false;
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::source_unreachable) throw;
-    const std::string name = plan.source.name.text();
-    throw Error(ExitCode::refused, "source.partial-key-change",
-                fmt::format("a key of {} changed while the table was copied, and the row cannot be "
-                            "read again",
-                            name),
-                fmt::format("the log does not carry the row's large values; {}", error.why()),
-                fmt::format("have the log carry whole rows (PostgreSQL: ALTER TABLE {} REPLICA "
-                            "IDENTITY FULL), or change neither keys nor definitions until the copy "
-                            "is done; then start the task anew with the target table empty",
-                            name));
-  }
+  if (reader_ == nullptr) reader_ = source_.open_rows();
+  OneRow sink(values_);
+  if (!reader_->read_row(plan, key, sink)) return false;
   cells_.assign(after.begin(), after.end());
   auto value = values_.begin();
   for (const PlannedColumn& column : plan.columns) {

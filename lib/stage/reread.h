@@ -34,8 +34,7 @@ class Rereader {
            Offset full_end);
 
   /// What is to be applied in place of `change`, whose transaction begins after `place`. Valid
-  /// until the next call. Throws Error(refused, "source.partial-key-change") if the row cannot be
-  /// read.
+  /// until the next call. Throws what RowReader::read_row() does.
   RowChange complete(const RowChange& change, const Offset& place);
 
   /// To be called between two transactions, at `place`. An offset after everything that the rows
@@ -56,7 +55,7 @@ class Rereader {
 
   Source& source_;
   std::span<const TablePlan> plans_;
-  std::set<std::uint32_t> copied_;
+  const std::set<std::uint32_t> copied_;
   Offset full_end_;       ///< empty once it is passed
   bool all_new_ = false;  ///< there are too many new keys: all of copied_ is doubtful instead
   Offset visible_;        ///< the place whose transaction is known to be visible

@@ -890,6 +890,22 @@ TEST_CASE("PostgreSQL 18: a row that gets another key during the copy is read ag
   check_reread({.release = TempPostgres::Release::v18});
 }
 
+TEST_CASE("PostgreSQL: a row that cannot be read again stops the task",
+          "[server][pgsource][reread]") {
+  BigCopy at(400);
+  at.start();
+  at.source.sql("UPDATE shop.big SET id = 1001 WHERE id = 1");
+  at.await_copy();
+  at.source.sql("ALTER TABLE shop.big DROP COLUMN note");
+  at.go_on();
+  REQUIRE(eventually([&] { return at.task.status().at("state") == "refused"; },
+                     std::chrono::minutes(2)));
+  const nlohmann::json error = at.task.status().at("error");
+  CHECK(error.at("id") == "source.partial-key-change");
+  CHECK_THAT(at.task.log(), Catch::Contains("note"));
+  CHECK_THAT(error.at("fix").get<std::string>(), Catch::Contains("REPLICA IDENTITY FULL"));
+}
+
 TEST_CASE("PostgreSQL: a row is read again once its change is visible",
           "[server][pgsource][reread]") {
   BigCopy at(400);

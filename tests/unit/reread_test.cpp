@@ -8,8 +8,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "base/error.h"
-
 using namespace weir;
 
 namespace {
@@ -25,9 +23,6 @@ class FakeRows final : public RowReader {
     return {};
   }
   bool read_row(const TablePlan&, const KeyCells& key, RowSink& sink) override {
-    if (key.at(0) == "gone-table") {
-      throw Error(ExitCode::failed, "postgres.query", "refused", "no such column", "look");
-    }
     const auto row = rows_.find(key.at(0));
     if (row == rows_.end()) return false;
     std::vector<Cell> cells = {Cell(row->first), Cell(std::string_view("newer")), Cell::null()};
@@ -177,17 +172,4 @@ TEST_CASE("after very many rows the whole table is doubted", "[reread]") {
   CHECK(probe.rereader.take_end({"50"}).text == "50");
   CHECK(probe.rereader.take_end({"50"}).empty());
   CHECK(probe.move("never", "c", "50") == "never c 5 -");
-}
-
-TEST_CASE("a row that cannot be read again stops the task", "[reread]") {
-  FakeSource source;
-  Probe probe(source, "20");
-  try {
-    probe.move("a", "gone-table", "10");
-    FAIL("a row was made up");
-  } catch (const Error& error) {
-    CHECK(error.id() == "source.partial-key-change");
-    CHECK_THAT(error.why(), Catch::Contains("no such column"));
-    CHECK_THAT(error.fix(), Catch::Contains("REPLICA IDENTITY FULL"));
-  }
 }

@@ -279,8 +279,24 @@ bool TableReader::read_row(const TablePlan& plan, const KeyCells& key, RowSink& 
                              key_literal(column.type, key[i]));
   }
   ChunkResult result;
-  copy(plan, fmt::format("COPY ({} WHERE {}) TO STDOUT", select_columns(plan), condition), kNoLimit,
-       sink, result);
+  try {
+    copy(plan, fmt::format("COPY ({} WHERE {}) TO STDOUT", select_columns(plan), condition),
+         kNoLimit, sink, result);
+  } catch (const Error& error) {
+    // Names and types that are not as the log has them at its place.
+    const bool is_other = error.why().find("(SQLSTATE 42") != std::string::npos ||
+                          error.why().find("(SQLSTATE 22") != std::string::npos;
+    if (!is_other) throw;
+    throw Error(ExitCode::refused, "source.partial-key-change",
+                fmt::format("a key of {} changed while the table was copied, and the row cannot be "
+                            "read again",
+                            plan.source.name.text()),
+                fmt::format("the log does not carry the row's large values; {}", error.why()),
+                fmt::format("ALTER TABLE {} REPLICA IDENTITY FULL has the log carry whole rows; "
+                            "then, or with no change of keys and definitions until the copy is "
+                            "done, start the task anew with the target table empty",
+                            qualified(plan.source.name)));
+  }
   return result.rows > 0;
 }
 
