@@ -212,9 +212,12 @@ void MysqlConnection::fail(std::string_view what) const {
 void MysqlConnection::execute(std::string_view sql) {
   MYSQL* m = handle_.get();
   if (mysql_real_query(m, sql.data(), sql.size()) != 0) fail(sql.substr(0, 200));
-  do {
+  int more = 0;
+  while (more == 0) {
     if (MYSQL_RES* result = mysql_store_result(m)) mysql_free_result(result);
-  } while (mysql_next_result(m) == 0);
+    more = mysql_next_result(m);
+  }
+  if (more > 0) fail(sql.substr(0, 200));
 }
 
 MysqlConnection::Values MysqlConnection::query(std::string_view sql) {
@@ -289,10 +292,10 @@ void MysqlConnection::run(std::string_view sql, std::string_view what,
   MYSQL* m = handle_.get();
   outcomes.clear();
   Clock::time_point before = Clock::now();
-  int failed = mysql_real_query(m, sql.data(), sql.size());
-  while (true) {
-    if (failed > 0) fail(what);
-    if (failed < 0) return;
+  // It also says -1 for a session that is gone, which for the next result is the end.
+  if (mysql_real_query(m, sql.data(), sql.size()) != 0) fail(what);
+  int more = 0;
+  while (more == 0) {
     if (MYSQL_RES* result = mysql_store_result(m)) {
       mysql_free_result(result);
     } else if (mysql_errno(m) != 0) {
@@ -302,8 +305,9 @@ void MysqlConnection::run(std::string_view sql, std::string_view what,
     outcomes.push_back({mysql_affected_rows(m), mysql_warning_count(m),
                         std::chrono::duration<double>(now - before).count()});
     before = now;
-    failed = mysql_next_result(m);
+    more = mysql_next_result(m);
   }
+  if (more > 0) fail(what);
 }
 
 std::uint64_t MysqlConnection::load(std::string_view sql, std::string_view data) {
