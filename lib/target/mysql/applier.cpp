@@ -370,18 +370,22 @@ void SetApplier::write_cells_key(const TableState& table, const PackedRow& row, 
 
 void SetApplier::add_move(TableState& table, std::string_view name, const TableChanges::Move& move,
                           const std::string& deleted) {
+  const TablePlan& plan = *table.plan;
+  const bool applies = plan.deletes.kind == DeletePolicy::Kind::apply;
+  const auto old_key = [&] { write_cells_key(table, move.from, true); };
+  const auto new_key = [&] { write_cells_key(table, move.row, false); };
   // While a table is being copied, the row may be there by its new key already, or by both. A
-  // collation may take the two keys for one.
+  // collation may take the two keys for one. Where deletes are not applied, a row with the new key
+  // may be one that the source has not any more.
   Statement look{&table, &move.row, 1};
   begin_statement(look, fmt::format("SET @weir_there = (SELECT COUNT(*) FROM {} WHERE ", name));
-  write_cells_key(table, move.row, false);
+  applies ? new_key() : old_key();
   message_.raw(" AND NOT ");
-  write_cells_key(table, move.from, true);
+  applies ? old_key() : new_key();
   message_.raw(')');
-  const TablePlan& plan = *table.plan;
-  if (plan.deletes.kind == DeletePolicy::Kind::apply) {
-    begin_statement(look, fmt::format("DELETE FROM {} WHERE @weir_there > 0 AND ", name));
-    write_cells_key(table, move.from, true);
+  begin_statement(look, fmt::format("DELETE FROM {} WHERE @weir_there > 0 AND ", name));
+  applies ? old_key() : new_key();
+  if (applies) {
     add_patch(table, name, move.row, &move.from);
   } else {
     // The row with the old key stays, as if it had been deleted.
@@ -399,13 +403,13 @@ void SetApplier::add_move(TableState& table, std::string_view name, const TableC
         message_.literal(cells_[i], table.columns[i].encoding);
       }
     }
-    message_.raw(fmt::format(" FROM {} WHERE @weir_there = 0 AND ", name));
-    write_cells_key(table, move.from, true);
+    message_.raw(fmt::format(" FROM {} WHERE @weir_there > 0 AND ", name));
+    old_key();
     if (!deleted.empty()) {
       begin_statement(look,
                       fmt::format("UPDATE {} SET {} = '{}'{} WHERE ", name,
                                   mysql_identifier(plan.deletes.column), deleted, table.held));
-      write_cells_key(table, move.from, true);
+      old_key();
     }
   }
   add_patch(table, name, move.row, nullptr);
@@ -413,7 +417,7 @@ void SetApplier::add_move(TableState& table, std::string_view name, const TableC
   check.exactly = true;
   begin_statement(check, fmt::format("UPDATE {0} SET {1} = {1}{2} WHERE ", name,
                                      table.columns[plan.key.front()].name, table.held));
-  write_cells_key(table, move.row, false);
+  new_key();
 }
 
 void SetApplier::add_folded(TableState& table, const TableChanges& changes) {

@@ -23,6 +23,16 @@ bool is_key(const TablePlan& plan, std::size_t column) {
   return std::find(plan.key.begin(), plan.key.end(), column) != plan.key.end();
 }
 
+bool same_key(const TablePlan& plan, const TableChanges::Move& move) {
+  std::vector<Cell> row;
+  const char* at = move.row.data;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) row.push_back(PackedRow::take(at));
+  const char* key = move.from.data;
+  return std::all_of(plan.key.begin(), plan.key.end(), [&](std::uint32_t part) {
+    return PackedRow::take(key).text() == row[part].text();
+  });
+}
+
 std::string key_condition(const TablePlan& plan) {
   std::string out;
   for (const std::uint32_t part : plan.key) {
@@ -142,6 +152,16 @@ RowApplier::~RowApplier() {
   }
 }
 
+void RowApplier::bind_key(SqliteStatement& statement, const TableStatements& table,
+                          const PackedRow& row) {
+  cells_.clear();
+  const char* at = row.data;
+  for (std::size_t i = 0; i < table.encodings.size(); ++i) cells_.push_back(PackedRow::take(at));
+  for (const std::uint32_t part : table.plan->key) {
+    bind(statement, cells_[part], table.encodings[part], table.plan->columns[part].name);
+  }
+}
+
 void RowApplier::upsert(TableStatements& table, const PackedRow& row) {
   const TablePlan& plan = *table.plan;
   if (!table.upsert) table.upsert = database().prepare(upsert_sql(plan));
@@ -212,13 +232,11 @@ std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row, con
       if (mask_[i] != 'x') continue;
       sets += (sets.empty() ? "" : ", ") + sqlite_identifier(plan.columns[i].name) + " = ?";
     }
-    // A row that has the new key already is another state of this one.
-    statement =
-        table.patches
-            .emplace(mask_,
-                     database().prepare(fmt::format("UPDATE OR REPLACE {} SET {} WHERE {}",
-                                                    table_sql(plan), sets, key_condition(plan))))
-            .first;
+    statement = table.patches
+                    .emplace(mask_, database().prepare(fmt::format("UPDATE {} SET {} WHERE {}",
+                                                                   table_sql(plan), sets,
+                                                                   key_condition(plan))))
+                    .first;
   }
   SqliteStatement& update = statement->second;
   for (std::size_t i = 0; i < cells_.size(); ++i) {
@@ -234,20 +252,70 @@ std::int64_t RowApplier::patch(TableStatements& table, const PackedRow& row, con
   return database().changes();
 }
 
+void RowApplier::move(TableStatements& table, const TableChanges::Move& move,
+                      const std::string& time) {
+  const TablePlan& plan = *table.plan;
+  bool done = false;
+  if (plan.deletes.kind != DeletePolicy::Kind::apply) {
+    // The row with the old key stays, as if it had been deleted.
+    done = copy(table, move) > 0;
+    if (done && plan.deletes.kind == DeletePolicy::Kind::soft) remove(table, move.from, time);
+  } else if (is_there(table, move.row)) {
+    // The copy met the row behind its move. What has the old key is the row before it, or another
+    // one that has come since and that the log brings again.
+    if (!same_key(plan, move)) remove(table, move.from, time);
+  } else {
+    done = patch(table, move.row, &move.from) > 0;
+  }
+  if (done || patch(table, move.row, nullptr) > 0) return;
+  throw Error(
+      ExitCode::refused, "sqlite.row-missing",
+      fmt::format("{} lacks a row whose key changed on the source", plan.target.text()),
+      "the log does not carry those of its large values that stayed the same, and the target has "
+      "no row to take them from",
+      "have the source log whole rows (PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL), then "
+      "begin the task anew");
+}
+
+bool RowApplier::is_there(TableStatements& table, const PackedRow& row) {
+  const TablePlan& plan = *table.plan;
+  SqliteStatement look = database().prepare(
+      fmt::format("SELECT 1 FROM {} WHERE {}", table_sql(plan), key_condition(plan)));
+  bind_key(look, table, row);
+  return look.step();
+}
+
+std::int64_t RowApplier::copy(TableStatements& table, const TableChanges::Move& move) {
+  const TablePlan& plan = *table.plan;
+  std::string columns;
+  std::string values;
+  cells_.clear();
+  const char* at = move.row.data;
+  for (const PlannedColumn& column : plan.columns) {
+    const std::string name = sqlite_identifier(column.name);
+    cells_.push_back(PackedRow::take(at));
+    columns += (columns.empty() ? "" : ", ") + name;
+    values += (values.empty() ? "" : ", ") + (cells_.back().is_absent() ? name : "?");
+  }
+  SqliteStatement insert = database().prepare(
+      fmt::format("INSERT OR REPLACE INTO {0} ({1}) SELECT {2} FROM {0} WHERE {3}", table_sql(plan),
+                  columns, values, key_condition(plan)));
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    if (cells_[i].is_absent()) continue;
+    bind(insert, cells_[i], table.encodings[i], plan.columns[i].name);
+  }
+  const char* key = move.from.data;
+  for (const std::uint32_t part : plan.key) {
+    bind(insert, PackedRow::take(key), table.encodings[part], plan.columns[part].name);
+  }
+  insert.run();
+  return database().changes();
+}
+
 void RowApplier::change(TableStatements& table, const TableChanges& changes,
                         const std::string& time) {
   if (changes.truncated) database().execute(("DELETE FROM " + table_sql(*table.plan)).c_str());
-  for (const TableChanges::Move& move : changes.moves) {
-    // The copy may have met the row behind its move already.
-    if (patch(table, move.row, &move.from) > 0 || patch(table, move.row, nullptr) > 0) continue;
-    throw Error(
-        ExitCode::refused, "sqlite.row-missing",
-        fmt::format("{} lacks a row whose key changed on the source", table.plan->target.text()),
-        "the log does not carry those of its large values that stayed the same, and the target has "
-        "no row to take them from",
-        "have the source log whole rows (PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL), then "
-        "begin the task anew");
-  }
+  for (const TableChanges::Move& move : changes.moves) this->move(table, move, time);
   for (const PackedRow& row : changes.removes) {
     if (table.plan->key.empty()) {
       remove_whole(table, row);

@@ -50,6 +50,12 @@ class RowApplier final : public Applier {
   };
 
   void change(TableStatements& table, const TableChanges& changes, const std::string& time);
+  /// Gives a row another key; columns that are absent keep what they have.
+  void move(TableStatements& table, const TableChanges::Move& move, const std::string& time);
+  bool is_there(TableStatements& table, const PackedRow& row);
+  /// Puts a copy of the row with the old key in the place of the new one; how many rows it found.
+  std::int64_t copy(TableStatements& table, const TableChanges::Move& move);
+  void bind_key(SqliteStatement& statement, const TableStatements& table, const PackedRow& row);
   void upsert(TableStatements& table, const PackedRow& row);
   void remove(TableStatements& table, const PackedRow& key, const std::string& time);
   void remove_whole(TableStatements& table, const PackedRow& row);
