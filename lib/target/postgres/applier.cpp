@@ -606,9 +606,26 @@ void SetApplier::send_full_end(const Offset& full_end) {
       params);
 }
 
+Error SetApplier::refused_row(const ChangeBatch& batch, const Error& error) const {
+  // The statements of a batch go together, and the server's answer does not say which it was.
+  std::string names;
+  for (const TableChanges& changes : batch.tables) {
+    const TablePlan& plan = *tables_.at(changes.table).plan;
+    names += (names.empty() ? "" : " or ") + plan.target.text();
+  }
+  return Error(ExitCode::refused, error.id(),
+               fmt::format("the target does not take a row of {}", names), error.why(),
+               error.fix());
+}
+
 void SetApplier::apply(const ChangeBatch& batch) {
   const Clock::time_point begin = Clock::now();
   if (!role_chosen_) choose_role();
+  const auto undo = [this] {
+    connection_.rollback();
+    whole_rows_.clear();
+    open_ = false;
+  };
   try {
     connection_.begin_batch();
     if (!open_) connection_.send("BEGIN");
@@ -642,10 +659,12 @@ void SetApplier::apply(const ChangeBatch& batch) {
           "start the task anew with empty target tables, or restore the control tables");
     }
     open_ = !batch.ends_transaction;
+  } catch (const Error& error) {
+    undo();
+    if (error.id() != "postgres.row-refused") throw;
+    throw refused_row(batch, error);
   } catch (...) {
-    connection_.rollback();
-    whole_rows_.clear();
-    open_ = false;
+    undo();
     throw;
   }
   if (batch.ends_transaction) timing_.commit_seconds = connection_.last_answer_seconds();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "client/pq.h"
 #include "target/postgres/control.h"
 #include "target/postgres/encode.h"
@@ -70,6 +71,7 @@ class SetApplier final : public Applier {
                           const std::string& time);
   /// Waits for what was sent so far and checks that each whole row was found.
   void check_whole_rows();
+  Error refused_row(const ChangeBatch& batch, const Error& error) const;
   void send_offset(const Offset& offset);
   void send_full_end(const Offset& full_end);
 

@@ -150,8 +150,16 @@ void CopyLoader::copy_line(std::string_view line) {
 }
 
 void CopyLoader::commit(const RangeProgress& mark) {
-  buffer_.flush();
-  connection_.copy_end();
+  try {
+    buffer_.flush();
+    connection_.copy_end();
+  } catch (const Error& error) {
+    if (error.id() != "postgres.row-refused") throw;
+    throw Error(ExitCode::refused, error.id(),
+                fmt::format("{}: the target table {} does not take a row of the chunk",
+                            plan_->source.name.text(), plan_->target.text()),
+                error.why(), error.fix());
+  }
   connection_.query(
       fmt::format(
           "UPDATE {} SET reached_key = $1, row_count = $2, byte_count = $3, done = $4 WHERE "
