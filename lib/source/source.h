@@ -43,7 +43,7 @@ class RowSink {
 struct ChunkResult {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
-  KeyCells last;      ///< key of the last row; empty if there was none
+  KeyCells last;      ///< key of the last row, where the next chunk begins; empty once it is done
   bool done = false;  ///< the range has no more rows
   /// Of a table without a key: the rows hold exactly the changes at or before it.
   Offset snapshot;
@@ -85,7 +85,8 @@ class ChangeSink {
   virtual void truncate(std::uint32_t /*table*/) { throw bug("nobody empties tables here"); }
   /// A change of definition, between two transactions. ChangeReader::offset() is still before it,
   /// so that a task that stops here meets it again; commit() follows, with the offset after it, and
-  /// is the place to do something about it.
+  /// is the place to do something about it. Where it was part of a transaction whose rows are still
+  /// to come, the offset stays before both, and who stops there meets both again.
   virtual void schema(const SchemaChange& change) = 0;
   /// A transaction ended, with or without changes to selected tables. ChangeReader::offset() is
   /// after it.

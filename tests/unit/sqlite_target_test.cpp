@@ -204,103 +204,6 @@ TEST_CASE("NaN is refused by a REAL and kept by ANY", "[sqlite]") {
         Rows{{"text", "NaN"}, {"real", "-inf"}, {"real", "1.5"}});
 }
 
-TEST_CASE("changes of every shape reach an SQLite table", "[sqlite]") {
-  const bool text_key = GENERATE(false, true);
-  Begun begun({plan_of("t",
-                       {{"id", of(text_key ? TypeKind::text : TypeKind::int32, 20)},
-                        {"a", of(TypeKind::text, 20)},
-                        {"b", of(TypeKind::int32)}},
-                       {0})});
-  Packed packed;
-  TableChanges first;
-  for (const char* id : {"1", "2", "3", "4"}) {
-    first.upserts.push_back(packed.row({text(id), text("old"), text("7")}));
-  }
-  begun.applier->apply(begun.batch(first, "p1"));
-
-  TableChanges second;
-  second.moves.push_back(
-      {packed.row({text("1")}), packed.row({text("11"), Cell::absent(), text("8")})});
-  // A row that the copy met behind its move.
-  second.moves.push_back(
-      {packed.row({text("99")}), packed.row({text("4"), Cell::absent(), text("9")})});
-  second.removes.push_back(packed.row({text("2")}));
-  second.patches.push_back(packed.row({text("3"), text("new"), Cell::absent()}));
-  second.upserts.push_back(packed.row({text("5"), Cell::null(), text("1")}));
-  begun.applier->apply(begun.batch(second, "p2"));
-  CHECK(begun.query("SELECT id, a, b FROM t ORDER BY CAST(id AS INTEGER)") ==
-        Rows{{"3", "new", "7"}, {"4", "old", "9"}, {"5", "NULL", "1"}, {"11", "old", "8"}});
-  CHECK(begun.target->recover("shop")->offset.text == "p2");
-
-  begun.applier->truncate(begun.plans[0], Offset{"p3"});
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"0"}});
-  CHECK(begun.target->recover("shop")->offset.text == "p3");
-
-  // With the rest of a transaction, or not at all.
-  begun.applier->apply(begun.batch(first, "p3"));
-  TableChanges refill;
-  refill.truncated = true;
-  refill.upserts = {packed.row({text("6"), text("new"), text("1")})};
-  TableChanges wrong = refill;
-  wrong.moves.push_back(
-      {packed.row({text("77")}), packed.row({text("78"), Cell::absent(), text("1")})});
-  CHECK_THROWS(begun.applier->apply(begun.batch(wrong, "p3")));
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"4"}});
-  ChangeBatch later = begun.batch(refill, "p3");
-  later.full_end.text = "p9";
-  begun.applier->apply(later);
-  CHECK(begun.query("SELECT id, a, b FROM t") == Rows{{"6", "new", "1"}});
-  CHECK(begun.target->recover("shop")->full_end.text == "p9");
-
-  // By neither key: what it holds is known to nobody here.
-  TableChanges third;
-  third.moves.push_back(
-      {packed.row({text("77")}), packed.row({text("78"), Cell::absent(), text("1")})});
-  CHECK_THROWS_WITH(begun.applier->apply(begun.batch(third, "p4")),
-                    Catch::Contains("a row whose key changed"));
-  CHECK(begun.target->recover("shop")->offset.text == "p3");
-}
-
-TEST_CASE("rows without a key are told apart by all their columns", "[sqlite]") {
-  Begun begun({plan_of("t", {{"a", of(TypeKind::text)}, {"b", of(TypeKind::float64)}}, {})});
-  Packed packed;
-  const PackedRow row = packed.row({text("x"), text("0.1")});
-  const PackedRow null_row = packed.row({text("x"), Cell::null()});
-  TableChanges first;
-  first.upserts = {row, row, row, null_row};
-  begun.applier->apply(begun.batch(first, "p1"));
-  TableChanges second;
-  second.removes = {row, row, null_row};
-  begun.applier->apply(begun.batch(second, "p2"));
-  CHECK(begun.query("SELECT a, b FROM t") == Rows{{"x", "0.10000000000000001"}});
-  CHECK(error_id([&] { begun.applier->apply(begun.batch(second, "p3")); }) == "sqlite.row-missing");
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"1"}});
-  CHECK(begun.target->recover("shop")->offset.text == "p2");
-}
-
-TEST_CASE("a large transaction stays open between its batches", "[sqlite]") {
-  Begun begun({plan_of("t", {{"id", of(TypeKind::int32)}}, {0})});
-  Packed packed;
-  TableChanges changes;
-  changes.upserts.push_back(packed.row({text("1")}));
-  ChangeBatch half = begun.batch(changes, "");
-  half.ends_transaction = false;
-  begun.applier->apply(half);
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"0"}});
-  changes.upserts = {packed.row({text("2")})};
-  begun.applier->apply(begun.batch(changes, "p1"));
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"2"}});
-
-  // What is left half done is undone with the applier.
-  changes.upserts = {packed.row({text("3")})};
-  half = begun.batch(changes, "");
-  half.ends_transaction = false;
-  begun.applier->apply(half);
-  begun.applier.reset();
-  CHECK(begun.query("SELECT count(*) FROM t") == Rows{{"2"}});
-  begun.applier = begun.target->open_applier("shop", begun.plans);
-}
-
 TEST_CASE("a file that was put in the place of the target is not written to", "[sqlite]") {
   Begun begun({plan_of("t", {{"id", of(TypeKind::int32)}}, {0})});
   Packed packed;
@@ -413,12 +316,4 @@ TEST_CASE("a change of definition is taken over by an SQLite table", "[sqlite]")
   }
   CHECK(begun.target->recover("shop")->offset.text == "p1");
   CHECK(begun.query("PRAGMA integrity_check") == Rows{{"ok"}});
-}
-
-TEST_CASE("forgetting a task is one statement", "[sqlite]") {
-  Begun begun({plan_of("t", {{"id", of(TypeKind::int32)}}, {0})});
-  begun.applier.reset();
-  SqliteSession(begun.file.path()).sql(begun.target->forget_statement("shop"));
-  CHECK_FALSE(begun.target->recover("shop"));
-  CHECK(begun.query("SELECT count(*) FROM weir_table") == Rows{{"0"}});
 }

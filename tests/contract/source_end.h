@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/task.h"
+#include "support/mysql_server.h"
+
+namespace weir::test {
+
+/// A table that the suite makes, and the statements that fill it.
+struct ContractTable {
+  std::string name;
+  std::string create;
+  std::string fill;
+};
+
+/// One connection to a source's server, independent of weir's own client. One thread at a time.
+class SourceSession {
+ public:
+  virtual ~SourceSession() = default;
+  /// Runs one statement, or several with `;` between them.
+  virtual void sql(std::string_view text) = 0;
+  virtual Rows query(std::string_view text) = 0;
+};
+
+/// One implementation of Source on a server of its own, and what the suite has to know of it. The
+/// server is one for the whole suite, so each section has a schema and a task of its own.
+class SourceEnd {
+ public:
+  virtual ~SourceEnd() = default;
+
+  /// How version() begins.
+  virtual std::string product() const = 0;
+  virtual weir::Task task(const std::string& name) const = 0;
+  /// A task on another server of the same kind and release.
+  virtual weir::Task elsewhere(const std::string& name) = 0;
+  virtual std::unique_ptr<SourceSession> session() const = 0;
+  virtual void restart() = 0;
+  /// Has the server throw away its log up to now, as far as `task` needs it.
+  virtual void lose_log(const weir::Task& task) = 0;
+  /// Takes away what prepare() made.
+  virtual void release(const weir::Task& task) = 0;
+
+  /// A text column that takes `a` and `A` for one value, and statements that it needs beforehand.
+  virtual std::string folding_text(const std::string& schema) = 0;
+  /// Tables (id int, k TYPE primary key), one for each type that a key may have.
+  virtual std::vector<ContractTable> key_tables(const std::string& schema) = 0;
+  /// Tables (id int primary key, ...) with a column of every type, filled at their extremes.
+  virtual std::vector<ContractTable> type_tables(const std::string& schema) = 0;
+};
+
+enum class SourceRelease {
+  mariadb_10_11,
+  mariadb_11_8,
+  mysql_9,
+  postgres_15,
+  postgres_17,
+  postgres_18
+};
+
+/// The end of that release; a server that an earlier call started for another one is stopped.
+SourceEnd& source_end(SourceRelease release);
+
+}  // namespace weir::test

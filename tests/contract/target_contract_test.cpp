@@ -1,0 +1,978 @@
+// SPDX-License-Identifier: Apache-2.0
+// What target/target.h promises, once for all kinds of target. Looked at over sessions that weir
+// has no part in.
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "contract/target_end.h"
+#include "model/definition.h"
+#include "registry/registry.h"
+#include "stage/batch.h"
+#include "support/eventually.h"
+#include "target/target.h"
+
+using namespace weir::test;
+using weir::BatchBuilder;
+using weir::Cell;
+using weir::ColumnAlter;
+using weir::DeletePolicy;
+using weir::Error;
+using weir::ExistingPolicy;
+using weir::ExitCode;
+using weir::Offset;
+using weir::RangeProgress;
+using weir::RowChange;
+using weir::TableAlter;
+using weir::TablePlan;
+using weir::TypeKind;
+using Names = std::vector<std::string>;
+
+namespace {
+
+constexpr weir::Time kTime{std::chrono::seconds(1'800'000'000)};
+const weir::Identity kServer{"a server"};
+const Offset kStart{"start", kTime};
+
+struct NewColumn {
+  const char* name;
+  TypeKind kind;
+  std::uint64_t length = 0;
+};
+
+TablePlan plan_of(const weir::Target& target, const std::string& table,
+                  const std::vector<NewColumn>& columns, std::vector<std::uint32_t> key) {
+  TablePlan plan;
+  plan.source.name = {"src", table};
+  plan.target = {target.only_schema().empty() ? "shop" : target.only_schema(), table};
+  for (const NewColumn& column : columns) {
+    weir::Column source;
+    source.name = column.name;
+    source.type.kind = column.kind;
+    source.type.length = column.length;
+    source.type.native = std::string(to_string(column.kind));
+    weir::PlannedColumn planned;
+    planned.name = column.name;
+    planned.source = static_cast<std::uint32_t>(plan.columns.size());
+    planned.type = source.type;
+    plan.source.columns.push_back(source);
+    plan.columns.push_back(planned);
+  }
+  plan.source.key = plan.key = std::move(key);
+  plan.key_is_primary = plan.source.key_is_primary = !plan.key.empty();
+  plan.source.key_name = plan.key.empty() ? "" : "own_key";
+  return plan;
+}
+
+const std::vector<NewColumn> kItem = {
+    {"id", TypeKind::int32}, {"n", TypeKind::int32}, {"word", TypeKind::text, 20}};
+
+void add_column(TablePlan& plan, const char* name, const char* constant, TypeKind kind) {
+  weir::PlannedColumn added;
+  added.name = name;
+  added.constant = constant;
+  added.type.kind = kind;
+  added.type.precision = kind == TypeKind::timestamp ? 6 : 0;
+  plan.columns.push_back(added);
+}
+
+/// A row as "1,2,NULL,-": "-" is what the log does not carry.
+std::vector<Cell> cells_of(std::string_view text) {
+  std::vector<Cell> cells;
+  while (text.data() != nullptr) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    const std::string_view cell = text.substr(0, end);
+    cells.push_back(cell == "-" ? Cell::absent() : cell == "NULL" ? Cell::null() : Cell(cell));
+    text = end == text.size() ? std::string_view() : text.substr(end + 1);
+  }
+  return cells;
+}
+
+std::string error_id(const std::function<void()>& call, std::string* text = nullptr,
+                     ExitCode* code = nullptr) {
+  try {
+    call();
+  } catch (const Error& error) {
+    INFO(error.what());
+    CHECK_FALSE(error.summary().empty());
+    CHECK_FALSE(error.why().empty());
+    CHECK_FALSE(error.fix().empty());
+    if (text != nullptr) *text = error.summary() + ": " + error.why();
+    if (code != nullptr) *code = error.code();
+    return error.id();
+  }
+  return "";
+}
+
+/// A task with one table, whose name is that of the section's task.
+class Probe {
+ public:
+  using Shape = std::function<void(TablePlan&)>;
+
+  Probe(TargetEnd& on, const std::string& called, const std::vector<NewColumn>& columns = kItem,
+        std::vector<std::uint32_t> key = {0}, const Shape& shape = {})
+      : end(on), name(called), task(end.task(name)), target(open_target(task)) {
+    plans.push_back(plan_of(*target, name, columns, std::move(key)));
+    if (shape) shape(plans[0]);
+    target->plan_types(task, plans[0]);
+  }
+
+  /// The task is new, its table is there and has its one range.
+  void begin() {
+    target->start(name, kServer, kStart);
+    target->ensure_table(name, plans[0]);
+    const weir::KeyRange range = {0, {}, {}, plans[0].key.empty()};
+    target->store_ranges(name, plans[0], {&range, 1});
+  }
+  /// And all rows of the copy are there.
+  void begin_changes(const Names& rows = {}) {
+    begin();
+    load(rows, true);
+    auto loader = target->open_loader(name);
+    CHECK(loader->finish(plans[0]).empty());
+    CHECK(loader->finish_unique(plans[0]).empty());
+    // It would be waited for.
+    loader.reset();
+    open_applier();
+  }
+  void open_applier() {
+    applier.reset();
+    applier = target->open_applier(name, plans);
+    builder.emplace(plans, name);
+    builder->begin(kTime);
+  }
+
+  std::vector<Cell> added() const {
+    std::vector<Cell> out;
+    values_.clear();
+    for (const weir::PlannedColumn& column : plans[0].columns) {
+      if (column.added()) values_.push_back(added_value(column, plans[0], name, "now"));
+    }
+    for (const auto& value : values_) out.push_back(value ? Cell(*value) : Cell::null());
+    return out;
+  }
+  RangeProgress mark(const std::string& reached, std::uint64_t rows, bool done) const {
+    RangeProgress out;
+    out.range.whole = plans[0].key.empty();
+    out.reached = {reached};
+    out.rows = rows;
+    out.bytes = 10 * rows;
+    out.done = done;
+    return out;
+  }
+  void load(const Names& rows, bool done) {
+    const auto loader = target->open_loader(name);
+    const std::vector<Cell> constants = added();
+    loader->begin(plans[0], constants);
+    for (const std::string& row : rows) loader->row(cells_of(row));
+    loader->commit(mark("end", rows.size(), done));
+  }
+
+  void change(RowChange::Op op, std::string_view before, std::string_view after) {
+    const std::vector<Cell> from = cells_of(before);
+    const std::vector<Cell> to = cells_of(after);
+    const RowChange row{op, 0, from, to};
+    if (builder->add(row)) return;
+    take(false, "");
+    REQUIRE(builder->add(row));
+  }
+  void insert(std::string_view row) { change(RowChange::Op::insert, {}, row); }
+  void update(std::string_view before, std::string_view after) {
+    change(RowChange::Op::update, before, after);
+  }
+  void remove(std::string_view row) { change(RowChange::Op::remove, row, {}); }
+  /// Applies what was gathered, and stores the offset.
+  void apply(const std::string& offset) {
+    builder->end(kTime);
+    take(true, offset);
+    builder->begin(kTime);
+  }
+  void take(bool ends, const std::string& offset) {
+    builder->take(sealed, ends);
+    if (ends) sealed.batch.offset = {offset, kTime};
+    applier->apply(sealed.batch);
+  }
+
+  /// The table as an onlooker sees it: "1,2,x 3,4,NULL".
+  std::string rows(const std::string& columns = "") const {
+    std::string names = columns;
+    for (const weir::Column& column : plans[0].source.columns) {
+      if (!columns.empty()) break;
+      names += (names.empty() ? "" : ", ") + column.name;
+    }
+    std::string out;
+    for (const auto& row :
+         end.query("SELECT " + names + " FROM " + table() + " ORDER BY " + names)) {
+      out += out.empty() ? "" : " ";
+      for (std::size_t i = 0; i < row.size(); ++i) out += (i > 0 ? "," : "") + row[i];
+    }
+    return out;
+  }
+  std::string table() const { return end.table(name); }
+  weir::Recovered recovered() const { return open_target(task)->recover(name).value(); }
+  weir::TableProgress progress() const { return recovered().tables.at(0); }
+  std::string offset() const { return recovered().offset.text; }
+
+  TargetEnd& end;
+  std::string name;
+  weir::Task task;
+  std::unique_ptr<weir::Target> target;
+  std::vector<TablePlan> plans;
+  std::unique_ptr<weir::Applier> applier;
+  std::optional<BatchBuilder> builder;
+  BatchBuilder::Sealed sealed;
+
+ private:
+  mutable std::vector<std::optional<std::string>> values_;
+};
+
+Names refusals(weir::Target& target, const weir::Task& task, const std::vector<TablePlan>& plans,
+               const std::optional<weir::Recovered>& recovered) {
+  Names out;
+  for (const weir::Finding& finding : target.preflight(task, plans, recovered)) {
+    if (finding.severity == weir::Severity::critical) out.push_back(finding.table);
+  }
+  return out;
+}
+
+void untouched(TargetEnd& end) {
+  const weir::Task task = end.untouched_task();
+  const auto target = open_target(task);
+  CHECK_THAT(target->version(), Catch::StartsWith(end.product()));
+  CHECK(target->rung() == weir::Rung::atomic_offset);
+  std::vector<TablePlan> plans = {plan_of(*target, "nothing", kItem, {0})};
+  target->plan_types(task, plans[0]);
+  CHECK_FALSE(target->recover(task.name));
+  CHECK(refusals(*target, task, plans, {}).empty());
+  CHECK_FALSE(target->recover(task.name));
+  CHECK(end.is_untouched());
+}
+
+void memory(TargetEnd& end) {
+  Probe probe(end, "known");
+  CHECK_FALSE(probe.target->recover("known"));
+  probe.target->start("known", kServer, kStart);
+  weir::Recovered found = probe.recovered();
+  CHECK(found.source == kServer);
+  CHECK(found.start == kStart);
+  CHECK(found.offset == kStart);
+  CHECK(found.full_end.empty());
+  CHECK(found.tables.empty());
+  CHECK_FALSE(probe.target->recover("known2"));
+
+  probe.plans[0].since = {"since", {}};
+  probe.target->ensure_table("known", probe.plans[0]);
+  const std::vector<weir::KeyRange> cut = {{0, {}, {"a\n", ""}, false},
+                                           {1, {"a\n", ""}, {}, false}};
+  probe.target->store_ranges("known", probe.plans[0], cut);
+  probe.target->full_loaded("known", {"full end", {}});
+  found = probe.recovered();
+  CHECK(found.full_end.text == "full end");
+  REQUIRE(found.tables.size() == 1);
+  const weir::TableProgress& table = found.tables[0];
+  CHECK(table.source == probe.plans[0].source.name);
+  CHECK(table.target == probe.plans[0].target);
+  CHECK_FALSE(table.full_done);
+  CHECK_FALSE(table.unique_done);
+  CHECK(table.since.text == "since");
+  CHECK(table.rows == 0);
+  REQUIRE(table.definition);
+  CHECK(encode_definition(*table.definition) == encode_definition(probe.plans[0].source));
+  REQUIRE(table.ranges.size() == 2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(table.ranges[i].range.number == i);
+    CHECK(table.ranges[i].range.after == cut[i].after);
+    CHECK(table.ranges[i].range.upto == cut[i].upto);
+    CHECK(table.ranges[i].reached.empty());
+    CHECK_FALSE(table.ranges[i].done);
+  }
+}
+
+void tables(TargetEnd& end) {
+  Probe probe(end, "made");
+  probe.begin_changes({"1,1,x"});
+  // Again, as after a crash.
+  probe.target->ensure_table("made", probe.plans[0]);
+  CHECK(probe.rows() == "1,1,x");
+  CHECK(probe.recovered().tables.size() == 1);
+  // What was made is what is wanted.
+  CHECK(refusals(*probe.target, probe.task, probe.plans, probe.recovered()).empty());
+
+  // Another task finds rows that nobody told it of.
+  std::vector<TablePlan> plans = probe.plans;
+  const auto refused_for = [&](const std::string& name) {
+    const weir::Task task = end.task(name);
+    return refusals(*open_target(task), task, plans, {});
+  };
+  const auto ensure_for = [&](const std::string& name) {
+    const auto target = open_target(end.task(name));
+    target->start(name, kServer, kStart);
+    target->ensure_table(name, plans[0]);
+  };
+  CHECK(refused_for("made2") == Names{plans[0].target.text()});
+  plans[0].existing = ExistingPolicy::append;
+  CHECK(refused_for("made2").empty());
+  ensure_for("made2");
+  CHECK(probe.rows() == "1,1,x");
+  plans[0].existing = ExistingPolicy::truncate;
+  CHECK(refused_for("made3").empty());
+  ensure_for("made3");
+  CHECK(probe.rows() == "");
+  // Neither rows nor columns of the old one are left.
+  end.sql("ALTER TABLE " + probe.table() + " ADD COLUMN mine INT");
+  end.sql("INSERT INTO " + probe.table() + " VALUES (2, 2, 'y', 2)");
+  plans[0].existing = ExistingPolicy::replace;
+  CHECK(refused_for("made4").empty());
+  ensure_for("made4");
+  CHECK(probe.rows() == "");
+  CHECK_THROWS(end.query("SELECT mine FROM " + probe.table()));
+}
+
+void names(TargetEnd& end) {
+  Probe probe(end, "named");
+  const std::size_t most = probe.target->max_name_bytes();
+  const std::string longest(std::min<std::size_t>(most == 0 ? 200 : most, 200), 'n');
+  probe.plans[0].target.table = longest;
+  probe.plans[0].columns[1].name = longest;
+  probe.plans[0].columns[2].name = "select \"from` 'where";
+  for (const std::string& name : {longest, probe.plans[0].columns[2].name}) {
+    CHECK(probe.target->refuse_name(name) == "");
+  }
+  CHECK_FALSE(probe.target->refuse_name(std::string("a\0b", 3)).empty());
+  probe.begin();
+  probe.load({"1,2,x"}, true);
+  CHECK(end.query("SELECT " + longest + " FROM " + end.table(longest)) == Rows{{"2"}});
+  // Two names of one fold are one table, and two of two folds are two.
+  const bool one = probe.target->fold_name("Twice") == probe.target->fold_name("twice");
+  Probe upper(end, "upper", kItem, {0}, [](TablePlan& plan) { plan.target.table = "Twice"; });
+  upper.begin();
+  upper.load({"1,2,x"}, true);
+  Probe lower(end, "lower", kItem, {0}, [](TablePlan& plan) { plan.target.table = "twice"; });
+  lower.begin();
+  CHECK(end.query("SELECT COUNT(*) FROM " + end.table("twice")) == Rows{{one ? "1" : "0"}});
+}
+
+void chunks(TargetEnd& end) {
+  Probe probe(end, "chunk", kItem, {0},
+              [](TablePlan& plan) { add_column(plan, "origin", "from {table}", TypeKind::text); });
+  probe.begin();
+  const std::vector<Cell> constants = probe.added();
+  const std::string columns = "id, n, word, origin";
+  auto loader = probe.target->open_loader("chunk");
+  loader->begin(probe.plans[0], constants);
+  for (const char* row : {"1,10,a", "2,NULL,NULL", "3,-30,"}) loader->row(cells_of(row));
+  loader->row(std::vector<Cell>{Cell("4"), Cell("40"), Cell("it's\t\\ \n\r\"ü")});
+  CHECK(probe.rows(columns) == "");
+  CHECK(probe.progress().rows == 0);
+  loader->commit(probe.mark("4", 4, false));
+  CHECK(probe.rows(columns) ==
+        "1,10,a,from chunk 2,NULL,NULL,from chunk 3,-30,,from chunk 4,40,it's\t\\ \n\r\"ü,from "
+        "chunk");
+  weir::TableProgress found = probe.progress();
+  CHECK(found.rows == 4);
+  REQUIRE(found.ranges.size() == 1);
+  CHECK(found.ranges[0].reached == weir::KeyCells{"4"});
+  CHECK(found.ranges[0].bytes == 40);
+  CHECK_FALSE(found.ranges[0].done);
+
+  const auto unchanged = [&] {
+    CHECK(end.query("SELECT COUNT(*) FROM " + probe.table()) == Rows{{"4"}});
+    CHECK(probe.progress().ranges.at(0).reached == weir::KeyCells{"4"});
+  };
+  // Thrown away, and the loader goes on.
+  loader->begin(probe.plans[0], constants);
+  loader->row(cells_of("5,50,x"));
+  loader->abandon();
+  unchanged();
+  // The worker is gone in the middle of a chunk, part of which the target has got.
+  constexpr std::string_view kWord = "twenty characters ..";
+  loader->begin(probe.plans[0], constants);
+  for (int i = 100; i < 200'000; ++i) {
+    const std::string id = std::to_string(i);
+    loader->row(std::vector<Cell>{Cell(id), Cell(id), Cell(kWord)});
+  }
+  CHECK(loader->chunk_bytes() > 1'000'000);
+  loader.reset();
+  unchanged();
+  // Its session is gone.
+  loader = probe.target->open_loader("chunk");
+  loader->begin(probe.plans[0], constants);
+  loader->row(cells_of("6,60,x"));
+  if (end.end_sessions()) {
+    const std::string id = error_id([&] { loader->commit(probe.mark("6", 5, true)); });
+    CHECK_THAT(id, Catch::EndsWith(".lost"));
+    loader->abandon();
+    probe.target = open_target(probe.task);
+    unchanged();
+  } else {
+    loader->abandon();
+  }
+  loader = probe.target->open_loader("chunk");
+  loader->begin(probe.plans[0], constants);
+  loader->row(cells_of("6,60,x"));
+  RangeProgress last = probe.mark("6", 5, true);
+  last.snapshot.text = "the place of a snapshot";
+  loader->commit(last);
+  found = probe.progress();
+  CHECK(found.rows == 5);
+  CHECK(found.ranges[0].done);
+  CHECK(found.since.text == "the place of a snapshot");
+  CHECK_FALSE(found.full_done);
+}
+
+void indexes(TargetEnd& end) {
+  Probe probe(end, "indexed", kItem, {0}, [](TablePlan& plan) {
+    plan.source.indexes = {{"own_key", weir::Index::Kind::unique, {{0, 0}}},
+                           {"plain_n", weir::Index::Kind::ordinary, {{1, 0}}},
+                           {"only_word", weir::Index::Kind::unique, {{2, 0}}}};
+  });
+  probe.begin();
+  probe.load({"1,1,same", "2,2,same"}, true);
+  const auto loader = probe.target->open_loader("indexed");
+  CHECK(loader->finish(probe.plans[0]).empty());
+  CHECK(probe.progress().full_done);
+  CHECK_FALSE(probe.progress().unique_done);
+  CHECK_THROWS(end.sql("INSERT INTO " + probe.table() + " VALUES (1, 3, 'x')"));
+  // What is there already is not built again.
+  CHECK(loader->finish_unique(probe.plans[0]).size() == (end.keeps_unique() ? 1 : 0));
+  CHECK(probe.progress().unique_done);
+  const auto insert = [&] { end.sql("INSERT INTO " + probe.table() + " VALUES (3, 1, 'same')"); };
+  CHECK_NOTHROW(insert());
+
+  Probe unique(end, "unique1", kItem, {0}, [](TablePlan& plan) {
+    plan.source.indexes = {{"only_word", weir::Index::Kind::unique, {{2, 0}}}};
+  });
+  unique.begin();
+  unique.load({"1,1,same"}, true);
+  const auto second = unique.target->open_loader("unique1");
+  CHECK(second->finish(unique.plans[0]).empty());
+  CHECK(second->finish_unique(unique.plans[0]).empty());
+  const std::string again = "INSERT INTO " + unique.table() + " VALUES (3, 1, 'same')";
+  if (end.keeps_unique()) {
+    CHECK_THROWS(end.sql(again));
+  } else {
+    CHECK_NOTHROW(end.sql(again));
+  }
+}
+
+void changes(TargetEnd& end) {
+  Probe probe(end, "changed");
+  probe.begin_changes({"1,1,a", "2,2,b", "3,3,c"});
+  probe.insert("4,4,NULL");
+  probe.update("1,1,a", "1,NULL,");
+  probe.remove("2,2,b");
+  probe.remove("99,0,x");         // the copy did not meet it
+  probe.insert("3,33,replaced");  // the copy met it already
+  probe.update("50,5,x", "50,55,y");
+  probe.apply("1");
+  const std::string once = "1,NULL, 3,33,replaced 4,4,NULL 50,55,y";
+  CHECK(probe.rows() == once);
+  CHECK(probe.offset() == "1");
+  CHECK(probe.recovered().offset.source_time == kTime);
+  CHECK(probe.recovered().start == kStart);
+  CHECK(probe.applier->last_timing().seconds >= probe.applier->last_timing().commit_seconds);
+  // A batch that arrives a second time changes nothing.
+  probe.applier->apply(probe.sealed.batch);
+  CHECK(probe.rows() == once);
+
+  // Keys that go round, a key that another row leaves, and a row that comes and goes.
+  probe.update("1,NULL,", "7,1,seven");
+  probe.update("3,33,replaced", "1,33,one");
+  probe.update("4,4,NULL", "3,4,three");
+  probe.insert("8,8,h");
+  probe.remove("8,8,h");
+  probe.remove("50,55,y");
+  probe.insert("50,0,again");
+  probe.apply("2");
+  CHECK(probe.rows() == "1,33,one 3,4,three 7,1,seven 50,0,again");
+  CHECK(probe.offset() == "2");
+  // Nothing but the offset.
+  probe.apply("3");
+  CHECK(probe.offset() == "3");
+
+  Probe pair(end, "composite",
+             {{"a", TypeKind::int32}, {"b", TypeKind::text, 20}, {"n", TypeKind::int32}}, {1, 0});
+  pair.begin_changes({"1,x,1", "1,y,2", "2,x,3"});
+  pair.remove("1,y,2");
+  pair.update("1,x,1", "1,x,10");
+  pair.update("2,x,3", "2,y,30");
+  pair.apply("1");
+  CHECK(pair.rows() == "1,x,10 2,y,30");
+  pair.update("2,y,-", "3,z,-");
+  pair.apply("2");
+  CHECK(pair.rows() == "1,x,10 3,z,30");
+}
+
+void parts(TargetEnd& end) {
+  Probe probe(end, "partial");
+  probe.begin_changes({"1,1,A", "2,1,B", "3,1,C"});
+  probe.update("1,-,-", "1,2,-");
+  probe.update("2,-,-", "2,NULL,-");
+  probe.update("3,-,-", "3,-,-");  // nothing of it is known to have changed
+  probe.insert("4,1,D");
+  probe.update("4,-,-", "4,5,-");
+  probe.remove("9,-,-");
+  probe.apply("1");
+  CHECK(probe.rows() == "1,2,A 2,NULL,B 3,1,C 4,5,D");
+  // Many rows of several sets of columns at once, twice with the same statements.
+  for (const char* round : {"6", "7"}) {
+    for (const char* id : {"1", "2", "3", "4"}) {
+      const std::string key = id;
+      const bool even = (*id - '0') % 2 == 0;
+      probe.update(key + ",-,-", key + (even ? "," + std::string(round) + ",-" : ",-,odd"));
+    }
+    probe.apply(round);
+  }
+  CHECK(probe.rows() == "1,2,odd 2,7,B 3,1,odd 4,7,D");
+  // A ring in one transaction, over a key in between; then one key makes room for another.
+  probe.update("1,-,-", "9,10,-");
+  probe.update("2,-,-", "1,20,-");
+  probe.update("9,-,-", "2,30,-");
+  probe.remove("4,-,-");
+  probe.update("3,-,-", "4,40,-");
+  probe.insert("3,50,new");
+  probe.apply("8");
+  CHECK(probe.rows() == "1,20,B 2,30,odd 3,50,new 4,40,odd");
+  // While a table is copied, a row may be there by both keys, or by the new one alone.
+  probe.update("1,-,-", "2,3,-");
+  probe.update("77,-,-", "3,4,-");
+  probe.apply("9");
+  CHECK(probe.rows() == "2,3,odd 3,4,new 4,40,odd");
+  // By none: what it holds is known to nobody here.
+  probe.insert("5,5,x");
+  probe.update("77,-,-", "78,4,-");
+  std::string text;
+  CHECK_THAT(error_id([&] { probe.apply("10"); }, &text), Catch::EndsWith(".row-missing"));
+  CHECK_THAT(text, Catch::Contains(probe.plans[0].target.text()));
+  CHECK(probe.rows() == "2,3,odd 3,4,new 4,40,odd");
+  CHECK(probe.offset() == "9");
+}
+
+void unique_values(TargetEnd& end) {
+  for (const bool built : {true, false}) {
+    const std::string name = built ? "swapped" : "swapping";
+    Probe probe(end, name, kItem, {0}, [](TablePlan& plan) {
+      plan.source.indexes = {{"only_n", weir::Index::Kind::unique, {{1, 0}}}};
+    });
+    const Names rows = {"1,10,b1", "2,20,b2", "3,30,b3", "4,40,b4", "5,50,b5", "6,60,b6"};
+    if (built) {
+      probe.begin_changes(rows);
+    } else {
+      // As while the changes since the copy are applied.
+      probe.begin();
+      probe.load(rows, true);
+      CHECK(probe.target->open_loader(name)->finish(probe.plans[0]).empty());
+      probe.open_applier();
+    }
+    // Two rows swap what is unique, a third takes what a fourth had, each known in part.
+    probe.update("1,-,-", "1,NULL,-");
+    probe.update("2,-,-", "2,10,-");
+    probe.update("1,-,-", "1,20,-");
+    probe.remove("4,40,b4");
+    probe.update("3,-,-", "30,40,-");
+    probe.update("6,60,b6", "6,NULL,NULL");
+    probe.update("5,-,-", "50,-,new");
+    probe.update("50,-,-", "50,60,-");
+    probe.update("6,NULL,NULL", "6,50,NULL");
+    probe.insert("7,30,g");
+    probe.apply("1");
+    CHECK(probe.rows() == "1,20,b1 2,10,b2 6,50,NULL 7,30,g 30,40,b3 50,60,new");
+    CHECK(probe.offset() == "1");
+    // Whole rows, as most logs have them.
+    probe.update("1,20,b1", "1,NULL,b1");
+    probe.update("2,10,b2", "2,20,b2");
+    probe.update("1,NULL,b1", "1,10,b1");
+    probe.apply("2");
+    CHECK(probe.rows() == "1,10,b1 2,20,b2 6,50,NULL 7,30,g 30,40,b3 50,60,new");
+  }
+}
+
+void piles(TargetEnd& end) {
+  Probe probe(end, "pile", {{"word", TypeKind::text, 20}, {"f", TypeKind::float64}}, {});
+  probe.begin_changes({"a,0.1", "a,0.1", "A,0.1", "NULL,NULL"});
+  probe.insert("a,0.1");
+  probe.insert("NULL,0.1");
+  probe.apply("1");
+  probe.remove("a,0.1");
+  probe.remove("a,0.1");
+  probe.remove("NULL,NULL");
+  probe.update("NULL,0.1", "b,NULL");
+  probe.apply("2");
+  // Which of two words is less is the server's own affair.
+  const auto words = [&] {
+    Names out;
+    for (const auto& row : end.query("SELECT word FROM " + probe.table())) out.push_back(row[0]);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  CHECK(words() == Names{"A", "a", "b"});
+  // A row that somebody else took away is missed, and the batch leaves nothing.
+  probe.insert("c,0.3");
+  probe.remove("a,0.1");
+  probe.remove("a,0.1");
+  std::string text;
+  CHECK_THAT(error_id([&] { probe.apply("3"); }, &text), Catch::EndsWith(".row-missing"));
+  CHECK_THAT(text, Catch::Contains(probe.plans[0].target.text()));
+  CHECK(words() == Names{"A", "a", "b"});
+  CHECK(probe.offset() == "2");
+}
+
+void long_transactions(TargetEnd& end) {
+  Probe probe(end, "halves");
+  probe.begin_changes({"1,1,a"});
+  probe.insert("2,2,b");
+  probe.take(false, "");
+  probe.update("2,2,b", "2,3,b");
+  probe.remove("1,1,a");
+  probe.take(false, "");
+  CHECK(probe.rows() == "1,1,a");
+  CHECK(probe.offset() == "start");
+  probe.insert("3,3,c");
+  probe.apply("1");
+  CHECK(probe.rows() == "2,3,b 3,3,c");
+  CHECK(probe.offset() == "1");
+  // Half done when the worker is gone.
+  probe.insert("4,4,d");
+  probe.take(false, "");
+  probe.applier.reset();
+  CHECK(probe.rows() == "2,3,b 3,3,c");
+  CHECK(probe.offset() == "1");
+  // Or its session, between two batches and within one.
+  probe.open_applier();
+  probe.insert("5,5,e");
+  probe.take(false, "");
+  if (end.end_sessions()) {
+    probe.insert("6,6,f");
+    CHECK_THAT(error_id([&] { probe.apply("2"); }), Catch::EndsWith(".lost"));
+    CHECK(probe.rows() == "2,3,b 3,3,c");
+    CHECK(probe.offset() == "1");
+    probe.target = open_target(probe.task);
+  }
+  probe.open_applier();
+  probe.insert("7,7,g");
+  probe.apply("2");
+  CHECK(probe.rows() == "2,3,b 3,3,c 7,7,g");
+  CHECK(probe.offset() == "2");
+}
+
+void truncation(TargetEnd& end) {
+  Probe probe(end, "emptied");
+  probe.begin_changes({"1,1,a", "2,2,b"});
+  probe.applier->truncate(probe.plans[0], {"1", kTime});
+  CHECK(probe.rows() == "");
+  CHECK(probe.offset() == "1");
+  probe.insert("3,3,c");
+  probe.apply("2");
+  probe.applier->truncate(probe.plans[0], {"3", kTime});
+  probe.applier->truncate(probe.plans[0], {"3", kTime});
+  CHECK(probe.rows() == "");
+  CHECK(probe.offset() == "3");
+}
+
+void definitions(TargetEnd& end) {
+  Probe probe(end, "altered",
+              {{"id", TypeKind::int32}, {"old", TypeKind::int16}, {"gone", TypeKind::text, 20}});
+  probe.begin_changes({"1,7,x"});
+  TableAlter alter;
+  alter.before = probe.plans[0];
+  alter.after = plan_of(*probe.target, "altered",
+                        {{"id", TypeKind::int32},
+                         {"fresh", TypeKind::int64},
+                         {"word", TypeKind::text, 10},
+                         {"n", TypeKind::int32}},
+                        {0, 1});
+  alter.after.columns[3].nullable = false;
+  probe.target->plan_types(probe.task, alter.after);
+  alter.key_changed = true;
+  const auto step = [&](ColumnAlter::Kind kind, const std::string& name,
+                        std::uint32_t column) -> ColumnAlter& {
+    alter.steps.emplace_back();
+    alter.steps.back().kind = kind;
+    alter.steps.back().name = name;
+    alter.steps.back().column = column;
+    return alter.steps.back();
+  };
+  step(ColumnAlter::Kind::rename, "old", 1).rename_to = "fresh";
+  step(ColumnAlter::Kind::drop, "gone", 0);
+  step(ColumnAlter::Kind::add, "word", 2).fill = "filled";
+  step(ColumnAlter::Kind::add, "n", 3).fill = "5";
+  step(ColumnAlter::Kind::retype, "fresh", 1);
+  // As if the first of them had met a crash before its offset.
+  for (const char* offset : {"1", "2"}) {
+    probe.open_applier();
+    const weir::AlterResult result = probe.applier->alter(alter, {offset, kTime});
+    INFO(result.target_sql);
+    if (*offset == '1') CHECK_FALSE(result.target_sql.empty());
+    CHECK(probe.rows("id, fresh, word, n") == "1,7,filled,5");
+    CHECK_THROWS(end.query("SELECT gone FROM " + probe.table()));
+    CHECK(probe.offset() == offset);
+    CHECK(encode_definition(probe.progress().definition.value()) ==
+          encode_definition(alter.after.source));
+  }
+  // The new plans are right for it: a number that the old column had no room for, another key, and
+  // no NULL where there must be none.
+  probe.plans[0] = alter.after;
+  CHECK(refusals(*probe.target, probe.task, probe.plans, probe.recovered()).empty());
+  probe.open_applier();
+  probe.insert("1,70000,y,6");
+  probe.apply("3");
+  CHECK(probe.rows("id, fresh, word, n") == "1,7,filled,5 1,70000,y,6");
+  CHECK_THROWS(end.sql("INSERT INTO " + probe.table() + " VALUES (9, 9, 'z', NULL)"));
+  // Only the definition is to be remembered.
+  TableAlter none;
+  none.before = none.after = alter.after;
+  none.after.source.comment = "new";
+  CHECK(probe.applier->alter(none, {"4", kTime}).target_sql.empty());
+  CHECK(probe.progress().definition.value().comment == "new");
+  CHECK(probe.offset() == "4");
+
+  // A step that cannot be taken leaves everything as it was.
+  TableAlter impossible;
+  impossible.before = alter.after;
+  impossible.after = alter.after;
+  impossible.steps.emplace_back();
+  impossible.steps[0].kind = ColumnAlter::Kind::retype;
+  impossible.steps[0].name = "word";
+  impossible.steps[0].column = 2;
+  impossible.steps[0].problem = "no two servers agree on it";
+  impossible.after.columns[2].type.kind = TypeKind::int32;
+  impossible.after.columns[2].target_type.clear();
+  probe.target->plan_types(probe.task, impossible.after);
+  probe.open_applier();
+  std::string text;
+  CHECK(error_id([&] { probe.applier->alter(impossible, {"5", kTime}); }, &text) == "ddl.step");
+  CHECK_THAT(text, Catch::Contains("no two servers agree on it"));
+  CHECK(probe.rows("id, fresh, word, n") == "1,7,filled,5 1,70000,y,6");
+  CHECK(probe.offset() == "4");
+}
+
+void soft_deletes(TargetEnd& end) {
+  Probe probe(end, "marked", kItem, {0}, [](TablePlan& plan) {
+    add_column(plan, "gone", "{deleted}", TypeKind::timestamp);
+    add_column(plan, "origin", "{schema}.{table}", TypeKind::text);
+    plan.deletes = {DeletePolicy::Kind::soft, "gone"};
+  });
+  probe.begin_changes({"1,1,a", "2,2,b"});
+  probe.remove("1,1,a");
+  probe.insert("3,3,c");
+  probe.apply("1");
+  const std::string columns =
+      "id, n, word, CASE WHEN gone IS NULL THEN 'here' ELSE 'gone' END, origin";
+  CHECK(probe.rows(columns) == "1,1,a,gone,src.marked 2,2,b,here,src.marked 3,3,c,here,src.marked");
+  CHECK(end.query("SELECT COUNT(*) FROM " + probe.table() +
+                  " WHERE gone = '2027-01-15 08:00:00.000000'") == Rows{{"1"}});
+  // A row that moves leaves its old key behind, and one that comes back is here.
+  probe.update("2,-,-", "4,20,-");
+  probe.insert("1,10,back");
+  probe.apply("2");
+  CHECK(probe.rows(columns) ==
+        "1,10,back,here,src.marked 2,2,b,gone,src.marked 3,3,c,here,src.marked "
+        "4,20,b,here,src.marked");
+  probe.update("4,-,-", "2,21,-");
+  probe.apply("3");
+  CHECK(probe.rows("id, n, word, CASE WHEN gone IS NULL THEN 'here' ELSE 'gone' END") ==
+        "1,10,back,here 2,21,b,here 3,3,c,here 4,20,b,gone");
+
+  Probe kept(end, "ignored", kItem, {0},
+             [](TablePlan& plan) { plan.deletes.kind = DeletePolicy::Kind::ignore; });
+  kept.begin_changes({"1,1,a", "2,9,stale"});
+  kept.remove("1,1,a");
+  kept.update("1,-,-", "2,2,-");
+  kept.update("1,-,-", "3,3,-");
+  kept.update("7,-,-", "3,4,-");
+  kept.apply("1");
+  CHECK(kept.rows() == "1,1,a 2,2,a 3,4,a");
+}
+
+/// A value is taken as it is, or its row is refused by name; it never becomes another one.
+void refused_values(TargetEnd& end) {
+  struct Hostile {
+    const char* name;
+    NewColumn column;
+    std::string value;
+  };
+  const std::vector<Hostile> samples = {
+      {"too_large", {"v", TypeKind::int16}, "40000"},
+      {"too_long", {"v", TypeKind::text, 5}, "sixsix"},
+      {"nul_byte", {"v", TypeKind::text, 20}, std::string("a\0b", 3)},
+      {"no_utf8", {"v", TypeKind::text, 20}, "a\xff\xfe"},
+      {"cut_utf8", {"v", TypeKind::text, 20}, "a\xc3"},
+      {"no_date", {"v", TypeKind::date}, "2026-02-30"},
+  };
+  for (const Hostile& sample : samples) {
+    for (const bool copied : {true, false}) {
+      const std::string name = fmt::format("{}_{}", sample.name, copied ? "copy" : "log");
+      INFO(name);
+      Probe probe(end, name, {{"id", TypeKind::int32}, sample.column});
+      const std::vector<Cell> good = {Cell("1"), Cell::null()};
+      const std::vector<Cell> bad = {Cell("4711"), Cell(sample.value)};
+      std::string text;
+      ExitCode code = ExitCode::ok;
+      std::string id;
+      if (copied) {
+        probe.begin();
+        const auto loader = probe.target->open_loader(name);
+        id = error_id(
+            [&] {
+              loader->begin(probe.plans[0], {});
+              loader->row(good);
+              loader->row(bad);
+              loader->commit(probe.mark("4711", 2, true));
+            },
+            &text, &code);
+        if (!id.empty()) loader->abandon();
+      } else {
+        probe.begin_changes();
+        REQUIRE(probe.builder->add({RowChange::Op::insert, 0, {}, good}));
+        REQUIRE(probe.builder->add({RowChange::Op::insert, 0, {}, bad}));
+        id = error_id([&] { probe.apply("1"); }, &text, &code);
+      }
+      if (id.empty()) {
+        const std::string column =
+            sample.column.kind == TypeKind::text ? end.hex("v") : std::string("v");
+        std::string expected = sample.value;
+        if (sample.column.kind == TypeKind::text) {
+          expected.clear();
+          for (const char c : sample.value) {
+            expected += fmt::format("{:02X}", static_cast<unsigned char>(c));
+          }
+        }
+        CHECK(end.query("SELECT " + column + " FROM " + probe.table() + " WHERE id = 4711") ==
+              Rows{{expected}});
+        CHECK(probe.rows("id") == "1 4711");
+        continue;
+      }
+      INFO(id << ": " << text);
+      CHECK(code == ExitCode::refused);
+      CHECK_THAT(text, Catch::Contains(name));
+      if (end.names_key()) CHECK_THAT(text, Catch::Contains("4711"));
+      CHECK(probe.rows("id") == "");
+      CHECK(probe.offset() == "start");
+      CHECK(probe.progress().rows == 0);
+    }
+  }
+}
+
+void fences(TargetEnd& end) {
+  Probe probe(end, "fenced");
+  probe.begin();
+  auto loader = probe.target->open_loader("fenced");
+  loader->begin(probe.plans[0], {});
+  loader->row(cells_of("1,1,a"));
+
+  const auto other = open_target(probe.task);
+  // Another task is nobody's business.
+  CHECK_NOTHROW(other->open_applier("fenced2", {}));
+  auto second =
+      std::async(std::launch::async, [&] { return other->open_applier("fenced", probe.plans); });
+  loader->commit(probe.mark("1", 1, true));
+  loader.reset();
+  auto applier = second.get();
+  // While it lives nobody else applies; what it did is there for the next one.
+  auto third = std::async(std::launch::async, [&] {
+    const auto late = open_target(probe.task);
+    auto out = late->open_applier("fenced", probe.plans);
+    return late->recover("fenced")->offset.text;
+  });
+  CHECK(third.wait_for(std::chrono::milliseconds(300)) == std::future_status::timeout);
+  weir::ChangeBatch batch;
+  batch.offset = {"1", kTime};
+  applier->apply(batch);
+  CHECK(third.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
+  applier.reset();
+  REQUIRE(third.wait_for(std::chrono::seconds(25)) == std::future_status::ready);
+  CHECK(third.get() == "1");
+}
+
+void forgetting(TargetEnd& end) {
+  Probe probe(end, "forgot");
+  probe.begin_changes({"1,1,a"});
+  Probe other(end, "forgot2");
+  other.begin_changes({"1,1,a"});
+  const std::string statement = probe.target->forget_statement("forgot");
+  CHECK_THAT(begin_anew(*probe.target, "forgot"),
+             Catch::Contains(statement) && Catch::Contains("weir sync start forgot"));
+  end.sql(statement);
+  CHECK_FALSE(probe.target->recover("forgot"));
+  CHECK(other.recovered().tables.size() == 1);
+  // Whoever still works for it is told.
+  ExitCode code = ExitCode::ok;
+  probe.insert("2,2,b");
+  CHECK_THAT(error_id([&] { probe.apply("1"); }, nullptr, &code), Catch::EndsWith(".task-gone"));
+  CHECK(code == ExitCode::state_conflict);
+  CHECK_FALSE(probe.target->recover("forgot"));
+  probe.applier.reset();
+  // And it begins anew.
+  CHECK(refusals(*probe.target, probe.task, probe.plans, {}) ==
+        Names{probe.plans[0].target.text()});
+  probe.plans[0].existing = ExistingPolicy::truncate;
+  probe.begin_changes({"3,3,c"});
+  CHECK(probe.rows() == "3,3,c");
+  CHECK(probe.offset() == "start");
+}
+
+/// Each promise is a section; each section has tasks and tables of its own.
+void check_target(TargetRelease release) {
+  TargetEnd& end = target_end(release);
+  SECTION("asking changes nothing") { untouched(end); }
+  SECTION("a start, its tables and their ranges are remembered") { memory(end); }
+  SECTION("a table is made once, and what it held is treated as its rule says") { tables(end); }
+  SECTION("names are taken whole or refused beforehand") { names(end); }
+  SECTION("a chunk and its mark come together or not at all") { chunks(end); }
+  SECTION("keys and indexes are built after the rows") { indexes(end); }
+  SECTION("changes of every kind end right, also twice") { changes(end); }
+  SECTION("rows of which a part is known keep the rest") { parts(end); }
+  SECTION("unique values change hands within a batch") { unique_values(end); }
+  SECTION("rows without a key are counted") { piles(end); }
+  SECTION("a transaction in several batches is seen whole or not at all") {
+    long_transactions(end);
+  }
+  SECTION("a table is emptied together with the offset") { truncation(end); }
+  SECTION("definitions change at their offset, also twice") { definitions(end); }
+  SECTION("deletes are marked or ignored as the plan says") { soft_deletes(end); }
+  SECTION("a value is taken as it is, or refused by name") { refused_values(end); }
+  SECTION("one applier at a time, after all loaders") { fences(end); }
+  SECTION("a task is forgotten by one statement, and begins anew") { forgetting(end); }
+}
+
+}  // namespace
+
+TEST_CASE("target contract: PostgreSQL 15", "[contract][targetcontract][server]") {
+  check_target(TargetRelease::postgres_15);
+}
+
+TEST_CASE("target contract: PostgreSQL 17", "[contract][targetcontract][server][bootstrap]") {
+  check_target(TargetRelease::postgres_17);
+}
+
+TEST_CASE("target contract: PostgreSQL 18", "[contract][targetcontract][server][bootstrap]") {
+  check_target(TargetRelease::postgres_18);
+}
+
+TEST_CASE("target contract: MariaDB 10.11", "[contract][targetcontract][server]") {
+  check_target(TargetRelease::mariadb_10_11);
+}
+
+TEST_CASE("target contract: MariaDB 11.8", "[contract][targetcontract][server][bootstrap]") {
+  check_target(TargetRelease::mariadb_11_8);
+}
+
+TEST_CASE("target contract: MySQL 9", "[contract][targetcontract][server][bootstrap]") {
+  check_target(TargetRelease::mysql_9);
+}
+
+TEST_CASE("target contract: SQLite", "[contract][targetcontract][server]") {
+  check_target(TargetRelease::sqlite);
+}

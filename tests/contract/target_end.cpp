@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "contract/target_end.h"
+
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "support/sqlite_file.h"
+#include "support/temp_mariadb.h"
+#include "support/temp_mysql.h"
+#include "support/temp_postgres.h"
+
+namespace weir::test {
+
+namespace {
+
+constexpr const char* kUntouched = "weir_untouched";
+/// weir's account on a MySQL, which the onlooker does not use.
+constexpr const char* kAccount = "contract";
+
+weir::Task empty_task(const std::string& name, const std::string& kind) {
+  weir::Task task;
+  task.name = name;
+  task.source.kind = "contract";
+  task.target.kind = kind;
+  return task;
+}
+
+template <class Server>
+class MysqlEnd final : public TargetEnd {
+ public:
+  MysqlEnd(typename Server::Options options, std::string product)
+      : product_(std::move(product)), server_(with_files(std::move(options))) {
+    server_.sql(fmt::format(
+        "CREATE USER {0}@localhost IDENTIFIED BY ''; GRANT ALL ON *.* TO {0}@localhost", kAccount));
+  }
+
+  std::string product() const override { return product_; }
+  weir::Task task(const std::string& name) const override {
+    weir::Task task = empty_task(name, "mysql");
+    task.target.socket = server_.socket();
+    task.target.user = kAccount;
+    return task;
+  }
+  weir::Task untouched_task() const override {
+    weir::Task out = task("nobody");
+    out.target.control_schema = kUntouched;
+    return out;
+  }
+  bool is_untouched() override {
+    return query(fmt::format("SELECT 1 FROM information_schema.schemata WHERE schema_name = '{}'",
+                             kUntouched))
+        .empty();
+  }
+  std::string table(const std::string& name) const override { return "shop." + name; }
+  void sql(const std::string& text) override { server_.sql(text); }
+  Rows query(const std::string& text) override { return server_.query(text); }
+  std::string hex(const std::string& column) const override {
+    return fmt::format("HEX({})", column);
+  }
+  bool names_key() const override { return true; }
+  bool end_sessions() override {
+    for (const auto& row : query(fmt::format(
+             "SELECT id FROM information_schema.processlist WHERE user = '{}'", kAccount))) {
+      sql("KILL " + row[0]);
+    }
+    return true;
+  }
+
+ private:
+  static typename Server::Options with_files(typename Server::Options options) {
+    options.args.emplace_back("--local-infile=ON");
+    return options;
+  }
+
+  std::string product_;
+  Server server_;
+};
+
+class PostgresEnd final : public TargetEnd {
+ public:
+  PostgresEnd(TempPostgres::Release release, std::string product)
+      : product_(std::move(product)), server_(options(release)) {}
+
+  std::string product() const override { return product_; }
+  weir::Task task(const std::string& name) const override {
+    weir::Task task = empty_task(name, "postgres");
+    task.target.socket = server_.socket_dir();
+    task.target.port = server_.port();
+    task.target.user = server_.user();
+    task.target.database = server_.database();
+    return task;
+  }
+  weir::Task untouched_task() const override {
+    weir::Task out = task("nobody");
+    out.target.control_schema = kUntouched;
+    return out;
+  }
+  bool is_untouched() override {
+    return query(fmt::format("SELECT 1 FROM pg_namespace WHERE nspname = '{}'", kUntouched))
+        .empty();
+  }
+  std::string table(const std::string& name) const override { return "shop." + name; }
+  void sql(const std::string& text) override { server_.sql(text); }
+  Rows query(const std::string& text) override { return server_.query(text); }
+  std::string hex(const std::string& column) const override {
+    return fmt::format("upper(encode(convert_to({}::text, 'UTF8'), 'hex'))", column);
+  }
+  bool end_sessions() override {
+    query(fmt::format(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = '{}'",
+        server_.user()));
+    return true;
+  }
+
+ private:
+  static TempPostgres::Options options(TempPostgres::Release release) {
+    TempPostgres::Options out;
+    out.release = release;
+    return out;
+  }
+
+  std::string product_;
+  TempPostgres server_;
+};
+
+class SqliteEnd final : public TargetEnd {
+ public:
+  std::string product() const override { return "SQLite 3"; }
+  weir::Task task(const std::string& name) const override {
+    weir::Task task = empty_task(name, "sqlite");
+    task.target.path = file_.path();
+    return task;
+  }
+  weir::Task untouched_task() const override {
+    weir::Task out = task("nobody");
+    out.target.path = file_.folder() + "/untouched.db";
+    return out;
+  }
+  bool is_untouched() override {
+    return !std::filesystem::exists(file_.folder() + "/untouched.db");
+  }
+  std::string table(const std::string& name) const override { return name; }
+  void sql(const std::string& text) override { file_.session().sql(text); }
+  Rows query(const std::string& text) override { return file_.session().query(text); }
+  std::string hex(const std::string& column) const override {
+    return fmt::format("hex({})", column);
+  }
+  bool end_sessions() override { return false; }
+  bool keeps_unique() const override { return false; }
+
+ private:
+  SqliteFile file_;
+};
+
+std::unique_ptr<TargetEnd> make(TargetRelease release) {
+  switch (release) {
+    case TargetRelease::postgres_15:
+      return std::make_unique<PostgresEnd>(TempPostgres::Release::installed, "PostgreSQL 15");
+    case TargetRelease::postgres_17:
+      return std::make_unique<PostgresEnd>(TempPostgres::Release::v17, "PostgreSQL 17");
+    case TargetRelease::postgres_18:
+      return std::make_unique<PostgresEnd>(TempPostgres::Release::v18, "PostgreSQL 18");
+    case TargetRelease::mariadb_10_11:
+      return std::make_unique<MysqlEnd<TempMariaDb>>(TempMariaDb::Options{}, "MariaDB 10.11");
+    case TargetRelease::mariadb_11_8:
+      return std::make_unique<MysqlEnd<TempMariaDb>>(
+          TempMariaDb::Options{.release = TempMariaDb::Release::v11_8}, "MariaDB 11.8");
+    case TargetRelease::mysql_9:
+      return std::make_unique<MysqlEnd<TempMySql>>(TempMySql::Options{}, "MySQL 9");
+    case TargetRelease::sqlite:
+      return std::make_unique<SqliteEnd>();
+  }
+  throw std::logic_error("no such release");
+}
+
+}  // namespace
+
+TargetEnd& target_end(TargetRelease release) {
+  static std::unique_ptr<TargetEnd> running;
+  static TargetRelease which{};
+  if (!running || which != release) {
+    running.reset();
+    running = make(release);
+    which = release;
+  }
+  return *running;
+}
+
+}  // namespace weir::test
