@@ -8,46 +8,25 @@
 namespace {
 
 using weir::cli::scdoc_escaped;
+namespace pages = weir::registry;
 
-std::string types() {
+std::string notes(const std::vector<pages::TypeNote>& all) {
   std::string out;
-  for (const auto& fact : weir::registry::mysql_to_postgres_types()) {
-    out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.native) + "*";
-    if (!fact.condition.empty()) out += " " + scdoc_escaped(fact.condition);
-    out += "\n\t" + scdoc_escaped(fact.neutral) + "; PostgreSQL *" + scdoc_escaped(fact.target) +
-           "*\n";
-    for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
-  }
-  return out;
-}
-
-std::string of_source(const std::vector<weir::registry::TypeFact>& facts) {
-  std::string out;
-  for (const auto& fact : facts) {
-    out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.native) + "*\n\t" +
-           scdoc_escaped(fact.neutral) + "\n";
-    for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
-  }
-  return out;
-}
-
-std::string of_target(const std::vector<weir::registry::TypeFact>& facts) {
-  std::string out;
-  for (const auto& fact : facts) {
-    out += (out.empty() ? "*" : "\n*") + scdoc_escaped(fact.neutral) + "*\n\t" +
-           scdoc_escaped(fact.target) + "\n";
-    for (const std::string& note : fact.notes) out += "\t- " + scdoc_escaped(note) + "\n";
+  for (const pages::TypeNote& note : all) {
+    out += "- *" + scdoc_escaped(note.types) + "*: " + scdoc_escaped(note.text) + "\n";
   }
   return out;
 }
 
 const weir::cli::DocBlocks& blocks() {
   static const weir::cli::DocBlocks kBlocks{
-      {"mysql-types", types},
-      {"postgres-source-types",
-       [] { return of_source(weir::registry::postgres_source_types()); }},
-      {"sqlite-types", [] { return of_target(weir::registry::sqlite_types()); }},
-      {"mysql-target-types", [] { return of_target(weir::registry::mysql_target_types()); }}};
+      {"source-types", [] { return "```\n" + pages::source_type_table() + "```\n"; }},
+      {"target-types", [] { return "```\n" + pages::target_type_table() + "```\n"; }},
+      {"mysql-source-notes", [] { return notes(pages::mysql_source_notes()); }},
+      {"postgres-source-notes", [] { return notes(pages::postgres_source_notes()); }},
+      {"postgres-target-notes", [] { return notes(pages::postgres_target_notes()); }},
+      {"mysql-target-notes", [] { return notes(pages::mysql_target_notes()); }},
+      {"sqlite-target-notes", [] { return notes(pages::sqlite_target_notes()); }}};
   return kBlocks;
 }
 

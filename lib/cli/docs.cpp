@@ -204,9 +204,15 @@ std::string key_list() {
 
 std::string neutral_types() {
   std::string out;
-  for (const TypeKindRow& row : type_kinds()) {
+  const auto kinds = type_kinds();
+  for (const TypeKindRow& row : kinds) {
+    if (row.form.starts_with("as ") && row.form.find(',') == std::string_view::npos) continue;
+    std::string names(row.name);
+    for (const TypeKindRow& other : kinds) {
+      if (other.form == "as " + std::string(row.name)) names += ", " + std::string(other.name);
+    }
     if (!out.empty()) out += "\n";
-    out += bold(row.name) + "\n" + indented(capitalized(std::string(row.form)) + ".");
+    out += bold(names) + "\n" + indented(capitalized(std::string(row.form)) + ".");
   }
   return out;
 }

@@ -6,25 +6,22 @@
 
 namespace weir::registry {
 
-/// What one column type of a source becomes on a target, for weir-types(7).
-struct TypeFact {
-  std::string native;     ///< "bigint", as the source calls it
-  std::string condition;  ///< "unsigned"; "" = none
-  std::string neutral;    ///< "uint64"
-  std::string target;     ///< "numeric(20,0)"
-  std::vector<std::string> notes;
+/// For weir-types(7), as lines of at most 66 characters: which types of the sources have which
+/// neutral type, and what each neutral type becomes on each target. A target's type with a note
+/// ends with `+`; n, p and s stand for the source column's length, precision and scale.
+std::string source_type_table();
+std::string target_type_table();
+
+/// Something to know about types on one side of a pair.
+struct TypeNote {
+  std::string types;  ///< "date, datetime, timestamp"
+  std::string text;
 };
 
-/// Every column type of MySQL and MariaDB, with the type that PostgreSQL gets.
-std::vector<TypeFact> mysql_to_postgres_types();
-
-/// Every column type of PostgreSQL as a source; `target` is empty.
-std::vector<TypeFact> postgres_source_types();
-
-/// Every neutral type, with the type that SQLite gets; `native` is the neutral name.
-std::vector<TypeFact> sqlite_types();
-/// Every neutral type, with the type that MySQL and MariaDB get from a source of another kind;
-/// `native` and `condition` are empty.
-std::vector<TypeFact> mysql_target_types();
+std::vector<TypeNote> mysql_source_notes();
+std::vector<TypeNote> postgres_source_notes();
+std::vector<TypeNote> postgres_target_notes();
+std::vector<TypeNote> mysql_target_notes();
+std::vector<TypeNote> sqlite_target_notes();
 
 }  // namespace weir::registry

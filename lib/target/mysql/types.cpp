@@ -39,7 +39,9 @@ constexpr auto kTypes = std::to_array<TypeRow>({
     {TypeKind::timestamp, "datetime({precision})",
      "in UTC; say timestamp in a type rule where all are of the years 1970 to 2037"},
     {TypeKind::year, "year", ""},
-    {TypeKind::json, "json", ""},
+    {TypeKind::json, "json",
+     "MariaDB keeps the text; MySQL keeps the document without duplicate keys, and a number with a "
+     "point as a double"},
     {TypeKind::enumeration, "varchar(255)", ""},
     {TypeKind::set, "text", ""},
     {TypeKind::uuid, "char(36)", "because MariaDB's uuid refuses some values of other servers"},
