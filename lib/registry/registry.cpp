@@ -50,7 +50,7 @@ constexpr Lines<5> kMysqlCannot{
     "carry CREATE, DROP and RENAME of tables to the target: [ddl] says what is done instead",
 };
 
-constexpr Lines<2> kPgTested{"PostgreSQL 15", "PostgreSQL 18"};
+constexpr Lines<3> kPgTested{"PostgreSQL 15", "PostgreSQL 17", "PostgreSQL 18"};
 constexpr Lines<12> kPgCan{
     "copy tables and follow every change, while the source is written to",
     "start where no transaction is missed, also beside a synchronous standby",
@@ -72,7 +72,6 @@ constexpr Lines<4> kPgCannot{
     "see a new table, or a changed one to which no row is written, without event triggers",
 };
 
-constexpr Lines<1> kPgTargetTested{"PostgreSQL 15"};
 constexpr Lines<6> kPgTargetCan{
     "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
     "end each commit at the end of a source transaction, once it has caught up",
@@ -103,7 +102,6 @@ constexpr Lines<4> kSqliteCannot{
     "lie on a network file system",
 };
 
-constexpr Lines<2> kMysqlTargetTested{"MariaDB 10.11", "Oracle MySQL 9.7"};
 constexpr Lines<7> kMysqlTargetCan{
     "commit rows and offset in one transaction: nothing is lost and nothing comes twice",
     "keep each column type of a source that is MySQL or MariaDB too",
@@ -124,7 +122,7 @@ constexpr Lines<4> kMysqlTargetCannot{
 
 constexpr auto kSources = std::to_array<SourceKind>({
     {{.name = "mysql",
-      .title = "MySQL 8 and 9, MariaDB 10.5 and later",
+      .title = "MySQL and MariaDB",
       .tested = kMysqlTested,
       .can = kMysqlCan,
       .cannot = kMysqlCannot},
@@ -135,7 +133,7 @@ constexpr auto kSources = std::to_array<SourceKind>({
      mysql::open_binlog_file,
      mysql::is_binlog},
     {{.name = "postgres",
-      .title = "PostgreSQL 15 and later",
+      .title = "PostgreSQL",
       .tested = kPgTested,
       .can = kPgCan,
       .cannot = kPgCannot,
@@ -150,8 +148,8 @@ constexpr auto kSources = std::to_array<SourceKind>({
 
 constexpr auto kTargets = std::to_array<TargetKind>({
     {{.name = "postgres",
-      .title = "PostgreSQL 12 and later",
-      .tested = kPgTargetTested,
+      .title = "PostgreSQL",
+      .tested = kPgTested,
       .can = kPgTargetCan,
       .cannot = kPgTargetCannot,
       .one_database = true,
@@ -169,8 +167,8 @@ constexpr auto kTargets = std::to_array<TargetKind>({
        return std::make_unique<sqlite::SqliteTarget>(task);
      }},
     {{.name = "mysql",
-      .title = "MySQL 8 and 9, MariaDB 10.5 and later",
-      .tested = kMysqlTargetTested,
+      .title = "MySQL and MariaDB",
+      .tested = kMysqlTested,
       .can = kMysqlTargetCan,
       .cannot = kMysqlTargetCannot,
       .rung = Rung::atomic_offset},

@@ -8,7 +8,7 @@ expect_status 0
 expect_empty err
 expect_equal "$(head -1 <<<"$out")" SOURCES
 expect_in out $'\nTARGETS\n'
-expect_in out $'\nmysql: MySQL 8 and 9, MariaDB 10.5 and later\n  tested: MariaDB 10.11, '
+expect_in out $'\nmysql: MySQL and MariaDB\n  tested: MariaDB 10.11, '
 expect_in out $'\nsqlite: an SQLite file\n  rung:   atomic-offset\n  tested: SQLite 3.40\n  can:    - '
 expect_in out $'\n  cannot: - '
 expect_not_in out $'\x1b'
