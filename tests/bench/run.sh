@@ -10,6 +10,9 @@
 #   full-postgres-postgres          the full stage: weir, and pgcopydb
 #   incremental-mysql-postgres      draining a change log: weir, and a native MariaDB replica
 #   incremental-postgres-postgres   draining a change log: weir, and native logical replication
+#   memory-large-transaction        the worker's most memory while one transaction of BENCH_ROWS rows
+#                                   (5,000,000) goes to PostgreSQL, from PostgreSQL and from MariaDB;
+#                                   fails above 256 MiB
 #
 # Prints a table, or with --json one document. The conversation goes to stderr.
 # BENCH_TABLES, BENCH_ROWS (per table) and BENCH_TRANSACTIONS change the amount of work.
@@ -27,7 +30,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 mariadb_settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --max-connections=200)
 postgres_settings=(shared_buffers=512MB max_wal_size=4GB)
 
-usage() { sed -n '4,19s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '4,22s/^# \{0,1\}//p' "$0"; }
 say() { printf 'bench: %s\n' "$*" >&2; }
 fail() {
   say "failed: $*"
@@ -45,6 +48,7 @@ while [ $# -gt 0 ]; do
       ;;
     full-mysql-postgres | full-mysql-mysql | full-postgres-postgres) case=$1 ;;
     incremental-mysql-postgres | incremental-postgres-postgres) case=$1 ;;
+    memory-large-transaction) case=$1 ;;
     *)
       usage >&2
       exit 2
@@ -140,7 +144,7 @@ WEIR_STATE_DIR=$ground/state
 trap 'weir sync stop bench >/dev/null 2>&1 || true; ground_close' EXIT
 say "starting the servers"
 case $case in
-  *-mysql-*)
+  *-mysql-* | memory-*)
     ground_mariadb db "${mariadb_settings[@]}" || fail "MariaDB"
     source_sql -e "CREATE DATABASE bench"
     source_settings="kind = \"mysql\"
@@ -162,7 +166,7 @@ case $case in
   *-mysql)
     ground_mariadb copy "${mariadb_settings[@]}" --local-infile=ON || fail "the second MariaDB"
     ;;
-  *-postgres)
+  *-postgres | memory-*)
     ground_postgres pg "${postgres_settings[@]}" || fail "PostgreSQL"
     ;;
 esac
