@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: Apache-2.0
+// What store/state_store.h promises of every state store.
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "base/error.h"
+#include "store/state_store.h"
+#include "support/eventually.h"
+#include "support/temp_dir.h"
+
+using namespace weir;
+using weir::test::eventually;
+using weir::test::TempDir;
+
+namespace {
+
+/// Opens the one state of a section, as another process would.
+using Open = std::function<std::unique_ptr<StateStore>()>;
+
+/// The id of the error that `call` throws, "" if none.
+std::string error_id(const std::function<void()>& call, ExitCode* code = nullptr) {
+  try {
+    call();
+  } catch (const Error& error) {
+    if (code != nullptr) *code = error.code();
+    return error.id();
+  }
+  return {};
+}
+
+Time at(std::int64_t seconds, std::int64_t micros = 0) {
+  return Time{} + std::chrono::seconds(seconds) + std::chrono::microseconds(micros);
+}
+
+Sample sample_at(Time time) {
+  Sample sample;
+  sample.at = time;
+  return sample;
+}
+
+constexpr std::int64_t kNoon = 1'767'268'800;  // 2026-01-01T12:00:00Z
+
+void task_rows(const Open& open) {
+  const auto store = open();
+  const Time before = now();
+  store->put_task("shop", "/etc/weir/shop.toml");
+
+  TaskRow row = store->task("shop").value();
+  CHECK(row.state == TaskState::stopped);
+  CHECK(row.stage == Stage::schema);
+  CHECK(row.started == Time{});
+  CHECK(row.created >= before);
+
+  store->set_state("shop", TaskState::starting, "asking the servers");
+  row = store->task("shop").value();
+  const Time started = row.started;
+  CHECK(started >= row.created);
+  CHECK(row.changed == started);
+  CHECK(row.detail == "asking the servers");
+
+  store->set_state("shop", TaskState::running, "copying");
+  store->set_stage("shop", Stage::full, "3 of 12 tables");
+  const Time changed = store->task("shop")->changed;
+  REQUIRE(eventually([&] { return now() > changed; }));
+  store->set_state("shop", TaskState::running, "still copying");
+  row = store->task("shop").value();
+  CHECK(row.stage == Stage::full);
+  CHECK(row.detail == "still copying");
+  CHECK(row.changed == changed);  // the state did not change
+  CHECK(row.started == started);
+
+  store->set_error("shop", 4, "mysql.retention", "the offset is gone", "reload the tables");
+  row = store->task("shop").value();
+  CHECK(row.exit_code == 4);
+  CHECK(row.error_id == "mysql.retention");
+  CHECK(row.error == "the offset is gone");
+  CHECK(row.error_fix == "reload the tables");
+  store->set_error("shop", 0, "", "", "");
+  row = store->task("shop").value();
+  CHECK(row.exit_code == 0);
+  CHECK(row.error.empty());
+  CHECK(row.error_fix.empty());
+
+  store->put_task("shop", "/srv/shop.toml");
+  store->put_task("crm", "/srv/crm.toml");
+  const auto tasks = store->tasks();
+  REQUIRE(tasks.size() == 2);
+  CHECK(tasks[0].name == "crm");
+  CHECK(tasks[1].file == "/srv/shop.toml");
+  CHECK(tasks[1].stage == Stage::full);
+}
+
+void states(const Open& open) {
+  const auto store = open();
+  store->put_task("t", "/t");
+  for (const TaskState state : {TaskState::stopped, TaskState::starting, TaskState::running,
+                                TaskState::stopping, TaskState::failed, TaskState::refused}) {
+    store->set_state("t", state, "");
+    CHECK(store->task("t")->state == state);
+  }
+  for (const Stage stage : {Stage::schema, Stage::full, Stage::incremental}) {
+    store->set_stage("t", stage, "");
+    CHECK(store->task("t")->stage == stage);
+  }
+  for (const StageState state :
+       {StageState::waiting, StageState::running, StageState::done, StageState::failed}) {
+    TableRow table;
+    table.source = {"a", "b"};
+    table.full = state;
+    store->put_tables("t", {&table, 1});
+    CHECK(store->tables("t").at(0).full == state);
+  }
+}
+
+void tables(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+
+  TableRow item;
+  item.source = {"shop", "item"};
+  item.target = {"dw", "item"};
+  item.schema = StageState::done;
+  item.full = StageState::failed;
+  item.full_error = "value too long";
+  item.estimated_rows = 1'000'000'000'000;
+  item.copied_rows = 5;
+  item.copied_bytes = 600;
+  item.applied_changes = 7;
+  item.last_change = at(kNoon, 123456);
+  TableRow sale;
+  sale.source = {"shop", "a.sale"};
+  sale.target = {"dw", "sale"};
+  const std::vector<TableRow> rows{item, sale};
+  store->put_tables("shop", rows);
+
+  auto tables = store->tables("shop");
+  REQUIRE(tables.size() == 2);
+  CHECK(tables[0].source == sale.source);
+  CHECK(tables[0].last_change == Time{});
+  CHECK(tables[1].target == item.target);
+  CHECK(tables[1].schema == StageState::done);
+  CHECK(tables[1].full == StageState::failed);
+  CHECK(tables[1].incremental == StageState::waiting);
+  CHECK(tables[1].full_error == "value too long");
+  CHECK(tables[1].estimated_rows == item.estimated_rows);
+  CHECK(tables[1].copied_rows == 5);
+  CHECK(tables[1].copied_bytes == 600);
+  CHECK(tables[1].applied_changes == 7);
+  CHECK(tables[1].last_change == item.last_change);
+
+  RangeProgress range;
+  range.range.number = 2;
+  range.range.after = {"7", ""};
+  range.range.upto = {"9", "a,b=\xff"};
+  range.reached = {"8", "x"};
+  range.rows = 10;
+  range.bytes = 20;
+  store->put_range("shop", item.source, range);
+  store->put_range("shop", sale.source, range);
+  item.full = StageState::running;
+  store->put_tables("shop", {&item, 1});
+  auto ranges = store->ranges("shop", item.source);
+  REQUIRE(ranges.size() == 1);
+  CHECK(ranges[0].range.number == 2);
+  CHECK(ranges[0].range.after == range.range.after);
+  CHECK(ranges[0].range.upto == range.range.upto);
+  CHECK(ranges[0].reached == range.reached);
+  CHECK_FALSE(ranges[0].range.whole);
+  CHECK_FALSE(ranges[0].done);
+  range.done = true;
+  range.range.whole = true;
+  range.rows = 11;
+  store->put_range("shop", item.source, range);
+  ranges = store->ranges("shop", item.source);
+  REQUIRE(ranges.size() == 1);
+  CHECK(ranges[0].done);
+  CHECK(ranges[0].range.whole);
+  CHECK(ranges[0].rows == 11);
+
+  store->retain_tables("shop", std::vector{item.source});
+  tables = store->tables("shop");
+  REQUIRE(tables.size() == 1);
+  CHECK(tables[0].source == item.source);
+  CHECK(tables[0].full == StageState::running);
+  CHECK(store->ranges("shop", sale.source).empty());
+  CHECK(store->ranges("shop", item.source).size() == 1);
+}
+
+void offsets(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+  CHECK_FALSE(store->offset("shop"));
+  store->put_offset("shop", {"0-1-5", at(kNoon)}, {"uuid-1"});
+  store->put_offset("shop", {"0-1-6", Time{}}, {"uuid-2"});
+  const auto stored = store->offset("shop").value();
+  CHECK(stored.offset.text == "0-1-6");
+  CHECK(stored.offset.source_time == Time{});
+  CHECK(stored.identity.text == "uuid-2");
+  CHECK(stored.stored > at(kNoon));
+}
+
+void events(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+  store->put_task("crm", "/crm.toml");
+  for (int i = 0; i < 5; ++i) {
+    store->add_event("shop", {at(kNoon + i), "warning", "failover", "", std::to_string(i)});
+  }
+  store->add_event("shop", {at(kNoon + 5), "info", "stage.full.done", "shop.item", "done"});
+  store->add_event("crm", {at(kNoon), "info", "failover", "", "other"});
+
+  const auto newest = store->events("shop", 2);
+  REQUIRE(newest.size() == 2);
+  CHECK(newest[0].text == "4");
+  CHECK(newest[1].id == "stage.full.done");
+  CHECK(newest[1].level == "info");
+  CHECK(newest[1].table == "shop.item");
+  CHECK(newest[1].at == at(kNoon + 5));
+  CHECK(store->events("shop", SIZE_MAX).size() == 6);
+  CHECK(store->count_events("shop", "failover", at(kNoon)) == 5);
+  CHECK(store->count_events("shop", "failover", at(kNoon + 2)) == 3);
+  CHECK(store->count_events("shop", "failover", at(kNoon + 2, 1)) == 2);
+}
+
+void samples(const Open& open) {
+  const auto store = open();
+  store->put_task("t", "/t");
+  const Sample in{at(kNoon, 7),
+                  Stage::incremental,
+                  1,
+                  2,
+                  3,
+                  4,
+                  5,
+                  6,
+                  7.5,
+                  8.5,
+                  9.5,
+                  10.5,
+                  11.5,
+                  12.5,
+                  13.5,
+                  14,
+                  15,
+                  16,
+                  true,
+                  17.5,
+                  18.5};
+  store->add_sample("t", in);
+  const auto samples = store->samples("t", 10);
+  REQUIRE(samples.size() == 1);
+  const Sample& out = samples[0];
+  CHECK(out.at == in.at);
+  CHECK(out.stage == in.stage);
+  CHECK(std::tie(out.rows_read, out.bytes_read, out.rows_written, out.bytes_written,
+                 out.transactions, out.batches, out.last_batch_rows, out.queue_bytes,
+                 out.memory_bytes) == std::make_tuple(1U, 2U, 3U, 4U, 5U, 6U, 14U, 15U, 16U));
+  CHECK(std::tie(out.reader_wait_s, out.writer_wait_s, out.apply_s, out.commit_s, out.read_lag_s,
+                 out.apply_lag_s,
+                 out.heard_age_s) == std::make_tuple(7.5, 8.5, 9.5, 10.5, 11.5, 12.5, 13.5));
+  CHECK(out.idle);
+  CHECK(out.heartbeat_age_s == 17.5);
+  CHECK(out.heartbeat_delay_s == 18.5);
+  store->add_sample("t", sample_at(at(kNoon + 60)));
+  CHECK_FALSE(store->samples("t", 1)[0].heartbeat_age_s);
+  CHECK_FALSE(store->samples("t", 1)[0].heartbeat_delay_s);
+}
+
+void old_samples(const Open& open) {
+  const auto in_hour = [](const std::vector<Sample>& samples, Time from, Time to) {
+    return std::count_if(samples.begin(), samples.end(),
+                         [&](const Sample& s) { return s.at >= from && s.at < to; });
+  };
+  {
+    const auto store = open();
+    store->put_task("t", "/t");
+    store->put_task("other", "/t");
+    store->add_sample("other", sample_at(at(kNoon)));
+    store->add_sample("other", sample_at(at(kNoon + 1)));
+    for (int s = 0; s < 2 * 3600; s += 10) store->add_sample("t", sample_at(at(kNoon + s)));
+    const auto samples = store->samples("t", SIZE_MAX);
+    // The first hour is thinned up to the minute before the last sample's age of one hour.
+    CHECK(in_hour(samples, at(kNoon), at(kNoon + 3540)) == 59);
+    CHECK(in_hour(samples, at(kNoon + 3600), at(kNoon + 7200)) == 360);
+    CHECK(samples.front().at == at(kNoon + 50));  // the last one of its minute
+    CHECK(store->samples("other", 10).size() == 2);
+  }
+  // Another process goes on days later, and takes care of what this one left.
+  const auto store = open();
+  const Time later = at(kNoon + 13 * 86400);
+  store->add_sample("t", sample_at(later));
+  CHECK(store->samples("t", SIZE_MAX).size() == 121);
+  store->add_sample("t", sample_at(at(kNoon + 14 * 86400 + 3600)));
+  const auto samples = store->samples("t", SIZE_MAX);
+  CHECK(samples.front().at >= at(kNoon + 3600));
+  CHECK(samples.size() == 62);
+}
+
+void unknown_tasks(const Open& open) {
+  const auto store = open();
+  CHECK_FALSE(store->task("ghost"));
+  CHECK(store->tables("ghost").empty());
+  CHECK(store->ranges("ghost", {"a", "b"}).empty());
+  CHECK_FALSE(store->offset("ghost"));
+  CHECK(store->events("ghost", 5).empty());
+  CHECK(store->samples("ghost", 5).empty());
+  CHECK(store->count_events("ghost", "x", Time{}) == 0);
+
+  const TableRow row;
+  const std::vector<std::function<void()>> writes{
+      [&] { store->set_state("ghost", TaskState::running, ""); },
+      [&] { store->set_stage("ghost", Stage::full, ""); },
+      [&] { store->set_error("ghost", 1, "x", "y", "z"); },
+      [&] {
+        store->put_tables("ghost", {&row, 1});
+      },
+      [&] { store->retain_tables("ghost", {}); },
+      [&] {
+        store->put_range("ghost", {"a", "b"}, {});
+      },
+      [&] {
+        store->put_offset("ghost", {"x", {}}, {"y"});
+      },
+      [&] { store->add_event("ghost", {}); },
+      [&] { store->add_sample("ghost", {}); },
+  };
+  for (const auto& call : writes) {
+    ExitCode code = ExitCode::ok;
+    CHECK(error_id(call, &code) == "task.unknown");
+    CHECK(code == ExitCode::not_found);
+  }
+}
+
+void threads(const Open& open) {
+  const auto store = open();
+  store->put_task("t", "/t");
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 50; ++k) {
+        store->add_event("t", {now(), "info", "x", "", ""});
+        store->events("t", 3);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(store->count_events("t", "x", Time{}) == 200);
+}
+
+void others(const Open& open) {
+  const auto one = open();
+  const auto two = open();
+  one->put_task("shop", "/shop.toml");
+  two->put_offset("shop", {"0-1-5", at(kNoon)}, {"uuid"});
+  one->put_offset("shop", {"0-1-6", at(kNoon)}, {"uuid"});
+  CHECK(two->offset("shop")->offset.text == "0-1-6");
+  CHECK(open()->offset("shop")->offset.text == "0-1-6");
+  // Both write at once, and nothing of either is lost.
+  constexpr int kEach = 50;
+  const auto add = [](StateStore& store, const std::string& id) {
+    for (int i = 0; i < kEach; ++i) store.add_event("shop", {at(kNoon + i), "info", id, "", ""});
+  };
+  std::thread other([&] { add(*two, "two"); });
+  add(*one, "one");
+  other.join();
+  CHECK(one->count_events("shop", "two", at(kNoon)) == kEach);
+  CHECK(two->count_events("shop", "one", at(kNoon)) == kEach);
+}
+
+/// Each promise is a section, on a state of its own.
+void check_store(const Open& open) {
+  SECTION("a task keeps its state, stage and error") { task_rows(open); }
+  SECTION("every state and stage comes back") { states(open); }
+  SECTION("tables are replaced, kept and forgotten one by one") { tables(open); }
+  SECTION("an offset comes back with the identity of its server") { offsets(open); }
+  SECTION("events are kept in order and counted by id and time") { events(open); }
+  SECTION("a sample comes back whole") { samples(open); }
+  SECTION("old samples become one a minute and then go") { old_samples(open); }
+  SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
+  SECTION("threads share one store") { threads(open); }
+  SECTION("what one process wrote is there for the others") { others(open); }
+}
+
+}  // namespace
+
+TEST_CASE("store contract: SQLite", "[contract][state]") {
+  const TempDir dir;
+  check_store([&dir] { return open_state(dir.path(), false); });
+}
