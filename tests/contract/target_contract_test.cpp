@@ -681,6 +681,33 @@ void truncation(TargetEnd& end) {
   CHECK(probe.offset() == "3");
 }
 
+void truncation_within(TargetEnd& end) {
+  Probe probe(end, "emptied_within");
+  probe.begin_changes({"1,1,a", "2,2,b"});
+  const auto refill = [&] {
+    probe.insert("4,4,lost");
+    probe.builder->truncate(0);
+    probe.insert("3,3,c");
+  };
+  refill();
+  // A row that the target lacks and of which the log has a part only: the batch is refused whole.
+  probe.update("7,1,a", "8,-,b");
+  CHECK_THROWS_AS(probe.apply("1"), weir::Error);
+  CHECK(probe.rows() == "1,1,a 2,2,b");
+  CHECK(probe.offset() == kStart.text);
+
+  probe.open_applier();
+  refill();
+  probe.builder->end(kTime);
+  probe.builder->take(probe.sealed, true);
+  probe.sealed.batch.offset = {"2", kTime};
+  probe.sealed.batch.full_end = {"9", kTime};
+  probe.applier->apply(probe.sealed.batch);
+  CHECK(probe.rows() == "3,3,c");
+  CHECK(probe.offset() == "2");
+  CHECK(probe.recovered().full_end.text == "9");
+}
+
 void definitions(TargetEnd& end) {
   Probe probe(end, "altered",
               {{"id", TypeKind::int32}, {"old", TypeKind::int16}, {"gone", TypeKind::text, 20}});
@@ -940,6 +967,7 @@ void check_target(TargetRelease release) {
     long_transactions(end);
   }
   SECTION("a table is emptied together with the offset") { truncation(end); }
+  SECTION("a table is emptied in the middle of a batch") { truncation_within(end); }
   SECTION("definitions change at their offset, also twice") { definitions(end); }
   SECTION("deletes are marked or ignored as the plan says") { soft_deletes(end); }
   SECTION("a value is taken as it is, or refused by name") { refused_values(end); }

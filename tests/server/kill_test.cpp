@@ -26,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr int kKills = 50;
+constexpr int kIncrementalKills = 15;
+constexpr int kMostKills = 120;
 constexpr int kSchemaKills = 4;
 constexpr int kFullKills = 18;
 constexpr int kCatchUpKills = 6;
@@ -204,7 +206,11 @@ limit = 1000
   REQUIRE(task.await([&] { return consistent(target); }));
 
   Onlooker onlooker(target);
-  while (killer.kills() < kKills) killer.strike(milliseconds(1500));
+  // A slow machine has many workers die while they start.
+  const auto enough = [&] {
+    return killer.kills() >= kKills && killer.kills_in("incremental") >= kIncrementalKills;
+  };
+  while (!enough() && killer.kills() < kMostKills) killer.strike(milliseconds(1500));
   load.stop();
   MySqlSession writer = source.session();
   const std::string mark = set_mark(writer);
@@ -223,10 +229,10 @@ limit = 1000
   CHECK(consistent(target));
 
   // Else this was an easier test than it says.
-  CHECK(killer.kills() == kKills);
+  CHECK(killer.kills() >= kKills);
   CHECK(killer.kills_in("schema") > 0);
   CHECK(killer.kills_in("full") > 5);
-  CHECK(killer.kills_in("incremental") > 15);
+  CHECK(killer.kills_in("incremental") >= kIncrementalKills);
   CHECK(killer.supervisors() > 10);
   CHECK(load.commits() > 2000);
   CHECK(onlooker.states() > 100);

@@ -315,9 +315,18 @@ TEST_CASE("a prepared XA transaction does not have rows without a key applied tw
   TaskRun task(source, target, {.rest = kRule + "[failover]\nlimit = 1000\n"});
   REQUIRE(task.start().code == 0);
   const auto prepare = [&](const std::string& id) {
-    MySqlSession session = source.session();
-    session.sql("XA START '" + id + "'; INSERT INTO bag.label VALUES (NULL, '" + id +
-                "'); XA END '" + id + "'; XA PREPARE '" + id + "'");
+    std::string number;
+    {
+      MySqlSession session = source.session();
+      session.sql("XA START '" + id + "'; INSERT INTO bag.label VALUES (NULL, '" + id +
+                  "'); XA END '" + id + "'; XA PREPARE '" + id + "'");
+      number = session.value("SELECT CONNECTION_ID()");
+    }
+    // Nobody else can decide it before the server has seen the session go.
+    REQUIRE(eventually([&] {
+      return source.value("SELECT COUNT(*) FROM information_schema.processlist WHERE id = " +
+                          number) == "0";
+    }));
   };
   prepare("first");
   prepare("second");
