@@ -82,6 +82,17 @@ constexpr StateRow kStates[] = {
      "look for the constraint on the target table that refuses the row"},
 };
 
+/// A message about a value without the value, which must not reach a log: 'value "70000" is out of
+/// range for type smallint', 'invalid input syntax for type integer: "x"'.
+std::string without_value(const std::string& message) {
+  constexpr std::string_view kValue = "value \"";
+  if (message.starts_with(kValue)) {
+    const std::size_t end = message.rfind("\" is out of range");
+    if (end != std::string::npos) return "a value" + message.substr(end + 1);
+  }
+  return message.substr(0, message.find(": \""));
+}
+
 }  // namespace
 
 PgResult::PgResult(pg_result* handle) : handle_(handle, &PQclear) {}
@@ -193,6 +204,7 @@ void PgConnection::fail(const pg_result* result, std::string_view what) const {
   }
   const char* primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
   std::string why = one_line(primary == nullptr ? PQresultErrorMessage(result) : primary);
+  if (state.starts_with("22")) why = without_value(why);
   for (const int field : {PG_DIAG_SCHEMA_NAME, PG_DIAG_TABLE_NAME, PG_DIAG_COLUMN_NAME}) {
     const char* text = PQresultErrorField(result, field);
     if (text == nullptr) continue;

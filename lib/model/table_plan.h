@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "model/cell.h"
 #include "model/offset.h"
 #include "model/table.h"
 #include "model/task.h"
@@ -42,5 +43,9 @@ struct TablePlan {
   /// they all count. `source` is the definition at this place, or later if DDL was applied since.
   Offset since;
 };
+
+/// "id = 5, code = x" for a message: which row it is about. `cells` has one for each planned
+/// column, or at least up to the last of the key. At most some hundred bytes.
+std::string key_text(const TablePlan& plan, Row cells);
 
 }  // namespace weir

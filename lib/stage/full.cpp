@@ -47,6 +47,10 @@ class FullStage {
   bool take(WorkItem& item);
   void cut_table(WorkItem& item, RowReader& reader);
   void copy_range(WorkItem& item, RowReader& reader, Loader& loader);
+  /// Reads the chunk after `from` again, to name by its key the row that `loader` refused with
+  /// `error`. Comes back if that is not known.
+  void name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
+                        const KeyCells& from, RowReader& reader, const Loader& loader);
   void finish_range(TableWork& table, Loader& loader);
   void keep_row(const TableWork& table);
   void fail(TableWork* table);
@@ -99,6 +103,23 @@ class LoadingSink final : public RowSink {
   StopRequest& stop_;
   std::uint64_t rows_ = 0;
   std::uint64_t bytes_ = 0;
+};
+
+/// Finds out which row of a chunk is the one with a number, counted from 1.
+class RowFinder final : public RowSink {
+ public:
+  RowFinder(const TablePlan& plan, std::uint64_t number) : plan_(plan), number_(number) {}
+
+  void row(Row cells) override {
+    if (++rows_ == number_) key_ = key_text(plan_, cells);
+  }
+  const std::string& key() const { return key_; }
+
+ private:
+  const TablePlan& plan_;
+  std::uint64_t number_;
+  std::uint64_t rows_ = 0;
+  std::string key_;
 };
 
 /// Changes that the copy of such a table holds already would be applied once more.
@@ -254,11 +275,16 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     progress.rows += chunk.rows;
     progress.bytes += chunk.bytes;
     progress.done = chunk.done;
+    const KeyCells from = progress.reached;
     if (!chunk.last.empty()) progress.reached = chunk.last;
     progress.snapshot = chunk.snapshot;
     try {
       if (plan.key.empty() && chunk.snapshot.empty()) throw no_snapshot(plan);
       loader.commit(progress);
+    } catch (const Error& error) {
+      loader.abandon();
+      name_refused_row(error, plan, progress.range, from, reader, loader);
+      throw;
     } catch (...) {
       loader.abandon();
       throw;
@@ -277,6 +303,18 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     context_.store.put_range(task_, plan.source.name, progress);
   }
   finish_range(*item.table, loader);
+}
+
+void FullStage::name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
+                                 const KeyCells& from, RowReader& reader, const Loader& loader) {
+  if (loader.refused_row() == 0 || plan.key.empty()) return;
+  RowFinder finder(plan, loader.refused_row());
+  reader.read(plan, range, from, context_.task.full.chunk_rows, finder);
+  if (finder.key().empty()) return;
+  throw Error(error.code(), error.id(),
+              fmt::format("{}: the target table {} does not take the row with key {}",
+                          plan.source.name.text(), plan.target.text(), finder.key()),
+              error.why(), error.fix());
 }
 
 void FullStage::finish_range(TableWork& table, Loader& loader) {

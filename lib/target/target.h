@@ -65,6 +65,9 @@ class Loader {
   virtual void commit(const RangeProgress& mark) = 0;
   /// Throws the chunk away. Never throws.
   virtual void abandon() noexcept = 0;
+  /// Which row of the last chunk the target refused, from 1, if the Error does not name it by its
+  /// key; 0 if that is not known.
+  virtual std::uint64_t refused_row() const { return 0; }
 
   /// All rows of the table are there: builds the key and the plain indexes, then marks the table,
   /// durably. Returns what could not be built and why, one sentence each.

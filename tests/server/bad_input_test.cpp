@@ -323,6 +323,8 @@ TEST_CASE("a value that a narrower type would cut is refused in either stage",
   const json status = await_end(task);
   INFO(status.dump(2));
   CHECK(status.at("error").at("id") == "postgres.row-refused");
+  CHECK_THAT(status.at("error").at("what").get<std::string>(),
+             Catch::Contains("shop.item does not take the row with key id = 4"));
   CHECK(target.value("SELECT count(*) FROM shop.item") == "2");
   source.sql("UPDATE shop.item SET name = 'seven' WHERE id = 4");
   task.rewrite(
@@ -332,6 +334,43 @@ TEST_CASE("a value that a narrower type would cut is refused in either stage",
   REQUIRE(task.start().code == 0);
   CHECK(target.query("SELECT name, flags FROM shop.item WHERE id > 2 ORDER BY id") ==
         Rows{{"sixsix", "00000101"}, {"seven", "00000001"}});
+}
+
+TEST_CASE("a row that PostgreSQL does not take is named by its key, and its value is not shown",
+          "[server][bad-input]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.wide (a INT, b VARCHAR(9), n TEXT, PRIMARY KEY (a, "
+      "b)); CREATE TABLE shop.other (id INT PRIMARY KEY); INSERT INTO shop.wide SELECT seq, 'k', "
+      "IF(seq = 777, 'secret', seq) FROM shop.seq_1_to_1000");
+  TaskRun task(source, target,
+               {.rest = "[[table]]\nmatch = \"shop.wide\"\ncolumns = { type = { n = \"integer\" } "
+                        "}\n[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = "
+                        "100\n[failover]\nlimit = 0\n"});
+  const auto refused = [&](const std::string& key) {
+    const json error = await_end(task).at("error");
+    INFO(error.dump(2));
+    CHECK(error.at("id") == "postgres.row-refused");
+    CHECK(error.at("exit_code") == 4);
+    CHECK_THAT(error.at("what").get<std::string>(),
+               Catch::Contains("shop.wide does not take the row with key " + key));
+    CHECK_THAT(error.dump(), !Catch::Contains("secret") && Catch::Contains("type integer"));
+  };
+  CHECK(task.start("").code == 0);
+  refused("a = 777, b = k");
+  source.sql("UPDATE shop.wide SET n = 777 WHERE a = 777");
+  REQUIRE(task.start().code == 0);
+  source.sql(
+      "BEGIN; INSERT INTO shop.other SELECT seq FROM shop.seq_1_to_300; INSERT INTO shop.wide "
+      "SELECT seq, 'x', IF(seq = 123, 'secret', 1) FROM shop.seq_1_to_300; COMMIT");
+  refused("a = 123, b = x");
+  CHECK(target.value("SELECT count(*) FROM shop.other") == "0");
+  // A value that fits after all is not held up by what was tried.
+  target.sql("ALTER TABLE shop.wide ALTER n TYPE text");
+  task.rewrite("[[table]]\nmatch = \"shop.*\"\n");
+  REQUIRE(task.start().code == 0);
+  CHECK(target.value("SELECT count(*) FROM shop.wide WHERE n = 'secret'") == "1");
 }
 
 TEST_CASE("target tables that the rows do not fit", "[server][bad-input]") {

@@ -16,7 +16,6 @@ namespace weir::mysqltarget {
 namespace {
 
 constexpr int kFormat = 1;
-constexpr std::size_t kMostKeyText = 200;
 
 using Value = MysqlConnection::Value;
 
@@ -286,23 +285,6 @@ std::vector<WrittenColumn> written_columns(MysqlConnection& connection, const Ta
                    has_error_value, at->second.data_type});
   }
   return out;
-}
-
-std::string key_text(const TablePlan& plan, Row cells) {
-  std::string out;
-  for (const std::uint32_t part : plan.key) {
-    if (!out.empty()) out += ", ";
-    out += plan.columns[part].name + " = ";
-    const Cell& cell = cells[part];
-    const TypeKind kind = plan.columns[part].type.kind;
-    const bool is_binary = kind == TypeKind::bytes || kind == TypeKind::geometry;
-    out += !cell.has_value() ? "NULL" : is_binary ? "0x" + hex(cell.text()) : cell.text();
-    if (out.size() > kMostKeyText) {
-      out.resize(kMostKeyText);
-      return out + "...";
-    }
-  }
-  return out.empty() ? "of a table without a key" : out;
 }
 
 RowMessage read_message(std::string_view message) {

@@ -81,9 +81,6 @@ struct WrittenColumn {
 /// Throws Error(refused, "mysql-target.column-missing").
 std::vector<WrittenColumn> written_columns(MysqlConnection& connection, const TablePlan& plan);
 
-/// "id = 5, code = x" for a message: which row it is about. At most some hundred bytes.
-std::string key_text(const TablePlan& plan, Row cells);
-
 /// A server's message without the value it quotes, and the place of the row in its statement that
 /// it names, from 1; 0 if it names none.
 struct RowMessage {

@@ -606,12 +606,73 @@ void SetApplier::send_full_end(const Offset& full_end) {
       params);
 }
 
-Error SetApplier::refused_row(const ChangeBatch& batch, const Error& error) const {
+bool SetApplier::takes(TableStatements& table, std::span<const PackedRow> rows, bool patches) {
+  TableChanges part;
+  part.table = table.plan->id;
+  (patches ? part.patches : part.upserts).assign(rows.begin(), rows.end());
+  try {
+    connection_.begin_batch();
+    connection_.send("BEGIN");
+    if (patches) {
+      send_patches(table, part);
+    } else if (table.plan->key.empty()) {
+      send_whole_inserts(table, part);
+    } else {
+      send_upserts(table, part);
+    }
+    connection_.send("ROLLBACK");
+    connection_.flush_batch();
+    return true;
+  } catch (const Error& error) {
+    connection_.rollback();
+    if (error.id() != "postgres.row-refused") throw;
+    return false;
+  }
+}
+
+bool SetApplier::find_refused(const ChangeBatch& batch, const TablePlan*& plan, std::string& key) {
+  // What was to be prepared after the error is not there.
+  connection_.execute("DEALLOCATE ALL");
+  for (auto& [id, table] : tables_) {
+    table.upsert.clear();
+    table.patches.clear();
+  }
+  for (const TableChanges& changes : batch.tables) {
+    TableStatements& table = tables_.at(changes.table);
+    for (const bool patches : {false, true}) {
+      std::span<const PackedRow> rows = patches ? changes.patches : changes.upserts;
+      if (rows.empty() || takes(table, rows, patches)) continue;
+      while (rows.size() > 1) {
+        const std::span<const PackedRow> half = rows.first(rows.size() / 2);
+        rows = takes(table, half, patches) ? rows.subspan(half.size()) : half;
+      }
+      std::vector<Cell> cells;
+      const char* at = rows.front().data;
+      for (std::size_t i = 0; i < table.plan->columns.size(); ++i) {
+        cells.push_back(PackedRow::take(at));
+      }
+      plan = table.plan;
+      key = key_text(*plan, cells);
+      return true;
+    }
+  }
+  return false;
+}
+
+Error SetApplier::refused_row(const ChangeBatch& batch, const Error& error) {
   // The statements of a batch go together, and the server's answer does not say which it was.
+  const TablePlan* plan = nullptr;
+  std::string key;
+  if (find_refused(batch, plan, key)) {
+    return Error(ExitCode::refused, error.id(),
+                 fmt::format("{}: the target table {} does not take the row with key {}",
+                             plan->source.name.text(), plan->target.text(), key),
+                 error.why(), error.fix());
+  }
   std::string names;
   for (const TableChanges& changes : batch.tables) {
-    const TablePlan& plan = *tables_.at(changes.table).plan;
-    names += (names.empty() ? "" : " or ") + plan.target.text();
+    const std::string name = tables_.at(changes.table).plan->target.text();
+    names += (names.empty() ? "" : " or ") + name;
   }
   return Error(ExitCode::refused, error.id(),
                fmt::format("the target does not take a row of {}", names), error.why(),

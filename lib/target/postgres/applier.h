@@ -71,7 +71,12 @@ class SetApplier final : public Applier {
                           const std::string& time);
   /// Waits for what was sent so far and checks that each whole row was found.
   void check_whole_rows();
-  Error refused_row(const ChangeBatch& batch, const Error& error) const;
+  /// `error` with the table and the key of the row that the target does not take.
+  Error refused_row(const ChangeBatch& batch, const Error& error);
+  /// Tries the batch's rows in parts, in transactions that are rolled back, until one is left that
+  /// is refused by itself. False if each of them is taken then.
+  bool find_refused(const ChangeBatch& batch, const TablePlan*& plan, std::string& key);
+  bool takes(TableStatements& table, std::span<const PackedRow> rows, bool patches);
   void send_offset(const Offset& offset);
   void send_full_end(const Offset& full_end);
 

@@ -2,6 +2,7 @@
 #include "target/postgres/loader.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -69,6 +70,16 @@ IndexColumns index_columns(const TablePlan& plan, const Index& index, bool same_
   return out;
 }
 
+/// The line that the server names for an error of COPY: "COPY item, line 5, column n"; 0 if none.
+std::uint64_t line_of(std::string_view message) {
+  constexpr std::string_view kLine = ", line ";
+  std::uint64_t line = 0;
+  const std::size_t at = message.rfind(kLine);
+  if (at == std::string_view::npos || message.find("COPY ") == std::string_view::npos) return 0;
+  std::from_chars(message.data() + at + kLine.size(), message.data() + message.size(), line);
+  return line;
+}
+
 /// Whether what a PostgreSQL source prints for the column is what is to be written here. Of these
 /// kinds the neutral form is another one, which suits any type; the text suits its own alone.
 bool prints_alike(const TablePlan& plan, const PlannedColumn& column) {
@@ -102,6 +113,7 @@ void CopyLoader::begin(const TablePlan& plan, Row added) {
   plan_ = &plan;
   encodings_.clear();
   takes_copy_lines_ = same_product_;
+  refused_row_ = 0;
   std::string columns;
   for (const PlannedColumn& column : plan.columns) {
     if (!columns.empty()) columns += ", ";
@@ -155,6 +167,7 @@ void CopyLoader::commit(const RangeProgress& mark) {
     connection_.copy_end();
   } catch (const Error& error) {
     if (error.id() != "postgres.row-refused") throw;
+    refused_row_ = line_of(error.why());
     throw Error(ExitCode::refused, error.id(),
                 fmt::format("{}: the target table {} does not take a row of the chunk",
                             plan_->source.name.text(), plan_->target.text()),

@@ -24,6 +24,7 @@ class CopyLoader final : public Loader {
   void copy_line(std::string_view line) override;
   void commit(const RangeProgress& mark) override;
   void abandon() noexcept override;
+  std::uint64_t refused_row() const override { return refused_row_; }
   std::vector<std::string> finish(const TablePlan& plan) override;
   std::vector<std::string> finish_unique(const TablePlan& plan) override;
   std::uint64_t chunk_bytes() const override { return buffer_.sent(); }
@@ -45,6 +46,7 @@ class CopyLoader final : public Loader {
   const TablePlan* plan_ = nullptr;
   std::vector<Encoding> encodings_;
   bool takes_copy_lines_ = false;
+  std::uint64_t refused_row_ = 0;
   std::string added_;  ///< the added columns as COPY text, separators and newline included
 };
 
