@@ -5,6 +5,13 @@
 
 namespace weir {
 
+std::string key_text(const TablePlan& plan, const PackedRow& row) {
+  std::vector<Cell> cells;
+  const char* at = row.data;
+  for (std::size_t i = 0; i < plan.columns.size(); ++i) cells.push_back(PackedRow::take(at));
+  return key_text(plan, cells);
+}
+
 void Arena::grow(std::size_t size) {
   const std::size_t block = std::max(size, kBlock);
   blocks_.push_back(std::make_unique_for_overwrite<char[]>(block));

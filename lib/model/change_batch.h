@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "model/cell.h"
 #include "model/offset.h"
+#include "model/table_plan.h"
 
 namespace weir {
 
@@ -60,6 +61,9 @@ struct PackedRow {
     return {bytes, size};
   }
 };
+
+/// key_text() of a row that has a cell for each planned column.
+std::string key_text(const TablePlan& plan, const PackedRow& row);
 
 /// The final operations on one table in a batch: at most one per key, so their order does not
 /// matter as long as the table is emptied first, if it is, moves go before removes, and removes

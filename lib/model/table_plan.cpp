@@ -24,7 +24,7 @@ std::string key_text(const TablePlan& plan, Row cells) {
       return out + "...";
     }
   }
-  return out.empty() ? "of a table without a key" : out;
+  return out.empty() ? "(it has none)" : out;
 }
 
 }  // namespace weir

@@ -61,7 +61,6 @@ class MysqlEnd final : public TargetEnd {
   std::string hex(const std::string& column) const override {
     return fmt::format("HEX({})", column);
   }
-  bool names_key() const override { return true; }
   bool end_sessions() override {
     for (const auto& row : query(fmt::format(
              "SELECT id FROM information_schema.processlist WHERE user = '{}'", kAccount))) {

@@ -31,8 +31,6 @@ class TargetEnd {
   virtual bool end_sessions() = 0;
   /// Whether unique indexes of the source are unique here too.
   virtual bool keeps_unique() const { return true; }
-  /// Whether a row that is refused is told by its key, and not by its table alone.
-  virtual bool names_key() const { return false; }
 };
 
 enum class TargetRelease {

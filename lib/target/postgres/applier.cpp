@@ -402,8 +402,8 @@ void SetApplier::send_upserts(TableStatements& table, const TableChanges& change
       try {
         arrays_[c].append(PackedRow::take(at), table.encodings[c]);
       } catch (const Error& error) {
-        throw error.within(
-            fmt::format("{} column {}", plan.source.name.text(), plan.columns[c].name));
+        throw error.within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
+                                       plan.columns[c].name, key_text(plan, row)));
       }
     }
   }
@@ -435,7 +435,13 @@ void SetApplier::send_patches(TableStatements& table, const TableChanges& change
       const char* at = row.data;
       for (std::size_t c = 0; c < columns; ++c) {
         const Cell cell = PackedRow::take(at);
-        if (!cell.is_absent()) arrays_[c].append(cell, table.encodings[c]);
+        if (cell.is_absent()) continue;
+        try {
+          arrays_[c].append(cell, table.encodings[c]);
+        } catch (const Error& error) {
+          throw error.within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
+                                         plan.columns[c].name, key_text(plan, row)));
+        }
       }
     }
     std::vector<PgParam> params;
@@ -646,13 +652,8 @@ bool SetApplier::find_refused(const ChangeBatch& batch, const TablePlan*& plan, 
         const std::span<const PackedRow> half = rows.first(rows.size() / 2);
         rows = takes(table, half, patches) ? rows.subspan(half.size()) : half;
       }
-      std::vector<Cell> cells;
-      const char* at = rows.front().data;
-      for (std::size_t i = 0; i < table.plan->columns.size(); ++i) {
-        cells.push_back(PackedRow::take(at));
-      }
       plan = table.plan;
-      key = key_text(*plan, cells);
+      key = key_text(*plan, rows.front());
       return true;
     }
   }

@@ -148,8 +148,8 @@ void CopyLoader::row(Row cells) {
     try {
       buffer_.cell(cells[i], encodings_[i]);
     } catch (const Error& error) {
-      throw error.within(
-          fmt::format("{} column {}", plan_->source.name.text(), plan_->columns[i].name));
+      throw error.within(fmt::format("{} column {}, row with key {}", plan_->source.name.text(),
+                                     plan_->columns[i].name, key_text(*plan_, cells)));
     }
   }
   buffer_.raw(added_);

@@ -323,8 +323,16 @@ void RowApplier::change(TableStatements& table, const TableChanges& changes,
       remove(table, row, time);
     }
   }
-  for (const PackedRow& row : changes.patches) patch(table, row, nullptr);
-  for (const PackedRow& row : changes.upserts) upsert(table, row);
+  const auto named = [&table](const PackedRow& row, const auto& write) {
+    try {
+      write();
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::refused) throw;
+      throw error.within("row with key " + key_text(*table.plan, row));
+    }
+  };
+  for (const PackedRow& row : changes.patches) named(row, [&] { patch(table, row, nullptr); });
+  for (const PackedRow& row : changes.upserts) named(row, [&] { upsert(table, row); });
 }
 
 void RowApplier::apply(const ChangeBatch& batch) {

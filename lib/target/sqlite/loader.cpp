@@ -99,6 +99,7 @@ InsertLoader::Open::Open(Writer& writer, const TablePlan& plan, std::size_t rows
 
 void InsertLoader::insert(SqliteStatement& statement, const char*& at, std::size_t rows) {
   const std::size_t columns = encodings_.size();
+  const char* const begin = at;
   try {
     for (std::size_t row = 0; row < rows; ++row) {
       for (std::size_t i = 0; i < columns; ++i) {
@@ -107,7 +108,15 @@ void InsertLoader::insert(SqliteStatement& statement, const char*& at, std::size
     }
     statement.run();
   } catch (const Error& error) {
-    throw error.within(plan_->source.name.text());
+    const std::string name = plan_->source.name.text();
+    if (error.code() != ExitCode::refused) throw error.within(name);
+    if (rows == 1) {
+      throw error.within(
+          fmt::format("{}, row with key {}", name, key_text(*plan_, PackedRow{begin})));
+    }
+    // One of them is refused again, by itself.
+    at = begin;
+    for (std::size_t row = 0; row < rows; ++row) insert(open_->one, at, 1);
   }
 }
 
