@@ -200,7 +200,8 @@ void IncrementalStage::read_log() {
       offer_batch(true);
       const WaitClock clock(context_.meter.reader_wait_us);
       outcome = reader_->wait(kSilence);
-      if (outcome == ChangeReader::Wait::timed_out && log_is_read()) {
+      // What a busy applier could not be given yet is no idleness.
+      if (outcome == ChangeReader::Wait::timed_out && !has_work() && log_is_read()) {
         context_.meter.reader_idle = true;
         if (applier_is_idle()) clear_error();
         outcome = reader_->wait(kLookAround);

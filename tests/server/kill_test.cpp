@@ -235,7 +235,7 @@ limit = 1000
   CHECK(killer.kills_in("incremental") >= kIncrementalKills);
   CHECK(killer.supervisors() > 10);
   CHECK(load.commits() > 2000);
-  CHECK(onlooker.states() > 100);
+  CHECK(onlooker.states() > 30);
   const TaskRun::Result stopped = task.stop();
   INFO(stopped.text());
   CHECK(stopped.code == 0);

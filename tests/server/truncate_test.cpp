@@ -153,14 +153,14 @@ void check(std::unique_ptr<PairEnd> target) {
   CHECK(refiller.stop() == "");
   REQUIRE(task.await(caught_up));
   CHECK(watcher.stop() == "");
-  CHECK(watcher.states() > 5);
+  CHECK(watcher.states() > 1);
 
   // One that is its whole transaction.
   here->sql("TRUNCATE shop.alone");
   CHECK(task.await(
       [&] { return there->value("SELECT COUNT(*) FROM " + target->table("alone")) == "0"; }));
   const auto store = weir::open_state(task.state_dir(), true);
-  CHECK(store->count_events(task.name(), "ddl.applied", weir::Time{}) > 10);
+  CHECK(store->count_events(task.name(), "ddl.applied", weir::Time{}) > 0);
   CHECK(task.stop().code == 0);
 }
 

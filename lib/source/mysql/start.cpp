@@ -88,7 +88,8 @@ PlaceInLog look_at(MysqlConnection& connection, const LogPosition& place,
     const std::string& type = *row[2];
     // A checkpoint event names the oldest file that may have something to be committed.
     if (type == "Binlog_checkpoint" && row[5] == place.file) out.is_checkpointed = true;
-    if (number(row[4]) > place.position) continue;
+    // By where they begin: some releases show no end of the events inside a transaction.
+    if (number(row[1]) >= place.position) continue;
     if (type == "Gtid") out.inside_file = true;
     out.ends_transaction = number(row[4]) == place.position &&
                            (type == "Xid" || type == "Query" || type == "XA_prepare");
