@@ -28,7 +28,7 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 . "$root/tests/support/release.sh"
 
 mariadb_settings=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M --max-connections=200)
-postgres_settings=(shared_buffers=512MB max_wal_size=4GB)
+postgres_settings=(shared_buffers=512MB max_wal_size=4GB min_wal_size=4GB)
 
 usage() { sed -n '4,22s/^# \{0,1\}//p' "$0"; }
 say() { printf 'bench: %s\n' "$*" >&2; }
