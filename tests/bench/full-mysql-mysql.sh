@@ -48,15 +48,12 @@ match = "bench.*"
 [full]
 connections = $threads
 EOF
-ground_start memory watch_memory
 started=$EPOCHREALTIME
 start_weir "$ground/task.toml" --wait full
 seconds=$(seconds_since "$started")
-# One more look at processes that are still there.
-ground_pause 0.5
-ground_stop memory
+memory=$(weir_memory)
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$(cat "$ground/weir.memory")"
+finish weir "$seconds" "$memory"
 
 # Not cut into chunks of rows: these tables are alike, and there are more of them than threads.
 prepare

@@ -31,15 +31,12 @@ peak() { # the sum of the peaks that /usr/bin/time wrote to the given files
 
 prepare weir
 write_task bench_weir
-ground_start memory watch_memory
 started=$EPOCHREALTIME
 start_weir "$ground/task.toml" --wait full
 seconds=$(seconds_since "$started")
-# One more look at processes that are still there.
-ground_pause 0.5
-ground_stop memory
+memory=$(weir_memory)
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$(cat "$ground/weir.memory")" bench
+finish weir "$seconds" "$memory" bench
 
 # Its default of 100,000 prefetched rows runs out of heap here.
 prepare pgloader

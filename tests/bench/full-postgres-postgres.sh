@@ -50,15 +50,12 @@ target_sql -c "DROP DATABASE bench_warm WITH (FORCE)" postgres
 
 prepare weir
 write_task bench_weir
-ground_start memory watch_memory
 started=$EPOCHREALTIME
 start_weir "$ground/task.toml" --wait full
 seconds=$(seconds_since "$started")
-# One more look at processes that are still there.
-ground_pause 0.5
-ground_stop memory
+memory=$(weir_memory)
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$(cat "$ground/weir.memory")"
+finish weir "$seconds" "$memory"
 
 prepare pgcopydb
 started=$EPOCHREALTIME

@@ -47,15 +47,14 @@ target_sql -c CHECKPOINT postgres
 sync
 
 say "draining with weir"
-ground_start memory watch_memory
 started=$EPOCHREALTIME
 start_weir bench
 ground_until 1800 mark_is 2 || fail "weir does not drain the log"
 weir_seconds=$(seconds_since "$started")
-ground_stop memory
+memory=$(weir_memory)
 weir_ok=true
 [ "$(sums_of_postgres target_sql bench_weir bench)" = "$expected" ] || weir_ok=false
-add_result weir "$weir_seconds" "$logged" "$(cat "$ground/weir.memory")" $weir_ok
+add_result weir "$weir_seconds" "$logged" "$memory" $weir_ok
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
 
 say "draining with the replica"

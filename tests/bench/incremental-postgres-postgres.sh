@@ -61,15 +61,14 @@ target_sql -c CHECKPOINT postgres
 sync
 
 say "draining with weir"
-ground_start memory watch_memory
 started=$EPOCHREALTIME
 start_weir bench
 ground_until 1800 mark_is weir 2 || fail "weir does not drain the log"
 seconds=$(seconds_since "$started")
-ground_stop memory
+memory=$(weir_memory)
 ok=true
 [ "$(sums target_sql bench_weir)" = "$expected" ] || ok=false
-add_result weir "$seconds" "$transactions" "$(cat "$ground/weir.memory")" $ok
+add_result weir "$seconds" "$transactions" "$memory" $ok
 weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
 
 say "draining with native logical replication"

@@ -116,26 +116,20 @@ connections = 2
 EOF
 }
 
-# Sum over weir's processes of the most memory each ever held, seen by looking again and again:
-# bytes in the file $ground/weir.memory. Only processes with this run's state folder are looked at.
-watch_memory() {
-  declare -A most=()
-  local exe pid value total
-  trap 'stopping=yes' TERM
-  local stopping=
-  while [ -z "$stopping" ]; do
-    for exe in /proc/[0-9]*/exe; do
-      pid=${exe%/exe}
-      [[ $(readlink "$exe" 2>/dev/null) == "$root"/build/bin/weir* ]] || continue
-      tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qx "WEIR_STATE_DIR=$ground/state" || continue
-      value=$(awk '/^VmHWM:/ { print $2 * 1024 }' "$pid/status" 2>/dev/null) || continue
-      [ "${value:-0}" -gt "${most[$pid]:-0}" ] && most[$pid]=$value
-    done
-    total=0
-    for value in "${most[@]}"; do total=$((total + value)); done
-    echo "$total" >"$ground/weir.memory"
-    ground_pause 0.2
+# Sum over weir's processes of this run of the most memory that each ever held, in bytes. Each keeps
+# its own high-water mark, so one look before they end is enough; looking on would take time from
+# the contestant that is looked at.
+weir_memory() {
+  local exe pid value total=0
+  for exe in /proc/[0-9]*/exe; do
+    pid=${exe%/exe}
+    [[ $(readlink "$exe" 2>/dev/null) == "$root"/build/bin/weir* ]] || continue
+    tr '\0' '\n' <"$pid/environ" 2>/dev/null | grep -qx "WEIR_STATE_DIR=$ground/state" || continue
+    value=$(awk '/^VmHWM:/ { print $2 * 1024 }' "$pid/status" 2>/dev/null) || continue
+    total=$((total + value))
   done
+  [ "$total" -gt 0 ] || fail "no process of weir is there to be measured"
+  echo "$total"
 }
 
 export WEIR_STATE_DIR=
