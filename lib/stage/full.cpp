@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include <fmt/format.h>
@@ -44,14 +45,19 @@ class FullStage {
 
  private:
   void work();
-  bool take(WorkItem& item);
+  /// Finishes tables as they are copied, over `loader`; opens one if there is none.
+  void build_indexes(std::unique_ptr<Loader> loader);
+  /// Waits for an item; false if none will come any more.
+  template <typename T>
+  bool take(std::deque<T>& from, T& item);
   void cut_table(WorkItem& item, RowReader& reader);
   void copy_range(WorkItem& item, RowReader& reader, Loader& loader);
   /// Reads the chunk after `from` again, to name by its key the row that `loader` refused with
   /// `error`. Comes back if that is not known.
   void name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
                         const KeyCells& from, RowReader& reader, const Loader& loader);
-  void finish_range(TableWork& table, Loader& loader);
+  void end_range(TableWork& table);
+  void finish_table(TableWork& table, Loader& loader);
   void keep_row(const TableWork& table);
   void fail(TableWork* table);
 
@@ -59,7 +65,8 @@ class FullStage {
   const std::string& task_;
   std::vector<std::unique_ptr<TableWork>> tables_;
   std::deque<WorkItem> items_;
-  std::size_t in_hand_ = 0;  ///< items that may still bring new ones
+  std::deque<TableWork*> copied_;  ///< what only lacks its indexes
+  std::size_t in_hand_ = 0;        ///< items that may still bring new ones, of either kind
   std::mutex mutex_;
   std::condition_variable changed_;
   std::exception_ptr error_;
@@ -177,17 +184,19 @@ void FullStage::keep_row(const TableWork& table) {
   context_.store.put_tables(task_, {&table.row, 1});
 }
 
-bool FullStage::take(WorkItem& item) {
+template <typename T>
+bool FullStage::take(std::deque<T>& from, T& item) {
   std::unique_lock lock(mutex_);
   // A stop request notifies nobody here; who waits for work looks for it.
-  while (!changed_.wait_for(lock, std::chrono::milliseconds(100), [this] {
-    return error_ != nullptr || context_.stop.requested() || !items_.empty() || in_hand_ == 0;
+  while (!changed_.wait_for(lock, std::chrono::milliseconds(100), [&] {
+    return error_ != nullptr || context_.stop.requested() || !from.empty() ||
+           (in_hand_ == 0 && items_.empty());
   })) {
   }
-  if (error_ != nullptr || context_.stop.requested() || items_.empty()) return false;
-  item = std::move(items_.front());
-  items_.pop_front();
-  ++in_hand_;
+  if (error_ != nullptr || context_.stop.requested() || from.empty()) return false;
+  item = std::move(from.front());
+  from.pop_front();
+  if constexpr (std::is_same_v<T, WorkItem>) ++in_hand_;
   return true;
 }
 
@@ -213,9 +222,9 @@ void FullStage::work() {
   TableWork* current = nullptr;
   try {
     const std::unique_ptr<RowReader> reader = context_.source.open_rows();
-    const std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
+    std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
     WorkItem item;
-    while (take(item)) {
+    while (take(items_, item)) {
       current = item.table;
       if (item.cut) {
         cut_table(item, *reader);
@@ -227,8 +236,23 @@ void FullStage::work() {
       --in_hand_;
       changed_.notify_all();
     }
+    // Nothing is left to copy: the indexes of the last tables need not wait for each other.
+    build_indexes(std::move(loader));
   } catch (...) {
     fail(current);
+  }
+}
+
+void FullStage::build_indexes(std::unique_ptr<Loader> loader) {
+  TableWork* table = nullptr;
+  try {
+    while (take(copied_, table)) {
+      if (loader == nullptr) loader = context_.target.open_loader(task_);
+      finish_table(*table, *loader);
+      table = nullptr;
+    }
+  } catch (...) {
+    fail(table);
   }
 }
 
@@ -302,7 +326,7 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     keep_row(*item.table);
     context_.store.put_range(task_, plan.source.name, progress);
   }
-  finish_range(*item.table, loader);
+  end_range(*item.table);
 }
 
 void FullStage::name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
@@ -317,11 +341,14 @@ void FullStage::name_refused_row(const Error& error, const TablePlan& plan, cons
               error.why(), error.fix());
 }
 
-void FullStage::finish_range(TableWork& table, Loader& loader) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (--table.open_ranges > 0) return;
-  }
+void FullStage::end_range(TableWork& table) {
+  const std::lock_guard lock(mutex_);
+  if (--table.open_ranges > 0) return;
+  copied_.push_back(&table);
+  changed_.notify_all();
+}
+
+void FullStage::finish_table(TableWork& table, Loader& loader) {
   const std::vector<std::string> notes = loader.finish(*table.plan);
   const std::string name = table.plan->source.name.text();
   for (const std::string& note : notes) context_.event("warning", "index.not-built", name, note);
@@ -339,6 +366,8 @@ bool FullStage::run() {
   for (std::uint32_t i = 0; i < context_.task.full.connections; ++i) {
     workers.emplace_back([this] { work(); });
   }
+  // Beside the copying, so that a connection to the source never waits for an index.
+  workers.emplace_back([this] { build_indexes(nullptr); });
   for (std::thread& worker : workers) worker.join();
   if (error_ != nullptr) std::rethrow_exception(error_);
   return true;

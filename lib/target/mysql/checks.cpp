@@ -406,7 +406,7 @@ Facts gather(MysqlConnection& connection, const TableSql& sql, const Control& co
   }
   facts.connections_left =
       static_cast<long>(number(connection.scalar("SELECT @@max_connections"))) - used;
-  facts.connections_wanted = static_cast<long>(task.full.connections) + 1;
+  facts.connections_wanted = static_cast<long>(task.full.connections) + 2;
   std::set<TableName> started;
   if (recovered) {
     for (const TableProgress& table : recovered->tables) started.insert(table.source);

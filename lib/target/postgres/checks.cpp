@@ -264,7 +264,7 @@ Facts gather(PgConnection& connection, const Control& control, const Task& task,
                   "pg_stat_activity WHERE backend_type = 'client backend')")
           .value_or("0")
           .c_str());
-  facts.connections_wanted = static_cast<long>(task.full.connections) + 1;
+  facts.connections_wanted = static_cast<long>(task.full.connections) + 2;
   std::set<TableName> started;
   if (recovered) {
     for (const TableProgress& table : recovered->tables) started.insert(table.source);
