@@ -40,4 +40,7 @@ class Cell {
 
 using Row = std::span<const Cell>;
 
+/// A format of PostgreSQL's COPY in which whole rows may be passed on as they came.
+enum class CopyFormat : std::uint8_t { none, text, binary };
+
 }  // namespace weir

@@ -31,12 +31,13 @@ class RowSink {
   /// The source columns of TablePlan::columns, in that order; valid during the call only.
   virtual void row(Row cells) = 0;
 
-  /// Whether copy_line() may be called in place of row(): the target would write the same values
-  /// for a row that comes as PostgreSQL's COPY prints it. For a reader that has such rows.
-  virtual bool takes_copy_lines() const { return false; }
-  /// One row in the text format of COPY, its newline included: the same columns as row(), each with
-  /// the text that PostgreSQL prints for it in UTF-8, UTC, ISO dates and hexadecimal bytea.
-  virtual void copy_line(std::string_view /*line*/) {}
+  /// The format of PostgreSQL's COPY in which copied() may be called in place of row(), for all
+  /// rows of a chunk: the target would write the same values. For a reader that has such rows.
+  virtual CopyFormat copy_format() const { return CopyFormat::none; }
+  /// One row as COPY sends it: the same columns as row(). Text comes with its newline, and as
+  /// PostgreSQL prints it in UTF-8, UTC, ISO dates and hexadecimal bytea; binary is a tuple,
+  /// without the header of the stream, each column in the binary form of its ColumnType::native.
+  virtual void copied(std::string_view /*row*/) {}
 };
 
 /// What one chunk brought.

@@ -86,9 +86,9 @@ class LoadingSink final : public RowSink {
     loader_.row(cells);
     if (++rows_ == kCountEvery) count();
   }
-  bool takes_copy_lines() const override { return loader_.takes_copy_lines(); }
-  void copy_line(std::string_view line) override {
-    loader_.copy_line(line);
+  CopyFormat copy_format() const override { return loader_.copy_format(); }
+  void copied(std::string_view row) override {
+    loader_.copied(row);
     if (++rows_ == kCountEvery) count();
   }
 

@@ -43,7 +43,7 @@ struct Recovered {
   /// Where the source was when the last row had been copied, or later (ChangeBatch::full_end); may
   /// be empty.
   Offset full_end;
-  Offset offset;    ///< everything at or before it is in the target
+  Offset offset;  ///< everything at or before it is in the target
   std::vector<TableProgress> tables;
 };
 
@@ -57,9 +57,9 @@ class Loader {
   virtual void begin(const TablePlan& plan, Row added) = 0;
   /// One row: the source columns of the plan, in order.
   virtual void row(Row cells) = 0;
-  /// Whether the rows of the open chunk may come through copy_line() instead, as RowSink says.
-  virtual bool takes_copy_lines() const { return false; }
-  virtual void copy_line(std::string_view /*line*/) {}
+  /// In which format the rows of the open chunk may come through copied() instead, as RowSink says.
+  virtual CopyFormat copy_format() const { return CopyFormat::none; }
+  virtual void copied(std::string_view /*row*/) {}
   /// Makes the rows and the mark visible together, and with them the mark's snapshot, if it has
   /// one, as the table's `since`; durable at the latest when finish() returns.
   virtual void commit(const RangeProgress& mark) = 0;

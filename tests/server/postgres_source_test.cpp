@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <regex>
 #include <set>
 #include <string>
 #include <thread>
@@ -363,10 +364,10 @@ TEST_CASE("PostgreSQL 18: a task that is killed again and again loses nothing",
   check_under_load(source, target);
 }
 
-TEST_CASE("PostgreSQL: rows are passed on as they are printed, or made anew where a type changes",
+TEST_CASE("PostgreSQL: rows are passed on as they come, or made anew where a type changes",
           "[server][pgsource]") {
   TempPostgres source;
-  TempPostgres target;
+  TempPostgres target({.settings = {"log_statement=all"}});
   const std::string made =
       "(id int PRIMARY KEY, t text, yes boolean, b bytea, at timestamptz, n numeric)";
   const std::string rows =
@@ -375,8 +376,19 @@ TEST_CASE("PostgreSQL: rows are passed on as they are printed, or made anew wher
       "n * interval '1 hour', n / 7.0 FROM generate_series(1, 950) AS n";
   source.sql("ALTER ROLE weir SUPERUSER; CREATE SCHEMA shop; CREATE TABLE shop.same " + made +
              "; CREATE TABLE shop.other " + made + "; INSERT INTO shop.same" + rows +
-             "; INSERT INTO shop.other" + rows);
+             "; CREATE TABLE shop.exact " + made + "; CREATE TABLE shop.wider " + made +
+             "; INSERT INTO shop.other" + rows + "; INSERT INTO shop.exact" + rows +
+             "; INSERT INTO shop.wider" + rows);
+  // Its integers are read as text, or they would be half of another number.
+  target.sql(
+      "CREATE SCHEMA shop AUTHORIZATION weir; CREATE TABLE shop.wider (id bigint PRIMARY KEY, t "
+      "text, yes boolean, b bytea, at timestamptz, n numeric); ALTER TABLE shop.wider OWNER TO "
+      "weir");
   TaskRun task(source, target, {.rest = R"toml(
+[[table]]
+match = "shop.exact"
+[[table]]
+match = "shop.wider"
 [[table]]
 match = "shop.same"
 columns = { drop = ["n"] }
@@ -396,7 +408,38 @@ chunk_rows = 100
   CHECK(target.query("SELECT id, t, yes, b, at, n FROM shop.other ORDER BY 1") ==
         source.query(
             "SELECT id, t, yes::int, b, at AT TIME ZONE 'UTC', n FROM shop.other ORDER BY 1"));
+  for (const std::string table : {"exact", "wider"}) {
+    const std::string all = "SELECT * FROM shop." + table + " ORDER BY 1";
+    CHECK(target.query(all) == source.query(all));
+  }
   CHECK(task.stop().code == 0);
+  const std::string log = read_file(target.log_file());
+  CHECK_THAT(log, Catch::Contains("COPY \"shop\".\"exact\" (\"id\", \"t\", \"yes\", \"b\", \"at\", "
+                                  "\"n\") FROM STDIN (FORMAT binary)"));
+  CHECK_THAT(log, Catch::Contains("COPY \"shop\".\"wider\""));
+  for (const char* table : {"wider", "same", "other"}) {
+    const std::regex binary(std::string("COPY \"shop\"\\.\"") + table + "\"[^\n]*binary");
+    CHECK_FALSE(std::regex_search(log, binary));
+  }
+}
+
+TEST_CASE("PostgreSQL: a row that is passed on and refused is named by its key",
+          "[server][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql(
+      "ALTER ROLE weir SUPERUSER; CREATE SCHEMA shop; CREATE TABLE shop.t (id int PRIMARY KEY, n "
+      "int); INSERT INTO shop.t SELECT n, n FROM generate_series(1, 950) AS n");
+  target.sql(
+      "CREATE SCHEMA shop AUTHORIZATION weir; CREATE TABLE shop.t (id int PRIMARY KEY, n int "
+      "CHECK (n <> 437)); ALTER TABLE shop.t OWNER TO weir");
+  TaskRun task(source, target,
+               {.rest = std::string(kShopRule) + "[full]\nchunk_rows = 100\nconnections = 1\n"});
+  const TaskRun::Result started = task.start("full");
+  CHECK(started.code == 4);
+  CHECK_THAT(started.text(), Catch::Contains("with key id = 437"));
+  // What the chunks before it brought is there.
+  CHECK(target.value("SELECT count(*) FROM shop.t") == "400");
 }
 
 TEST_CASE("PostgreSQL: what a server lacks for a task is named", "[server][pgsource]") {

@@ -107,6 +107,42 @@ TEST_CASE("a line of COPY is split where it lies", "[pgsource]") {
   CHECK_THROWS_AS(cells_of("", {none}), Error);
 }
 
+TEST_CASE("a tuple of binary COPY is split where it lies", "[pgsource]") {
+  const std::string header("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+  const std::string tuple("\0\3\0\0\0\2ab\377\377\377\377\0\0\0\0", 16);
+  const auto cells_in = [](std::string_view from, std::size_t count) {
+    std::vector<Cell> cells(count);
+    split_tuple(from, cells);
+    Texts out;
+    for (const Cell& cell : cells) {
+      out.push_back(cell.is_null() ? "NULL" : std::string(cell.text()));
+    }
+    return out;
+  };
+  CHECK(tuple_of(header + tuple, true) == tuple);
+  CHECK(tuple_of(header, true).empty());
+  CHECK(tuple_of(tuple, false) == tuple);
+  CHECK(tuple_of("\377\377", false).empty());
+  std::string longer = header;
+  longer.back() = '\2';
+  CHECK(tuple_of(longer + "xx" + tuple, true) == tuple);
+
+  CHECK(cells_in(tuple, 3) == Texts{"ab", "NULL", ""});
+  CHECK_THROWS_AS(cells_in(tuple, 2), Error);
+  CHECK_THROWS_AS(cells_in(tuple, 4), Error);
+  CHECK_THROWS_AS(cells_in(tuple + "x", 3), Error);
+  for (std::size_t size = 0; size < tuple.size(); ++size) {
+    CHECK_THROWS_AS(cells_in(std::string_view(tuple).substr(0, size), 3), Error);
+  }
+  for (std::size_t size = 0; size < header.size(); ++size) {
+    CHECK_THROWS_AS(tuple_of(std::string_view(header).substr(0, size), true), Error);
+  }
+  std::string flagged = header;
+  flagged[14] = '\1';
+  CHECK_THROWS_AS(tuple_of(flagged, true), Error);
+  CHECK_THROWS_AS(tuple_of(longer, true), Error);
+}
+
 TEST_CASE("PostgreSQL's types have neutral ones", "[pgsource]") {
   CHECK(column_type(native("int4", "integer")).kind == TypeKind::int32);
   CHECK(column_type(native("varchar", "character varying(20)", 24)).length == 20);

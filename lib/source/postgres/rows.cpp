@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -35,14 +36,17 @@ std::string from_clause(const Table& table) {
   return (table.engine == "partitioned" ? " FROM " : " FROM ONLY ") + qualified(table.name);
 }
 
-std::string select_columns(const TablePlan& plan) {
+std::string select_columns(const TablePlan& plan, CopyFormat format) {
   std::string columns;
-  for (const PlannedColumn& column : plan.columns) {
-    if (column.added()) continue;
+  for (const PlannedColumn& planned : plan.columns) {
+    if (planned.added()) continue;
+    const Column& column = plan.source.columns[planned.source];
     if (!columns.empty()) columns += ", ";
-    columns += pg_identifier(plan.source.columns[column.source].name);
+    columns += pg_identifier(column.name);
+    // Nothing else tells an integer from a float, if the column became another one meanwhile.
+    if (format == CopyFormat::binary) columns += "::" + column.type.native;
   }
-  return fmt::format("SELECT {}{}", columns, from_clause(plan.source));
+  return fmt::format("SELECT {}{} AS r", columns, from_clause(plan.source));
 }
 
 char unescaped(char c) {
@@ -81,10 +85,31 @@ std::size_t unescape(char* cell, std::size_t size) {
   return static_cast<std::size_t>(out - cell);
 }
 
-Error wrong_cells(std::size_t expected) {
+Error wrong_format(std::string why) {
   return Error(ExitCode::failed, "postgres.copy-format", "a row of COPY has another form",
-               fmt::format("expected {} columns and a line end", expected),
+               std::move(why),
                "look for a proxy between weir and the server, and connect to the server itself");
+}
+
+Error wrong_cells(std::size_t expected) {
+  return wrong_format(fmt::format("expected {} columns and a line end", expected));
+}
+
+Error wrong_tuple(std::size_t expected) {
+  return wrong_format(fmt::format("expected {} columns in the binary format", expected));
+}
+
+/// Takes an integer in network order off the front; false if there are too few bytes.
+template <typename T>
+bool take_number(std::string_view& from, T& value) {
+  if (from.size() < sizeof(T)) return false;
+  std::uint32_t bits = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    bits = bits << 8 | static_cast<unsigned char>(from[i]);
+  }
+  value = static_cast<T>(bits);
+  from.remove_prefix(sizeof(T));
+  return true;
 }
 
 }  // namespace
@@ -111,6 +136,43 @@ void split_line(char* line, std::size_t size, std::span<const TextFix> fixes,
     at = stop + 1;
   }
   if (at != end + 1) throw wrong_cells(count);
+}
+
+// https://www.postgresql.org/docs/18/sql-copy.html, "Binary Format"
+std::string_view tuple_of(std::string_view message, bool is_first) {
+  if (is_first) {
+    constexpr std::string_view kSignature("PGCOPY\n\377\r\n\0", 11);
+    std::uint32_t flags = 0;
+    std::uint32_t extension = 0;
+    const bool is_copy = message.starts_with(kSignature);
+    if (is_copy) message.remove_prefix(kSignature.size());
+    if (!is_copy || !take_number(message, flags) || !take_number(message, extension) ||
+        flags != 0 || extension > message.size()) {
+      throw wrong_format("expected the header of COPY's binary format, without flags");
+    }
+    message.remove_prefix(extension);
+  }
+  constexpr std::string_view kEnd("\377\377", 2);
+  return message == kEnd ? std::string_view() : message;
+}
+
+void split_tuple(std::string_view tuple, std::span<Cell> cells) {
+  std::int16_t count = 0;
+  if (!take_number(tuple, count) || count < 0 || static_cast<std::size_t>(count) != cells.size()) {
+    throw wrong_tuple(cells.size());
+  }
+  for (Cell& cell : cells) {
+    std::int32_t size = 0;
+    if (!take_number(tuple, size)) throw wrong_tuple(cells.size());
+    if (size == -1) {
+      cell = Cell::null();
+      continue;
+    }
+    if (size < 0 || static_cast<std::size_t>(size) > tuple.size()) throw wrong_tuple(cells.size());
+    cell = Cell(tuple.data(), static_cast<std::size_t>(size));
+    tuple.remove_prefix(static_cast<std::size_t>(size));
+  }
+  if (!tuple.empty()) throw wrong_tuple(cells.size());
 }
 
 TableReader::TableReader(const Endpoint& endpoint)
@@ -164,14 +226,16 @@ std::string TableReader::key_literal(const ColumnType& type, const std::string& 
 }
 
 std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& range,
-                                     const KeyCells& after, std::uint64_t limit) const {
+                                     const KeyCells& after, std::uint64_t limit,
+                                     CopyFormat format) const {
   const Table& table = plan.source;
-  std::string sql = "COPY (" + select_columns(plan);
+  std::string sql = "COPY (" + select_columns(plan, format);
   if (!range.whole) {
     const std::vector<std::uint32_t> key = key_columns(plan);
     std::vector<std::string> names;
     for (const std::uint32_t place : key) {
-      names.push_back(pg_identifier(table.columns[place].name));
+      // Without the r it would be the column of the result, which may be a cast without an index.
+      names.push_back("r." + pg_identifier(table.columns[place].name));
     }
     const auto literal = [&](std::size_t part, const std::string& cell) {
       return key_literal(table.columns[key[part]].type, cell);
@@ -193,7 +257,11 @@ std::string TableReader::chunk_query(const TablePlan& plan, const KeyRange& rang
     if (!condition.empty()) sql += " WHERE " + condition;
     sql += fmt::format(" ORDER BY {} LIMIT {}", join(names, ", "), limit);
   }
-  return sql + ") TO STDOUT";
+  return sql + (format == CopyFormat::binary ? ") TO STDOUT (FORMAT binary)" : ") TO STDOUT");
+}
+
+CopyFormat TableReader::format_for(const RowSink& sink) const {
+  return unchecked_texts_ ? CopyFormat::none : sink.copy_format();
 }
 
 void TableReader::check_texts(const TablePlan& plan) const {
@@ -252,15 +320,16 @@ Offset TableReader::begin_snapshot(const TablePlan& plan) {
 ChunkResult TableReader::read(const TablePlan& plan, const KeyRange& range, const KeyCells& after,
                               std::uint64_t limit, RowSink& sink) {
   ChunkResult result;
-  const std::string sql = chunk_query(plan, range, after, limit);
+  const CopyFormat format = format_for(sink);
+  const std::string sql = chunk_query(plan, range, after, limit, format);
   if (!plan.key.empty()) {
-    copy(plan, sql, range.whole ? kNoLimit : limit, sink, result);
+    copy(plan, sql, format, range.whole ? kNoLimit : limit, sink, result);
     result.done = range.whole || result.rows < limit;
     return result;
   }
   result.snapshot = begin_snapshot(plan);
   try {
-    copy(plan, sql, kNoLimit, sink, result);
+    copy(plan, sql, format, kNoLimit, sink, result);
     connection_.execute("COMMIT");
   } catch (...) {
     connection_.rollback();
@@ -280,8 +349,10 @@ bool TableReader::read_row(const TablePlan& plan, const KeyCells& key, RowSink& 
   }
   ChunkResult result;
   try {
-    copy(plan, fmt::format("COPY ({} WHERE {}) TO STDOUT", select_columns(plan), condition),
-         kNoLimit, sink, result);
+    copy(plan,
+         fmt::format("COPY ({} WHERE {}) TO STDOUT", select_columns(plan, CopyFormat::none),
+                     condition),
+         CopyFormat::none, kNoLimit, sink, result);
   } catch (const Error& error) {
     // Names and types that are not as the log has them at its place.
     const bool is_other = error.why().find("(SQLSTATE 42") != std::string::npos ||
@@ -300,14 +371,12 @@ bool TableReader::read_row(const TablePlan& plan, const KeyCells& key, RowSink& 
   return result.rows > 0;
 }
 
-void TableReader::copy(const TablePlan& plan, const std::string& sql, std::uint64_t limit,
-                       RowSink& sink, ChunkResult& result) {
+void TableReader::copy(const TablePlan& plan, const std::string& sql, CopyFormat format,
+                       std::uint64_t limit, RowSink& sink, ChunkResult& result) {
   std::vector<TextFix> fixes;
-  std::vector<std::uint32_t> cell_of(plan.columns.size());
-  for (std::size_t i = 0; i < plan.columns.size(); ++i) {
-    if (plan.columns[i].added()) continue;
-    cell_of[i] = static_cast<std::uint32_t>(fixes.size());
-    fixes.push_back(text_fix(plan.source.columns[plan.columns[i].source].type));
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) continue;
+    fixes.push_back(text_fix(plan.source.columns[column.source].type));
   }
   cells_.assign(fixes.size(), Cell());
 
@@ -319,22 +388,57 @@ void TableReader::copy(const TablePlan& plan, const std::string& sql, std::uint6
       throw error.within(plan.source.name.text());
     }
   };
-  const bool as_lines = sink.takes_copy_lines() && !unchecked_texts_;
+  bool is_first = true;
   while (next()) {
-    result.bytes += rows.size();
+    std::string_view row(rows.data(), rows.size());
+    if (format == CopyFormat::binary) {
+      row = tuple_of(row, std::exchange(is_first, false));
+      if (row.empty()) continue;
+    }
+    result.bytes += row.size();
     const bool is_last = ++result.rows == limit;
-    if (as_lines) {
-      if (rows.size() == 0 || rows.data()[rows.size() - 1] != '\n') throw wrong_cells(fixes.size());
-      sink.copy_line({rows.data(), rows.size()});
+    if (format == CopyFormat::text && !row.ends_with('\n')) throw wrong_cells(fixes.size());
+    if (format != CopyFormat::none) sink.copied(row);
+    if (format == CopyFormat::binary) {
+      if (is_last) split_tuple(row, cells_);
+    } else if (is_last || format == CopyFormat::none) {
+      split_line(rows.data(), rows.size(), fixes, cells_);
     }
-    if (!as_lines || is_last) split_line(rows.data(), rows.size(), fixes, cells_);
     if (unchecked_texts_) check_texts(plan);
-    if (!as_lines) sink.row(cells_);
-    if (is_last) {
-      for (const std::uint32_t part : plan.key) {
-        result.last.emplace_back(cells_[cell_of[part]].text());
-      }
-    }
+    if (format == CopyFormat::none) sink.row(cells_);
+    if (is_last) result.last = last_cells(plan);
+  }
+  if (format == CopyFormat::binary) to_text(plan, result.last);
+}
+
+KeyCells TableReader::last_cells(const TablePlan& plan) const {
+  std::vector<std::uint32_t> cell_of;
+  std::uint32_t cells = 0;
+  for (const PlannedColumn& column : plan.columns)
+    cell_of.push_back(column.added() ? cells : cells++);
+  KeyCells out;
+  for (const std::uint32_t part : plan.key) {
+    out.emplace_back(cells_[cell_of[part]].text());
+  }
+  return out;
+}
+
+void TableReader::to_text(const TablePlan& plan, KeyCells& key) {
+  if (key.empty()) return;
+  const std::vector<std::uint32_t> places = key_columns(plan);
+  std::string sql = "SELECT ";
+  std::vector<PgParam> params;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    sql += fmt::format("{}${}::{}", i == 0 ? "" : ", ", i + 1,
+                       plan.source.columns[places[i]].type.native);
+    params.emplace_back(key[i]).binary = true;
+  }
+  connection_.begin_batch();
+  connection_.send(sql, params);
+  const std::vector<PgResult> answers = connection_.flush_batch();
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    key[i] =
+        neutral_text(plan.source.columns[places[i]].type, std::string(answers.back().text(0, i)));
   }
 }
 

@@ -90,6 +90,47 @@ bool prints_alike(const TablePlan& plan, const PlannedColumn& column) {
   return !has_neutral_form || column.target_type == from.native;
 }
 
+/// Types whose binary form is the same in every version and has no OIDs of other types in it,
+/// as format_type() writes them without a modifier.
+constexpr std::string_view kPortable[] = {
+    "bigint",
+    "bit",
+    "bit varying",
+    "boolean",
+    "bytea",
+    "character",
+    "character varying",
+    "cidr",
+    "date",
+    "double precision",
+    "inet",
+    "integer",
+    "interval",
+    "json",
+    "jsonb",
+    "macaddr",
+    "macaddr8",
+    "numeric",
+    "real",
+    "smallint",
+    "text",
+    "time with time zone",
+    "time without time zone",
+    "timestamp with time zone",
+    "timestamp without time zone",
+    "uuid",
+};
+
+bool is_portable(std::string type) {
+  const std::size_t open = type.find('(');
+  if (open != std::string::npos) type.erase(open, type.find(')', open) + 1 - open);
+  return std::binary_search(std::begin(kPortable), std::end(kPortable), type);
+}
+
+/// What COPY's binary format begins and ends with.
+constexpr std::string_view kBinaryHeader("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+constexpr std::string_view kBinaryEnd("\377\377", 2);
+
 }  // namespace
 
 std::string qualified(const TableName& name) {
@@ -112,7 +153,6 @@ CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task, bool s
 void CopyLoader::begin(const TablePlan& plan, Row added) {
   plan_ = &plan;
   encodings_.clear();
-  takes_copy_lines_ = same_product_;
   refused_row_ = 0;
   std::string columns;
   for (const PlannedColumn& column : plan.columns) {
@@ -120,7 +160,6 @@ void CopyLoader::begin(const TablePlan& plan, Row added) {
     columns += pg_identifier(column.name);
     if (column.added()) continue;
     encodings_.push_back(type_row(column.type.kind).encoding);
-    takes_copy_lines_ = takes_copy_lines_ && prints_alike(plan, column);
   }
   added_.clear();
   for (const Cell& cell : added) {
@@ -137,11 +176,51 @@ void CopyLoader::begin(const TablePlan& plan, Row added) {
   added_ += '\n';
   buffer_.clear();
   buffer_.restart();
+  copy_sql_ = fmt::format("COPY {} ({}) FROM STDIN", qualified(plan.target), columns);
+  begun_ = CopyFormat::none;
   connection_.execute("BEGIN");
-  connection_.copy_begin(fmt::format("COPY {} ({}) FROM STDIN", qualified(plan.target), columns));
+  copy_format_ = format_for(plan);
+}
+
+CopyFormat CopyLoader::format_for(const TablePlan& plan) {
+  if (!same_product_) return CopyFormat::none;
+  bool binary = true;
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) {
+      binary = false;  // these come as text
+      continue;
+    }
+    if (!prints_alike(plan, column)) return CopyFormat::none;
+    const std::string& native = plan.source.columns[column.source].type.native;
+    binary = binary && column.target_type == native && is_portable(native);
+  }
+  if (!binary) return CopyFormat::text;
+  // A table that was there before may have other types, which take the same text. The lock keeps
+  // them as they are until the rows are in.
+  connection_.execute(fmt::format("LOCK TABLE {} IN ROW EXCLUSIVE MODE", qualified(plan.target)));
+  const PgResult found = connection_.query(
+      "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
+      "to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+      {qualified(plan.target)});
+  for (const PlannedColumn& column : plan.columns) {
+    bool is_same = false;
+    for (std::size_t i = 0; i < found.rows() && !is_same; ++i) {
+      is_same = found.text(i, 0) == column.name && found.text(i, 1) == column.target_type;
+    }
+    if (!is_same) return CopyFormat::text;
+  }
+  return CopyFormat::binary;
+}
+
+void CopyLoader::begin_copy(CopyFormat format) {
+  begun_ = format;
+  const bool binary = format == CopyFormat::binary;
+  connection_.copy_begin(binary ? copy_sql_ + " (FORMAT binary)" : copy_sql_);
+  if (binary) buffer_.raw(kBinaryHeader);
 }
 
 void CopyLoader::row(Row cells) {
+  if (begun_ == CopyFormat::none) begin_copy(CopyFormat::text);
   const std::size_t count = cells.size();
   for (std::size_t i = 0; i < count; ++i) {
     if (i > 0) buffer_.separator('\t');
@@ -155,16 +234,22 @@ void CopyLoader::row(Row cells) {
   buffer_.raw(added_);
 }
 
-void CopyLoader::copy_line(std::string_view line) {
-  line.remove_suffix(1);
-  buffer_.raw(line);
+void CopyLoader::copied(std::string_view row) {
+  if (begun_ == CopyFormat::none) begin_copy(copy_format_);
+  if (begun_ == CopyFormat::binary) {
+    buffer_.raw(row);
+    return;
+  }
+  row.remove_suffix(1);
+  buffer_.raw(row);
   buffer_.raw(added_);
 }
 
 void CopyLoader::commit(const RangeProgress& mark) {
   try {
+    if (begun_ == CopyFormat::binary) buffer_.raw(kBinaryEnd);
     buffer_.flush();
-    connection_.copy_end();
+    if (begun_ != CopyFormat::none) connection_.copy_end();
   } catch (const Error& error) {
     if (error.id() != "postgres.row-refused") throw;
     refused_row_ = line_of(error.why());

@@ -20,8 +20,8 @@ class CopyLoader final : public Loader {
 
   void begin(const TablePlan& plan, Row added) override;
   void row(Row cells) override;
-  bool takes_copy_lines() const override { return takes_copy_lines_; }
-  void copy_line(std::string_view line) override;
+  CopyFormat copy_format() const override { return copy_format_; }
+  void copied(std::string_view row) override;
   void commit(const RangeProgress& mark) override;
   void abandon() noexcept override;
   std::uint64_t refused_row() const override { return refused_row_; }
@@ -30,6 +30,9 @@ class CopyLoader final : public Loader {
   std::uint64_t chunk_bytes() const override { return buffer_.sent(); }
 
  private:
+  /// How rows of the same product may come, by the plan and by what the target table is now.
+  CopyFormat format_for(const TablePlan& plan);
+  void begin_copy(CopyFormat format);
   bool created_here(const TablePlan& plan);
   void build_key(const TablePlan& plan);
   /// Builds the key and plain indexes, or the unique ones, and sets `mark` with them.
@@ -45,7 +48,9 @@ class CopyLoader final : public Loader {
   CopyBuffer buffer_;
   const TablePlan* plan_ = nullptr;
   std::vector<Encoding> encodings_;
-  bool takes_copy_lines_ = false;
+  CopyFormat copy_format_ = CopyFormat::none;
+  std::string copy_sql_;
+  CopyFormat begun_ = CopyFormat::none;  ///< the format of the COPY that is open
   std::uint64_t refused_row_ = 0;
   std::string added_;  ///< the added columns as COPY text, separators and newline included
 };
