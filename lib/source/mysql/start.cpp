@@ -255,8 +255,8 @@ class TableLock {
 /// other can begin: the end of the log is right for this table, whatever else is under way.
 LogPosition from_table_lock(MysqlConnection& connection, const Endpoint& endpoint,
                             const TableName& table) {
+  connection.execute("ROLLBACK");  // what it read of the table would keep the lock away
   TableLock lock(endpoint, table);
-  connection.execute("ROLLBACK");
   connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT");
   return from_executed_set(lock.connection());
