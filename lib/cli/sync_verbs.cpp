@@ -176,7 +176,6 @@ ExitCode sync_run(Session& session, const Backends& backends) {
   }
   const int code = engine->run(submission, observer);
   progress.reset();
-  ops::record_end(task.name, *store, code);
   return session.answer(static_cast<ExitCode>(code),
                         {{"already_running", false}, {"exit_code", code}});
 }
@@ -189,11 +188,9 @@ ExitCode sync_stop(Session& session, const Backends& backends) {
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
   if (engine->status(task).running) store->set_state(task, TaskState::stopping, "");
   const bool stopped = engine->stop(task, session.duration("timeout").value_or(kStopPatience));
-  if (!stopped) {
-    const auto row = store->task(task);
-    const bool stale = row->state == TaskState::running || row->state == TaskState::starting ||
-                       row->state == TaskState::stopping;
-    if (stale) store->set_state(task, TaskState::stopped, "");
+  // A supervisor that was killed, or ended just before the mark above, does not say so any more.
+  if (!engine->status(task).running && ops::has_supervisor(*store->task(task))) {
+    store->set_state(task, TaskState::stopped, "");
   }
   session.say(stopped ? fmt::format("task {} is stopped", task)
                       : fmt::format("task {} was not running", task));

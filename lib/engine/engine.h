@@ -36,6 +36,9 @@ class Engine {
     /// A worker ended by itself with `exit_code` (128 + signal if it was killed); `delay` until the
     /// next one, or none if there will be none.
     std::function<void(int exit_code, std::optional<std::chrono::milliseconds> delay)> worker_ended;
+    /// The task is over, and run() will return `exit_code`. Until this returns nobody else can have
+    /// the task. An Error thrown by it is thrown by run().
+    std::function<void(int exit_code)> ended;
     /// About once a second while a worker lives; the text goes to the service manager.
     std::function<std::string()> status_line;
     /// Whether the task has come far enough to be called ready (the service manager is told once).

@@ -33,6 +33,30 @@ Error unknown_task(const std::string& name, StateStore& store) {
                             : fmt::format("did you mean {}?", near));
 }
 
+/// Keeps how a run of the supervisor ended.
+void record_end(const std::string& task, StateStore& store, int exit_code) {
+  const auto code = static_cast<ExitCode>(exit_code);
+  TaskState state = TaskState::failed;
+  if (code == ExitCode::ok || code == ExitCode::interrupted || code == ExitCode::terminated) {
+    state = TaskState::stopped;
+  } else if (code == ExitCode::refused) {
+    state = TaskState::refused;
+  }
+  const auto row = store.task(task);
+  if (exit_code > kSignalled && state == TaskState::failed && row && row->error_id.empty()) {
+    store.set_error(task, exit_code, "task.worker-killed",
+                    fmt::format("the worker was killed by signal {}, once more than "
+                                "failover.limit allows",
+                                exit_code - kSignalled),
+                    fmt::format("find out who killed it (the kernel, when memory runs out); then "
+                                "weir sync start {}",
+                                task));
+  }
+  store.set_state(task, state, "");
+  store.add_event(task, {now(), state == TaskState::stopped ? "info" : "error", "task.ended", "",
+                         fmt::format("the task ended with exit code {}", exit_code)});
+}
+
 }  // namespace
 
 Task find_task(const std::string& argument, StateStore& store) {
@@ -59,17 +83,26 @@ std::string find_task_name(const std::string& argument, StateStore& store) {
   return argument;
 }
 
+bool has_supervisor(const TaskRow& row) {
+  return row.state == TaskState::running || row.state == TaskState::starting ||
+         row.state == TaskState::stopping;
+}
+
 Status status(const std::string& task, StateStore& store, Engine& engine) {
   Status out;
   const auto row = store.task(task);
   if (!row) throw unknown_task(task, store);
   out.task = *row;
   out.engine = engine.status(task);
+  bool should_run = has_supervisor(out.task);
+  if (should_run && !out.engine.running) {
+    // It may have ended, or been started, between the two looks. Who ends it says so first.
+    out.task = store.task(task).value_or(*row);
+    out.engine = engine.status(task);
+    should_run = has_supervisor(out.task);
+  }
   out.tables = store.tables(task);
   out.offset = store.offset(task);
-  const bool should_run = out.task.state == TaskState::running ||
-                          out.task.state == TaskState::starting ||
-                          out.task.state == TaskState::stopping;
   if (should_run && !out.engine.running) {
     out.task.state = TaskState::failed;
     out.task.detail = "its supervisor is gone without having stopped it";
@@ -127,6 +160,7 @@ Engine::Observer observe(const std::string& task, StateStore& store) {
     store.set_state(task, TaskState::starting,
                     fmt::format("the worker {}; next try in {}", what, format_duration(*delay)));
   };
+  observer.ended = [&task, &store](int exit_code) { record_end(task, store, exit_code); };
   observer.status_line = [&task, &store] {
     const auto row = store.task(task);
     const auto samples = store.samples(task, 1);
@@ -143,29 +177,6 @@ Engine::Observer observe(const std::string& task, StateStore& store) {
     return row && row->state == TaskState::running;
   };
   return observer;
-}
-
-void record_end(const std::string& task, StateStore& store, int exit_code) {
-  const auto code = static_cast<ExitCode>(exit_code);
-  TaskState state = TaskState::failed;
-  if (code == ExitCode::ok || code == ExitCode::interrupted || code == ExitCode::terminated) {
-    state = TaskState::stopped;
-  } else if (code == ExitCode::refused) {
-    state = TaskState::refused;
-  }
-  const auto row = store.task(task);
-  if (exit_code > kSignalled && state == TaskState::failed && row && row->error_id.empty()) {
-    store.set_error(task, exit_code, "task.worker-killed",
-                    fmt::format("the worker was killed by signal {}, once more than "
-                                "failover.limit allows",
-                                exit_code - kSignalled),
-                    fmt::format("find out who killed it (the kernel, when memory runs out); then "
-                                "weir sync start {}",
-                                task));
-  }
-  store.set_state(task, state, "");
-  store.add_event(task, {now(), state == TaskState::stopped ? "info" : "error", "task.ended", "",
-                         fmt::format("the task ended with exit code {}", exit_code)});
 }
 
 void record_error(const std::string& task, StateStore& store, const Error& error) {

@@ -33,14 +33,14 @@ struct Status {
   std::size_t failovers = 0;  ///< within the task's current window
 };
 
+/// Whether the row says that a supervisor has the task, which is wrong once that was killed.
+bool has_supervisor(const TaskRow& row);
+
 /// Throws Error(not_found, "task.unknown").
 Status status(const std::string& task, StateStore& store, Engine& engine);
 
 /// What the supervisor tells the state file. The store and the strings must outlive the observer.
 Engine::Observer observe(const std::string& task, StateStore& store);
-
-/// Keeps how a run of the supervisor ended.
-void record_end(const std::string& task, StateStore& store, int exit_code);
 
 /// Keeps the error that ends a worker.
 void record_error(const std::string& task, StateStore& store, const Error& error);

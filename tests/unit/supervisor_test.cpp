@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -266,6 +267,23 @@ TEST_CASE("a worker that is done ends the task", "[engine]") {
   EmbeddedEngine engine(dir / "run", quick());
   CHECK(engine.run(task_with("exit 0"), told.observer()) == 0);
   CHECK(told.calls == Calls{"started", "ended 0 -"});
+  CHECK_FALSE(engine.status("shop").running);
+}
+
+TEST_CASE("the end of a task is told while nobody else can have it", "[engine]") {
+  TempDir dir;
+  EmbeddedEngine engine(dir.path(), quick());
+  Told told;
+  Engine::Observer observer = told.observer();
+  std::optional<int> ended;
+  bool held = false;
+  observer.ended = [&](int code) {
+    ended = code;
+    held = engine.status("shop").running;
+  };
+  CHECK(engine.run(task_with("exit 3"), observer) == 3);
+  CHECK(ended == 3);
+  CHECK(held);
   CHECK_FALSE(engine.status("shop").running);
 }
 

@@ -107,7 +107,10 @@ int EmbeddedEngine::run(const Submission& submission, const Observer& observer) 
   self.since = now();
   self.command = join(submission.worker, " ");
   lock.describe(self);
-  return Supervisor(submission, observer, timing_.supervisor, lock, std::move(self)).run();
+  const int code =
+      Supervisor(submission, observer, timing_.supervisor, lock, std::move(self)).run();
+  if (observer.ended) observer.ended(code);
+  return code;
 }
 
 bool EmbeddedEngine::submit(const std::string& task, const std::vector<std::string>& supervisor,
