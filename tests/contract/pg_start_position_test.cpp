@@ -180,7 +180,8 @@ TEST_CASE("PostgreSQL: nor while a synchronous standby takes its time",
   WARN(outcome.commits << " commits; a plain place missed some in " << outcome.control_missed
                        << " of " << kReads / kControlEvery << " reads");
   CHECK(outcome.missed == 0);
-  CHECK(outcome.control_missed > kReads / kControlEvery / 2);
+  // How many more depends on how long the primary's own disk takes.
+  CHECK(outcome.control_missed > 0);
 }
 
 TEST_CASE("a start position waits for who may have committed, and for nobody else",

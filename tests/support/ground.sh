@@ -111,7 +111,8 @@ ground_mariadb() {
   shift
   port=$(ground_free_port)
   mkdir -p "$dir/data" "$dir/tmp"
-  mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$dir/data" \
+  # In the common folder another server that starts takes its temporary tables for old ones.
+  mariadb-install-db --no-defaults --user="$(id -un)" --datadir="$dir/data" --tmpdir="$dir/tmp" \
     --auth-root-authentication-method=normal --skip-test-db --innodb-use-native-aio=0 >"$dir/log" 2>&1 ||
     ground_fail "mariadb-install-db failed" "$dir/log" || return 1
   mariadbd --no-defaults --user="$(id -un)" --datadir="$dir/data" --tmpdir="$dir/tmp" \

@@ -83,6 +83,8 @@ MySqlServer::MySqlServer(MySqlProduct product, bool durable, std::vector<std::st
         argv.insert(argv.end(), product_.initialise.begin(), product_.initialise.end());
         argv.push_back("--datadir=" + data_dir);
         const TempDir scratch;
+        // Another server that starts takes the temporary tables that it finds for its own old ones.
+        argv.push_back("--tmpdir=" + scratch.path());
         run_to_end({.argv = argv,
                     .output = {},
                     .input = scratch.write("script.sql", product_.initialise_script)});

@@ -330,7 +330,7 @@ TEST_CASE("processes open, write and read one new state at once", "[state]") {
   TempDir dir;
   const std::string folder = dir / "state";
   constexpr int kWriters = 4;
-  constexpr int kEvents = 100;
+  constexpr int kEvents = 40;
   std::vector<std::unique_ptr<Forked>> writers;
   for (int i = 0; i < kWriters; ++i) {
     writers.push_back(std::make_unique<Forked>([&, i] {
