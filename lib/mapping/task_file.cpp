@@ -182,7 +182,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      0, 0, "what MySQL's tinyint(1) is on the target"},
 
     {"full", "connections", KeyType::integer, false, "4", "4", "", 1, 64,
-     "connections to each server that copy at the same time"},
+     "connections to each server that copy at the same time; on the target one more builds "
+     "indexes"},
     {"full", "chunk_rows", KeyType::integer, false, "100000", "100000", "", 1, 10'000'000,
      "rows that are read and committed at once"},
     {"full", "rate_limit", KeyType::rate, false, "\"0\"", "\"20 MB/s\"", "", 0, 0,
