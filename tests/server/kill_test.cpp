@@ -2,7 +2,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <random>
 #include <set>
@@ -13,6 +12,7 @@
 
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/task_run.h"
 #include "support/temp_mariadb.h"
@@ -31,12 +31,6 @@ constexpr int kMostKills = 120;
 constexpr int kSchemaKills = 4;
 constexpr int kFullKills = 18;
 constexpr int kCatchUpKills = 6;
-
-/// A new one each time, so that many runs see many moments; WEIR_TEST_SEED repeats one.
-std::uint64_t choose_seed() {
-  if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
-}
 
 bool gone(pid_t pid) {
   const std::string stat = read_file("/proc/" + std::to_string(pid) + "/stat");

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <random>
 #include <set>
@@ -19,6 +18,7 @@
 #include "server/type_samples.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/task_run.h"
 #include "support/temp_mariadb.h"
@@ -256,11 +256,6 @@ class Onlooker {
   std::set<std::string> states_;
   std::thread thread_;
 };
-
-std::uint64_t choose_seed() {
-  if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
-}
 
 /// Kills the worker at random moments of both stages, under writers.
 void check_kills(MySqlServer& source, MySqlServer& target, int kills) {

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,6 +22,7 @@
 #include "server/pair_end.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/seed.h"
 #include "support/task_run.h"
 
 using namespace weir::test;
@@ -725,11 +725,6 @@ limit = 1000
   }
 
  private:
-  static std::uint64_t choose_seed() {
-    if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
-    return std::random_device{}();
-  }
-
   void start(std::string_view goal) {
     const TaskRun::Result started = task_.start(goal);
     INFO(started.text());

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -21,6 +20,7 @@
 #include "store/state_store.h"
 #include "support/eventually.h"
 #include "support/pg_load.h"
+#include "support/seed.h"
 #include "support/task_run.h"
 #include "support/temp_postgres.h"
 
@@ -215,12 +215,6 @@ void check_types(TempPostgres& source, TempPostgres& target, bool same_types) {
   CHECK(types["types.color"] == (same_types ? "types.color" : "text"));
   CHECK(types["types.pair[]"] == (same_types ? "types.pair[]" : "text"));
   CHECK(task.stop().code == 0);
-}
-
-/// A new one each time, so that many runs see many moments; WEIR_TEST_SEED repeats one.
-std::uint64_t choose_seed() {
-  if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
 }
 
 /// Runs a task under writers, hurts it and its source, and compares.

@@ -23,6 +23,7 @@
 #include "server/type_samples.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/sqlite_file.h"
 #include "support/task_run.h"
@@ -425,11 +426,6 @@ bool consistent(const SqliteFile& file) {
   } catch (const std::runtime_error&) {
     return false;
   }
-}
-
-std::uint64_t choose_seed() {
-  if (const char* given = std::getenv("WEIR_TEST_SEED")) return std::strtoull(given, nullptr, 10);
-  return std::random_device{}();
 }
 
 bool gone(pid_t pid) {
