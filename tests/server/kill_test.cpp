@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <random>
-#include <set>
 #include <string>
-#include <thread>
 
 #include <catch2/catch.hpp>
 
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/onlooker.h"
 #include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/task_run.h"
@@ -106,51 +104,6 @@ class Killer {
   std::map<std::string, int> in_stage_;
 };
 
-/// Reads both sums of the target again and again, each time in one snapshot.
-class Onlooker {
- public:
-  explicit Onlooker(const TempPostgres& target)
-      : thread_([this, &target] {
-          try {
-            PgSession session = target.session();
-            while (!stop_) look(session);
-          } catch (const std::exception& e) {
-            error_ = e.what();
-          }
-        }) {}
-  ~Onlooker() { stop(); }
-  Onlooker(const Onlooker&) = delete;
-  Onlooker& operator=(const Onlooker&) = delete;
-
-  /// What was wrong; "" if nothing was.
-  std::string stop() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-    return error_;
-  }
-  /// Different states that were seen; valid after stop().
-  std::size_t states() const { return states_.size(); }
-
- private:
-  void look(PgSession& session) {
-    const auto row =
-        session
-            .query(
-                "SELECT (SELECT sum(n) FROM shop.plus), (SELECT sum(n) FROM shop.minus), "
-                "(SELECT sum(n) FROM shop.plus) + (SELECT sum(n) FROM shop.minus)")
-            .at(0);
-    states_.insert(row.at(0));
-    if (row.at(2) != "0" && error_.empty()) {
-      error_ = "half a transaction: " + row.at(0) + " and " + row.at(1);
-    }
-  }
-
-  std::atomic<bool> stop_{false};
-  std::string error_;
-  std::set<std::string> states_;
-  std::thread thread_;
-};
-
 /// Every unique index is built, which weir does once the target is consistent.
 bool consistent(TempPostgres& target) {
   return target.value(
@@ -199,7 +152,9 @@ limit = 1000
   while (killer.kills() < before + kCatchUpKills) killer.strike(milliseconds(1500));
   REQUIRE(task.await([&] { return consistent(target); }));
 
-  Onlooker onlooker(target);
+  Onlooker onlooker(
+      [&] { return target.session(); },
+      [](PgSession& session) { return two_sums(session, "shop.plus", "shop.minus"); });
   // A slow machine has many workers die while they start.
   const auto enough = [&] {
     return killer.kills() >= kKills && killer.kills_in("incremental") >= kIncrementalKills;

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // MySQL and MariaDB as the target, compared by SQL of both servers that weir did not write.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -18,6 +16,7 @@
 #include "server/type_samples.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/onlooker.h"
 #include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/task_run.h"
@@ -215,47 +214,13 @@ void check_keys(MySqlServer& source, MySqlServer& target, const std::set<std::st
   CHECK(task.stop().code == 0);
 }
 
-/// Reads both sums of the target again and again, each time in one snapshot.
-class Onlooker {
- public:
-  explicit Onlooker(const MySqlServer& target)
-      : thread_([this, &target] {
-          try {
-            MySqlSession session = target.session();
-            session.sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-            while (!stop_) look(session);
-          } catch (const std::exception& e) {
-            error_ = e.what();
-          }
-        }) {}
-  ~Onlooker() { stop(); }
-  Onlooker(const Onlooker&) = delete;
-  Onlooker& operator=(const Onlooker&) = delete;
-
-  /// What was wrong; "" if nothing was.
-  std::string stop() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-    return error_;
-  }
-  /// Different states that were seen; valid after stop().
-  std::size_t states() const { return states_.size(); }
-
- private:
-  void look(MySqlSession& session) {
-    session.sql("START TRANSACTION WITH CONSISTENT SNAPSHOT");
-    const std::string plus = session.value("SELECT SUM(n) FROM shop.plus");
-    const std::string minus = session.value("SELECT -SUM(n) FROM shop.minus");
-    session.sql("COMMIT");
-    states_.insert(plus);
-    if (plus != minus && error_.empty()) error_ = "half a transaction: " + plus + ", " + minus;
-  }
-
-  std::atomic<bool> stop_{false};
-  std::string error_;
-  std::set<std::string> states_;
-  std::thread thread_;
-};
+/// What an onlooker sees in one snapshot.
+Sight both_sums(MySqlSession& session) {
+  session.sql("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+  Sight sight = two_sums(session, "shop.plus", "shop.minus");
+  session.sql("COMMIT");
+  return sight;
+}
 
 /// Kills the worker at random moments of both stages, under writers.
 void check_kills(MySqlServer& source, MySqlServer& target, int kills) {
@@ -282,6 +247,11 @@ limit = 1000
     return row && row->state == weir::TaskState::running && row->stage == stage;
   };
   std::optional<Onlooker> onlooker;
+  const auto repeatable = [&target] {
+    MySqlSession session = target.session();
+    session.sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+    return session;
+  };
   for (int i = 0; i < kills; ++i) {
     pid_t worker = -1;
     REQUIRE(task.await([&] {
@@ -308,14 +278,14 @@ limit = 1000
     }
     if (!onlooker && applies &&
         target.value("SELECT MIN(unique_done) FROM weir.weir_table") == "1") {
-      onlooker.emplace(target);
+      onlooker.emplace(repeatable, both_sums);
     }
   }
   REQUIRE(task.await([&] {
     return target.value("SELECT COALESCE(MIN(unique_done), 0) FROM weir.weir_table") == "1";
   }));
   // On a slow machine the kills may have left it no time.
-  if (!onlooker) onlooker.emplace(target);
+  if (!onlooker) onlooker.emplace(repeatable, both_sums);
   std::set<std::string> states;
   REQUIRE(task.await([&] {
     states.insert(target.value("SELECT SUM(n) FROM shop.plus"));

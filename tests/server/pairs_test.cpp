@@ -22,6 +22,7 @@
 #include "server/pair_end.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/onlooker.h"
 #include "support/seed.h"
 #include "support/task_run.h"
 
@@ -619,47 +620,6 @@ class PairLoad {
   std::vector<std::thread> threads_;
 };
 
-/// Reads both sums of the target again and again, each pair of them in one statement.
-class Onlooker {
- public:
-  explicit Onlooker(const PairEnd& target)
-      : thread_([this, &target] {
-          try {
-            const std::unique_ptr<PairSession> session = target.session();
-            const std::string sql =
-                fmt::format("SELECT (SELECT SUM(n) FROM {}), (SELECT -SUM(n) FROM {})",
-                            target.table("plus"), target.table("minus"));
-            while (!stop_) {
-              const Rows rows = session->query(sql);
-              states_.insert(rows[0][0]);
-              if (rows[0][0] != rows[0][1]) {
-                throw std::runtime_error("half a transaction: " + rows[0][0] + ", " + rows[0][1]);
-              }
-            }
-          } catch (const std::exception& e) {
-            error_ = e.what();
-          }
-        }) {}
-  ~Onlooker() { stop(); }
-  Onlooker(const Onlooker&) = delete;
-  Onlooker& operator=(const Onlooker&) = delete;
-
-  /// What was wrong; "" if nothing was.
-  std::string stop() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-    return error_;
-  }
-  /// Different states that were seen; valid after stop().
-  std::size_t states() const { return states_.size(); }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::string error_;
-  std::set<std::string> states_;
-  std::thread thread_;
-};
-
 std::string cut(const std::string& text) {
   return text.size() > 160 ? fmt::format("{}... [{}]", text.substr(0, 160), text.size()) : text;
 }
@@ -695,7 +655,10 @@ limit = 1000
     REQUIRE(task_.await([&] { return stage_is(weir::Stage::incremental); }));
     check_same("after the full stage");
 
-    Onlooker onlooker(*target_);
+    Onlooker onlooker([this] { return target_->session(); },
+                      [this](const std::unique_ptr<PairSession>& session) {
+                        return two_sums(*session, target_->table("plus"), target_->table("minus"));
+                      });
     load_.start();
     for (int i = 0; i < 2; ++i) {
       const auto moment = Clock::now() + std::chrono::milliseconds(random_() % 1000);

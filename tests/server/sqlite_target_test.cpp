@@ -23,6 +23,7 @@
 #include "server/type_samples.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/onlooker.h"
 #include "support/seed.h"
 #include "support/shop_load.h"
 #include "support/sqlite_file.h"
@@ -378,48 +379,6 @@ std::string file_mark(const SqliteFile& file) {
   }
 }
 
-/// Reads both sums again and again, each time in one snapshot.
-class Onlooker {
- public:
-  explicit Onlooker(const SqliteFile& file)
-      : thread_([this, path = file.path()] {
-          try {
-            SqliteSession session(path);
-            while (!stop_) look(session);
-          } catch (const std::exception& e) {
-            error_ = e.what();
-          }
-        }) {}
-  ~Onlooker() { stop(); }
-  Onlooker(const Onlooker&) = delete;
-  Onlooker& operator=(const Onlooker&) = delete;
-
-  std::string stop() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-    return error_;
-  }
-  std::size_t states() const { return states_.size(); }
-
- private:
-  void look(SqliteSession& session) {
-    const auto row = session
-                         .query(
-                             "SELECT (SELECT sum(n) FROM plus), (SELECT sum(n) FROM minus), "
-                             "(SELECT sum(n) FROM plus) + (SELECT sum(n) FROM minus)")
-                         .at(0);
-    states_.insert(row.at(0));
-    if (row.at(2) != "0" && error_.empty()) {
-      error_ = "half a transaction: " + row.at(0) + " and " + row.at(1);
-    }
-  }
-
-  std::atomic<bool> stop_{false};
-  std::string error_;
-  std::set<std::string> states_;
-  std::thread thread_;
-};
-
 bool consistent(const SqliteFile& file) {
   try {
     return file.session().value("SELECT coalesce(min(unique_done), 0) FROM weir_table") == "1";
@@ -508,7 +467,8 @@ TEST_CASE("a worker killed twenty times leaves an SQLite file whole", "[sqlite][
   };
   while (count() < kFullKills && stage() != "incremental") strike(milliseconds(1000));
   REQUIRE(task.await([&] { return consistent(file); }));
-  Onlooker onlooker(file);
+  Onlooker onlooker([&] { return file.session(); },
+                    [](SqliteSession& session) { return two_sums(session, "plus", "minus"); });
   while (count() < kKills) strike(milliseconds(1500));
   load.stop();
   MySqlSession here = source.session();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <memory>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -13,6 +12,7 @@
 #include "server/pair_end.h"
 #include "store/state_store.h"
 #include "support/eventually.h"
+#include "support/onlooker.h"
 #include "support/task_run.h"
 
 using namespace weir::test;
@@ -70,55 +70,28 @@ class Refiller {
   std::thread thread_;
 };
 
-/// Looks at the target, all tables in one statement.
-class Watcher {
- public:
-  explicit Watcher(const PairEnd& target)
-      : thread_([this, &target] {
-          try {
-            const std::unique_ptr<PairSession> session = target.session();
-            const auto all = [&](const char* table) {
-              return fmt::format(
-                  "(SELECT COUNT(*) FROM {0}), (SELECT MIN(n) FROM {0}), (SELECT MAX(n) FROM {0})",
-                  target.table(table));
-            };
-            const std::string sql = fmt::format("SELECT (SELECT n FROM {}), {}, {}",
-                                                target.table("mark"), all("run"), all("bag"));
-            const std::string count = std::to_string(kRows);
-            while (!stop_) {
-              const auto row = session->query(sql).at(0);
-              const std::string& n = row.at(0);
-              states_.insert(n);
-              for (const std::size_t table : {1, 4}) {
-                if (row.at(table) == count && row.at(table + 1) == n && row.at(table + 2) == n) {
-                  continue;
-                }
-                throw std::runtime_error(
-                    fmt::format("half a transaction: mark {}, {} rows of {} to {}", n,
-                                row.at(table), row.at(table + 1), row.at(table + 2)));
-              }
-            }
-          } catch (const std::exception& e) {
-            error_ = e.what();
-          }
-        }) {}
-  ~Watcher() { stop(); }
-  Watcher(const Watcher&) = delete;
-  Watcher& operator=(const Watcher&) = delete;
-
-  std::string stop() {
-    stop_ = true;
-    if (thread_.joinable()) thread_.join();
-    return error_;
+/// Looks in one snapshot whether both tables are full of the number in `mark`.
+Sight look(PairSession& session, const PairEnd& target) {
+  const auto all = [&](const char* table) {
+    return fmt::format(
+        "(SELECT COUNT(*) FROM {0}), (SELECT MIN(n) FROM {0}), (SELECT MAX(n) FROM {0})",
+        target.table(table));
+  };
+  const auto row = session
+                       .query(fmt::format("SELECT (SELECT n FROM {}), {}, {}", target.table("mark"),
+                                          all("run"), all("bag")))
+                       .at(0);
+  const std::string& n = row.at(0);
+  for (const std::size_t table : {1, 4}) {
+    if (row.at(table) == std::to_string(kRows) && row.at(table + 1) == n &&
+        row.at(table + 2) == n) {
+      continue;
+    }
+    return {n, fmt::format("half a transaction: mark {}, {} rows of {} to {}", n, row.at(table),
+                           row.at(table + 1), row.at(table + 2))};
   }
-  std::size_t states() const { return states_.size(); }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::string error_;
-  std::set<std::string> states_;
-  std::thread thread_;
-};
+  return {n, ""};
+}
 
 void check(std::unique_ptr<PairEnd> target) {
   const std::unique_ptr<PairSource> source = postgres_end();
@@ -140,7 +113,9 @@ void check(std::unique_ptr<PairEnd> target) {
   REQUIRE(started.code == 0);
 
   const std::unique_ptr<PairSession> there = target->session();
-  Watcher watcher(*target);
+  Onlooker onlooker(
+      [&] { return target->session(); },
+      [&](const std::unique_ptr<PairSession>& session) { return look(*session, *target); });
   Refiller refiller(*source);
   const auto caught_up = [&] {
     return there->value("SELECT n FROM " + target->table("mark")) ==
@@ -152,8 +127,8 @@ void check(std::unique_ptr<PairEnd> target) {
   REQUIRE(task.await([&] { return refiller.rounds() >= 60; }));
   CHECK(refiller.stop() == "");
   REQUIRE(task.await(caught_up));
-  CHECK(watcher.stop() == "");
-  CHECK(watcher.states() > 1);
+  CHECK(onlooker.stop() == "");
+  CHECK(onlooker.states() > 1);
 
   // One that is its whole transaction.
   here->sql("TRUNCATE shop.alone");
