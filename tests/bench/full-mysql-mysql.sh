@@ -48,12 +48,7 @@ match = "bench.*"
 [full]
 connections = $threads
 EOF
-started=$EPOCHREALTIME
-start_weir "$ground/task.toml" --wait full
-seconds=$(seconds_since "$started")
-memory=$(weir_memory)
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$memory"
+full_with_weir finish
 
 # Not cut into chunks of rows: these tables are alike, and there are more of them than threads.
 prepare

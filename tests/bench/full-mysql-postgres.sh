@@ -9,37 +9,16 @@ sysbench_on_source --threads=2 prepare
 expected=$(sums_of_source source_sql)
 total=$((tables * rows))
 
-# Notes the result of a contestant whose copy is in schema $4 of the database bench_NAME.
-finish() { # NAME SECONDS BYTES SCHEMA
-  local ok=true
-  [ "$(sums_of_postgres target_sql "bench_$1" "$4")" = "$expected" ] || ok=false
-  local indexes
-  indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = '$4'" "bench_$1")
-  [ "$indexes" = $((tables * 2)) ] || ok=false
-  add_result "$1" "$2" "$total" "$3" $ok
-  target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
-}
-# The same state for each: an empty database, nothing left to write out.
-prepare() {
-  target_sql -c "CREATE DATABASE bench_$1" postgres
-  target_sql -c CHECKPOINT postgres
-  sync
-}
 peak() { # the sum of the peaks that /usr/bin/time wrote to the given files
   cat "$@" | awk '{ sum += $1 * 1024 } END { print sum + 0 }'
 }
 
-prepare weir
+prepare_postgres weir
 write_task bench_weir
-started=$EPOCHREALTIME
-start_weir "$ground/task.toml" --wait full
-seconds=$(seconds_since "$started")
-memory=$(weir_memory)
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$memory" bench
+full_with_weir finish_postgres
 
 # Its default of 100,000 prefetched rows runs out of heap here.
-prepare pgloader
+prepare_postgres pgloader
 cat >"$ground/pgloader.load" <<EOF
 LOAD DATABASE
   FROM mysql://root@unix:$db_socket:3306/bench
@@ -50,9 +29,9 @@ started=$EPOCHREALTIME
 /usr/bin/time -f %M -o "$ground/pgloader.rss" pgloader --root-dir "$ground/pgloader" \
   "$ground/pgloader.load" >"$ground/pgloader.log" 2>&1 ||
   { tail -20 "$ground/pgloader.log" >&2 && fail "pgloader"; }
-finish pgloader "$(seconds_since "$started")" "$(peak "$ground/pgloader.rss")" bench
+finish_postgres pgloader "$(seconds_since "$started")" "$(peak "$ground/pgloader.rss")"
 
-prepare pipe
+prepare_postgres pipe
 copy_one() {
   local i=$1
   target_sql -c "CREATE TABLE public.sbtest$i
@@ -70,6 +49,6 @@ started=$EPOCHREALTIME
 seq "$tables" | xargs -P 2 -I{} bash -c 'set -euo pipefail; copy_one {}' || fail "the pipe"
 seconds=$(seconds_since "$started")
 # Two pipelines at a time, all alike.
-finish pipe "$seconds" "$(($(peak "$ground"/read1.rss "$ground"/write1.rss) * 2))" public
+finish_postgres pipe "$seconds" "$(($(peak "$ground"/read1.rss "$ground"/write1.rss) * 2))" public
 
 report rows "$total"

@@ -23,24 +23,8 @@ from_sql -c "VACUUM ANALYZE" bench
 expected=$(sums_of_postgres from_sql bench bench)
 total=$((tables * rows))
 
-# Notes the result of a contestant whose copy is in the database bench_NAME.
-finish() { # NAME SECONDS BYTES
-  local ok=true indexes
-  [ "$(sums_of_postgres target_sql "bench_$1" bench)" = "$expected" ] || ok=false
-  indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = 'bench'" "bench_$1")
-  [ "$indexes" = $((tables * 2)) ] || ok=false
-  add_result "$1" "$2" "$total" "$3" $ok
-  target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
-}
-# The same state for each: an empty database, nothing left to write out.
-prepare() {
-  target_sql -c "CREATE DATABASE bench_$1" postgres
-  target_sql -c CHECKPOINT postgres
-  sync
-}
-
 # Whoever comes first would also pay for the files of the log, which are used again later.
-prepare warm
+prepare_postgres warm
 for ((i = 1; i <= tables; ++i)); do
   target_sql -c "CREATE TABLE public.t$i (id integer, k integer, c text, pad text)" bench_warm
   from_sql -c "COPY bench.sbtest$i TO STDOUT" bench |
@@ -48,16 +32,11 @@ for ((i = 1; i <= tables; ++i)); do
 done
 target_sql -c "DROP DATABASE bench_warm WITH (FORCE)" postgres
 
-prepare weir
+prepare_postgres weir
 write_task bench_weir
-started=$EPOCHREALTIME
-start_weir "$ground/task.toml" --wait full
-seconds=$(seconds_since "$started")
-memory=$(weir_memory)
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
-finish weir "$seconds" "$memory"
+full_with_weir finish_postgres
 
-prepare pgcopydb
+prepare_postgres pgcopydb
 started=$EPOCHREALTIME
 /usr/bin/time -f %M -o "$ground/pgcopydb.rss" pgcopydb clone --dir "$ground/pgcopydb" \
   --table-jobs $jobs --index-jobs $jobs --not-consistent \
@@ -66,5 +45,5 @@ started=$EPOCHREALTIME
   >"$ground/pgcopydb.log" 2>&1 || { tail -20 "$ground/pgcopydb.log" >&2 && fail "pgcopydb"; }
 seconds=$(seconds_since "$started")
 # Of its largest process; it has several.
-finish pgcopydb "$seconds" "$(awk '{ print $1 * 1024 }' "$ground/pgcopydb.rss")"
+finish_postgres pgcopydb "$seconds" "$(awk '{ print $1 * 1024 }' "$ground/pgcopydb.rss")"
 report rows "$total"

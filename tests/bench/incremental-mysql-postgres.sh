@@ -34,7 +34,7 @@ mark_is() { [ "$(target_sql -c 'SELECT n FROM bench.mark' bench_weir 2>/dev/null
 start_weir "$ground/task.toml" --wait full
 source_sql -e "UPDATE bench.mark SET n = 1"
 ground_until 120 mark_is 1 || fail "weir does not catch up before the measurement"
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+stop_weir
 
 say "$transactions transactions with four changes each"
 before=$(source_sql -e "SELECT SUBSTRING_INDEX(@@gtid_binlog_pos, '-', -1)")
@@ -55,7 +55,7 @@ memory=$(weir_memory)
 weir_ok=true
 [ "$(sums_of_postgres target_sql bench_weir bench)" = "$expected" ] || weir_ok=false
 add_result weir "$weir_seconds" "$logged" "$memory" $weir_ok
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+stop_weir
 
 say "draining with the replica"
 sync

@@ -50,7 +50,7 @@ subscribed() {
 }
 ground_until 300 subscribed || fail "the subscription does not get ready"
 target_sql -c "ALTER SUBSCRIPTION native DISABLE" bench_native
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+stop_weir
 
 say "$transactions transactions of pgbench"
 from_pgbench -n -c 4 -j 2 -t $((transactions / 4))
@@ -69,7 +69,7 @@ memory=$(weir_memory)
 ok=true
 [ "$(sums target_sql bench_weir)" = "$expected" ] || ok=false
 add_result weir "$seconds" "$transactions" "$memory" $ok
-weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"
+stop_weir
 
 say "draining with native logical replication"
 target_sql -c CHECKPOINT postgres

@@ -216,6 +216,33 @@ report() { # UNIT COUNT
 start_weir() { # FLAGS
   weir sync start "$@" >"$ground/weir.log" 2>&1 || { tail -20 "$ground/weir.log" >&2 && fail "weir"; }
 }
+stop_weir() { weir sync stop bench >/dev/null 2>&1 || fail "weir sync stop"; }
+
+# weir's part of a case of the full stage, whose task is written.
+full_with_weir() { # FUNCTION that notes the result, as finish_postgres does
+  local started=$EPOCHREALTIME seconds memory
+  start_weir "$ground/task.toml" --wait full
+  seconds=$(seconds_since "$started")
+  memory=$(weir_memory)
+  stop_weir
+  "$1" weir "$seconds" "$memory"
+}
+# The same state for each contestant: an empty database bench_NAME, nothing left to write out.
+prepare_postgres() { # NAME
+  target_sql -c "CREATE DATABASE bench_$1" postgres
+  target_sql -c CHECKPOINT postgres
+  sync
+}
+# Notes the result of a contestant whose copy is in the database bench_NAME. The case has set what
+# is `expected` of it, and the `total` of rows.
+finish_postgres() { # NAME SECONDS BYTES [SCHEMA]
+  local ok=true schema=${4:-bench} indexes
+  [ "$(sums_of_postgres target_sql "bench_$1" "$schema")" = "$expected" ] || ok=false
+  indexes=$(target_sql -c "SELECT count(*) FROM pg_indexes WHERE schemaname = '$schema'" "bench_$1")
+  [ "$indexes" = $((tables * 2)) ] || ok=false
+  add_result "$1" "$2" "$total" "$3" $ok
+  target_sql -c "DROP DATABASE bench_$1 WITH (FORCE)" postgres
+}
 
 # shellcheck source=full-mysql-postgres.sh
 . "$root/tests/bench/$case.sh"
