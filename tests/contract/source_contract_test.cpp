@@ -279,7 +279,7 @@ class Probe {
   SourceEnd& end;
   std::string name;
   weir::Task task;
-  std::unique_ptr<SourceSession> session;
+  std::unique_ptr<AnySession> session;
   std::unique_ptr<weir::Source> source;
   std::vector<TablePlan> plans;
   Offset start;
@@ -840,7 +840,7 @@ void beats(SourceEnd& end) {
 }
 
 /// Each promise is a section; each section begins with a schema and a task of its own.
-void check_source(SourceRelease release) {
+void check_source(Release release) {
   SourceEnd& end = source_end(release);
   SECTION("tables are listed and described, and a key is one that tells rows apart") {
     tables(end);
@@ -867,25 +867,25 @@ void check_source(SourceRelease release) {
 }  // namespace
 
 TEST_CASE("source contract: MariaDB 10.11", "[contract][sourcecontract][server]") {
-  check_source(SourceRelease::mariadb_10_11);
+  check_source(Release::mariadb_10_11);
 }
 
 TEST_CASE("source contract: MariaDB 11.8", "[contract][sourcecontract][server][bootstrap]") {
-  check_source(SourceRelease::mariadb_11_8);
+  check_source(Release::mariadb_11_8);
 }
 
 TEST_CASE("source contract: MySQL 9", "[contract][sourcecontract][server][bootstrap]") {
-  check_source(SourceRelease::mysql_9);
+  check_source(Release::mysql_9);
 }
 
 TEST_CASE("source contract: PostgreSQL 15", "[contract][sourcecontract][server]") {
-  check_source(SourceRelease::postgres_15);
+  check_source(Release::postgres_15);
 }
 
 TEST_CASE("source contract: PostgreSQL 17", "[contract][sourcecontract][server][bootstrap]") {
-  check_source(SourceRelease::postgres_17);
+  check_source(Release::postgres_17);
 }
 
 TEST_CASE("source contract: PostgreSQL 18", "[contract][sourcecontract][server][bootstrap]") {
-  check_source(SourceRelease::postgres_18);
+  check_source(Release::postgres_18);
 }

@@ -9,24 +9,11 @@
 
 #include "server/type_samples.h"
 #include "support/eventually.h"
-#include "support/temp_mariadb.h"
-#include "support/temp_mysql.h"
 #include "support/temp_postgres.h"
 
 namespace weir::test {
 
 namespace {
-
-template <class Session>
-class SessionOf final : public SourceSession {
- public:
-  explicit SessionOf(Session session) : session_(std::move(session)) {}
-  void sql(std::string_view text) override { session_.sql(text); }
-  Rows query(std::string_view text) override { return session_.query(text); }
-
- private:
-  Session session_;
-};
 
 /// Neither in UTC, nor a whole number of hours away from it.
 const std::vector<std::string> kMysqlArgs = {"--default-time-zone=+05:45",
@@ -45,10 +32,10 @@ class MysqlEnd final : public SourceEnd {
     if (!other_) other_ = std::make_unique<Server>(with(options_, {"--server-id=2"}));
     return task_on(*other_, name);
   }
-  std::unique_ptr<SourceSession> session() const override {
+  std::unique_ptr<AnySession> session() const override {
     MySqlSession session = server_.session();
     session.sql("SET NAMES utf8mb4; SET time_zone = '+00:00'");
-    return std::make_unique<SessionOf<MySqlSession>>(std::move(session));
+    return any_session(std::move(session));
   }
   void restart() override { server_.restart(); }
   void lose_log(const weir::Task&) override {
@@ -134,10 +121,10 @@ class PostgresEnd final : public SourceEnd {
     if (!other_) other_ = std::make_unique<TempPostgres>(options(true));
     return task_on(*other_, name);
   }
-  std::unique_ptr<SourceSession> session() const override {
+  std::unique_ptr<AnySession> session() const override {
     PgSession session = server_.session();
     session.sql("SET timezone = 'UTC'");
-    return std::make_unique<SessionOf<PgSession>>(std::move(session));
+    return any_session(std::move(session));
   }
   void restart() override { server_.restart(); }
   void lose_log(const weir::Task& task) override {
@@ -305,36 +292,10 @@ class PostgresEnd final : public SourceEnd {
   std::unique_ptr<TempPostgres> other_;
 };
 
-std::unique_ptr<SourceEnd> make(SourceRelease release) {
-  switch (release) {
-    case SourceRelease::mariadb_10_11:
-      return std::make_unique<MysqlEnd<TempMariaDb>>(TempMariaDb::Options{}, "MariaDB 10.11");
-    case SourceRelease::mariadb_11_8:
-      return std::make_unique<MysqlEnd<TempMariaDb>>(
-          TempMariaDb::Options{.release = TempMariaDb::Release::v11_8}, "MariaDB 11.8");
-    case SourceRelease::mysql_9:
-      return std::make_unique<MysqlEnd<TempMySql>>(TempMySql::Options{}, "MySQL 9");
-    case SourceRelease::postgres_15:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::installed, "PostgreSQL 15");
-    case SourceRelease::postgres_17:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::v17, "PostgreSQL 17");
-    case SourceRelease::postgres_18:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::v18, "PostgreSQL 18");
-  }
-  throw std::logic_error("no such release");
-}
-
 }  // namespace
 
-SourceEnd& source_end(SourceRelease release) {
-  static std::unique_ptr<SourceEnd> running;
-  static SourceRelease which{};
-  if (!running || which != release) {
-    running.reset();
-    running = make(release);
-    which = release;
-  }
-  return *running;
+SourceEnd& source_end(Release release) {
+  return kept_end<SourceEnd>(release, end_on_server<SourceEnd, MysqlEnd, PostgresEnd>);
 }
 
 }  // namespace weir::test

@@ -3,11 +3,11 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "contract/release.h"
 #include "model/task.h"
-#include "support/mysql_server.h"
+#include "support/any_session.h"
 
 namespace weir::test {
 
@@ -16,15 +16,6 @@ struct ContractTable {
   std::string name;
   std::string create;
   std::string fill;
-};
-
-/// One connection to a source's server, independent of weir's own client. One thread at a time.
-class SourceSession {
- public:
-  virtual ~SourceSession() = default;
-  /// Runs one statement, or several with `;` between them.
-  virtual void sql(std::string_view text) = 0;
-  virtual Rows query(std::string_view text) = 0;
 };
 
 /// One implementation of Source on a server of its own, and what the suite has to know of it. The
@@ -38,7 +29,7 @@ class SourceEnd {
   virtual weir::Task task(const std::string& name) const = 0;
   /// A task on another server of the same kind and release.
   virtual weir::Task elsewhere(const std::string& name) = 0;
-  virtual std::unique_ptr<SourceSession> session() const = 0;
+  virtual std::unique_ptr<AnySession> session() const = 0;
   virtual void restart() = 0;
   /// Has the server throw away its log up to now, as far as `task` needs it.
   virtual void lose_log(const weir::Task& task) = 0;
@@ -53,16 +44,7 @@ class SourceEnd {
   virtual std::vector<ContractTable> type_tables(const std::string& schema) = 0;
 };
 
-enum class SourceRelease {
-  mariadb_10_11,
-  mariadb_11_8,
-  mysql_9,
-  postgres_15,
-  postgres_17,
-  postgres_18
-};
-
 /// The end of that release; a server that an earlier call started for another one is stopped.
-SourceEnd& source_end(SourceRelease release);
+SourceEnd& source_end(Release release);
 
 }  // namespace weir::test

@@ -957,7 +957,7 @@ void forgetting(TargetEnd& end) {
 }
 
 /// Each promise is a section; each section has tasks and tables of its own.
-void check_target(TargetRelease release) {
+void check_target(Release release) {
   TargetEnd& end = target_end(release);
   SECTION("asking changes nothing") { untouched(end); }
   SECTION("a start, its tables and their ranges are remembered") { memory(end); }
@@ -984,29 +984,29 @@ void check_target(TargetRelease release) {
 }  // namespace
 
 TEST_CASE("target contract: PostgreSQL 15", "[contract][targetcontract][server]") {
-  check_target(TargetRelease::postgres_15);
+  check_target(Release::postgres_15);
 }
 
 TEST_CASE("target contract: PostgreSQL 17", "[contract][targetcontract][server][bootstrap]") {
-  check_target(TargetRelease::postgres_17);
+  check_target(Release::postgres_17);
 }
 
 TEST_CASE("target contract: PostgreSQL 18", "[contract][targetcontract][server][bootstrap]") {
-  check_target(TargetRelease::postgres_18);
+  check_target(Release::postgres_18);
 }
 
 TEST_CASE("target contract: MariaDB 10.11", "[contract][targetcontract][server]") {
-  check_target(TargetRelease::mariadb_10_11);
+  check_target(Release::mariadb_10_11);
 }
 
 TEST_CASE("target contract: MariaDB 11.8", "[contract][targetcontract][server][bootstrap]") {
-  check_target(TargetRelease::mariadb_11_8);
+  check_target(Release::mariadb_11_8);
 }
 
 TEST_CASE("target contract: MySQL 9", "[contract][targetcontract][server][bootstrap]") {
-  check_target(TargetRelease::mysql_9);
+  check_target(Release::mysql_9);
 }
 
 TEST_CASE("target contract: SQLite", "[contract][targetcontract][server]") {
-  check_target(TargetRelease::sqlite);
+  check_target(Release::sqlite);
 }

@@ -3,14 +3,11 @@
 
 #include <filesystem>
 #include <memory>
-#include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "support/sqlite_file.h"
-#include "support/temp_mariadb.h"
-#include "support/temp_mysql.h"
 #include "support/temp_postgres.h"
 
 namespace weir::test {
@@ -155,38 +152,13 @@ class SqliteEnd final : public TargetEnd {
   SqliteFile file_;
 };
 
-std::unique_ptr<TargetEnd> make(TargetRelease release) {
-  switch (release) {
-    case TargetRelease::postgres_15:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::installed, "PostgreSQL 15");
-    case TargetRelease::postgres_17:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::v17, "PostgreSQL 17");
-    case TargetRelease::postgres_18:
-      return std::make_unique<PostgresEnd>(TempPostgres::Release::v18, "PostgreSQL 18");
-    case TargetRelease::mariadb_10_11:
-      return std::make_unique<MysqlEnd<TempMariaDb>>(TempMariaDb::Options{}, "MariaDB 10.11");
-    case TargetRelease::mariadb_11_8:
-      return std::make_unique<MysqlEnd<TempMariaDb>>(
-          TempMariaDb::Options{.release = TempMariaDb::Release::v11_8}, "MariaDB 11.8");
-    case TargetRelease::mysql_9:
-      return std::make_unique<MysqlEnd<TempMySql>>(TempMySql::Options{}, "MySQL 9");
-    case TargetRelease::sqlite:
-      return std::make_unique<SqliteEnd>();
-  }
-  throw std::logic_error("no such release");
+std::unique_ptr<TargetEnd> make(Release release) {
+  if (release == Release::sqlite) return std::make_unique<SqliteEnd>();
+  return end_on_server<TargetEnd, MysqlEnd, PostgresEnd>(release);
 }
 
 }  // namespace
 
-TargetEnd& target_end(TargetRelease release) {
-  static std::unique_ptr<TargetEnd> running;
-  static TargetRelease which{};
-  if (!running || which != release) {
-    running.reset();
-    running = make(release);
-    which = release;
-  }
-  return *running;
-}
+TargetEnd& target_end(Release release) { return kept_end<TargetEnd>(release, make); }
 
 }  // namespace weir::test

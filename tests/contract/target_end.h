@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "contract/release.h"
 #include "model/task.h"
 #include "support/mysql_server.h"
 
@@ -33,17 +34,7 @@ class TargetEnd {
   virtual bool keeps_unique() const { return true; }
 };
 
-enum class TargetRelease {
-  postgres_15,
-  postgres_17,
-  postgres_18,
-  mariadb_10_11,
-  mariadb_11_8,
-  mysql_9,
-  sqlite
-};
-
 /// The end of that release; a server that an earlier call started for another one is stopped.
-TargetEnd& target_end(TargetRelease release);
+TargetEnd& target_end(Release release);
 
 }  // namespace weir::test

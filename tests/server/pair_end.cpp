@@ -19,22 +19,6 @@ namespace weir::test {
 
 namespace {
 
-template <class Session>
-class SessionOf final : public PairSession {
- public:
-  explicit SessionOf(Session session) : session_(std::move(session)) {}
-  void sql(std::string_view text) override { session_.sql(text); }
-  Rows query(std::string_view text) override { return session_.query(text); }
-
- private:
-  Session session_;
-};
-
-template <class Session>
-std::unique_ptr<PairSession> wrap(Session session) {
-  return std::make_unique<SessionOf<Session>>(std::move(session));
-}
-
 template <class Server>
 std::string server_section(const std::string& role, const char* kind, const Server& server,
                            const TempDir& dir) {
@@ -64,10 +48,10 @@ class MysqlEnd final : public PairSource {
   std::string section(const std::string& role) const override {
     return server_section(role, "mysql", server_, dir_);
   }
-  std::unique_ptr<PairSession> session() const override {
+  std::unique_ptr<AnySession> session() const override {
     MySqlSession session = server_.session();
     session.sql("SET NAMES utf8mb4; SET time_zone = '+00:00'");
-    return wrap(std::move(session));
+    return any_session(std::move(session));
   }
   std::string shown(const PairColumn& column) const override {
     const std::string& name = column.name;
@@ -144,10 +128,10 @@ class PostgresEnd final : public PairSource {
     return server_section(role, "postgres", server_, dir_) + "database = \"" + server_.database() +
            "\"\n";
   }
-  std::unique_ptr<PairSession> session() const override {
+  std::unique_ptr<AnySession> session() const override {
     PgSession session = server_.session();
     session.sql("SET timezone = 'UTC'; SET intervalstyle = 'postgres'");
-    return wrap(std::move(session));
+    return any_session(std::move(session));
   }
   std::string shown(const PairColumn& column) const override {
     const std::string& name = column.name;
@@ -203,7 +187,7 @@ class PostgresEnd final : public PairSource {
 class SqliteEnd final : public PairEnd {
  public:
   std::string section(const std::string&) const override { return file_.section(); }
-  std::unique_ptr<PairSession> session() const override { return wrap(file_.session()); }
+  std::unique_ptr<AnySession> session() const override { return any_session(file_.session()); }
   std::string table(const std::string& name) const override { return name; }
   std::string shown(const PairColumn& column) const override {
     const std::string& name = column.name;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "support/mysql_server.h"
+#include "support/any_session.h"
 
 namespace weir::test {
 
@@ -45,15 +45,6 @@ struct PairTable {
   std::string constraints;
 };
 
-/// One connection to whatever an end is. One thread at a time. Throws std::runtime_error.
-class PairSession {
- public:
-  virtual ~PairSession() = default;
-  virtual void sql(std::string_view text) = 0;
-  virtual Rows query(std::string_view text) = 0;
-  std::string value(std::string_view text) { return query(text).at(0).at(0); }
-};
-
 /// One end of a pair: a server or a file, and the words that it takes. Sessions are in UTC and may
 /// be taken by any thread.
 class PairEnd {
@@ -61,7 +52,7 @@ class PairEnd {
   virtual ~PairEnd() = default;
   /// The section of a task file; `role` is source or target.
   virtual std::string section(const std::string& role) const = 0;
-  virtual std::unique_ptr<PairSession> session() const = 0;
+  virtual std::unique_ptr<AnySession> session() const = 0;
   virtual std::string table(const std::string& name) const { return "shop." + name; }
   /// An expression that gives the column's value as text, for canonical().
   virtual std::string shown(const PairColumn& column) const = 0;

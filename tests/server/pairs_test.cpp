@@ -263,7 +263,7 @@ class PairLoad {
  public:
   PairLoad(const PairSource& source, const std::vector<PairTable>& tables, std::uint64_t seed)
       : source_(source), tables_(tables), seed_(seed) {
-    const std::unique_ptr<PairSession> session = source_.session();
+    const std::unique_ptr<AnySession> session = source_.session();
     session->sql(source_.preparation());
     for (const PairTable& table : tables_) {
       std::string columns;
@@ -331,7 +331,7 @@ class PairLoad {
   struct Writer {
     int id;
     std::mt19937_64 random;
-    PairSession& session;
+    AnySession& session;
 
     int pick(int below) { return static_cast<int>(random() % static_cast<std::uint64_t>(below)); }
     int own(int below) { return pick(below / kWriters) * kWriters + id; }
@@ -356,7 +356,7 @@ class PairLoad {
 
   void write(int id) {
     try {
-      const std::unique_ptr<PairSession> session = source_.session();
+      const std::unique_ptr<AnySession> session = source_.session();
       Writer writer{id,
                     std::mt19937_64(seed_ * 1000 + static_cast<std::uint64_t>(id + 10 * round_)),
                     *session};
@@ -656,7 +656,7 @@ limit = 1000
     check_same("after the full stage");
 
     Onlooker onlooker([this] { return target_->session(); },
-                      [this](const std::unique_ptr<PairSession>& session) {
+                      [this](const std::unique_ptr<AnySession>& session) {
                         return two_sums(*session, target_->table("plus"), target_->table("minus"));
                       });
     load_.start();
@@ -739,7 +739,7 @@ limit = 1000
   /// Rows on one side only, a few of each table.
   std::vector<std::string> differences() {
     std::vector<std::string> out;
-    const std::unique_ptr<PairSession> there = target_->session();
+    const std::unique_ptr<AnySession> there = target_->session();
     for (const PairTable& table : tables_) {
       const std::vector<PairColumn> columns = load_.own_columns(table);
       const Rows expected = rows(*here_, *source_, table.name, columns);
@@ -760,7 +760,7 @@ limit = 1000
     return out;
   }
 
-  static Rows rows(PairSession& session, const PairEnd& end, const std::string& table,
+  static Rows rows(AnySession& session, const PairEnd& end, const std::string& table,
                    const std::vector<PairColumn>& columns) {
     std::string sql;
     for (const PairColumn& column : columns) {
@@ -800,7 +800,7 @@ limit = 1000
   std::unique_ptr<PairEnd> target_;
   std::uint64_t seed_;
   PairLoad load_;
-  std::unique_ptr<PairSession> here_;
+  std::unique_ptr<AnySession> here_;
   TaskRun task_;
   std::set<std::string> seen_values_;  ///< columns that were compared by more than NULL
   std::mt19937_64 random_;

@@ -63,7 +63,7 @@ class Refiller {
     ++round_;
   }
 
-  std::unique_ptr<PairSession> session_;
+  std::unique_ptr<AnySession> session_;
   std::atomic<bool> stop_{false};
   std::atomic<int> round_{0};
   std::string error_;
@@ -71,7 +71,7 @@ class Refiller {
 };
 
 /// Looks in one snapshot whether both tables are full of the number in `mark`.
-Sight look(PairSession& session, const PairEnd& target) {
+Sight look(AnySession& session, const PairEnd& target) {
   const auto all = [&](const char* table) {
     return fmt::format(
         "(SELECT COUNT(*) FROM {0}), (SELECT MIN(n) FROM {0}), (SELECT MAX(n) FROM {0})",
@@ -95,7 +95,7 @@ Sight look(PairSession& session, const PairEnd& target) {
 
 void check(std::unique_ptr<PairEnd> target) {
   const std::unique_ptr<PairSource> source = postgres_end();
-  const std::unique_ptr<PairSession> here = source->session();
+  const std::unique_ptr<AnySession> here = source->session();
   here->sql(
       "CREATE SCHEMA shop; CREATE TABLE shop.mark (id int PRIMARY KEY, n int); "
       "CREATE TABLE shop.run (id int PRIMARY KEY, n int, note text); "
@@ -112,10 +112,10 @@ void check(std::unique_ptr<PairEnd> target) {
   INFO(started.text());
   REQUIRE(started.code == 0);
 
-  const std::unique_ptr<PairSession> there = target->session();
+  const std::unique_ptr<AnySession> there = target->session();
   Onlooker onlooker(
       [&] { return target->session(); },
-      [&](const std::unique_ptr<PairSession>& session) { return look(*session, *target); });
+      [&](const std::unique_ptr<AnySession>& session) { return look(*session, *target); });
   Refiller refiller(*source);
   const auto caught_up = [&] {
     return there->value("SELECT n FROM " + target->table("mark")) ==
