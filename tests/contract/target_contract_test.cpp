@@ -22,6 +22,7 @@
 #include "registry/registry.h"
 #include "stage/batch.h"
 #include "support/eventually.h"
+#include "support/table_plan.h"
 #include "target/target.h"
 
 using namespace weir::test;
@@ -46,33 +47,12 @@ constexpr weir::Time kTime{std::chrono::seconds(1'800'000'000)};
 const weir::Identity kServer{"a server"};
 const Offset kStart{"start", kTime};
 
-struct NewColumn {
-  const char* name;
-  TypeKind kind;
-  std::uint64_t length = 0;
-};
-
 TablePlan plan_of(const weir::Target& target, const std::string& table,
                   const std::vector<NewColumn>& columns, std::vector<std::uint32_t> key) {
-  TablePlan plan;
-  plan.source.name = {"src", table};
-  plan.target = {target.only_schema().empty() ? "shop" : target.only_schema(), table};
-  for (const NewColumn& column : columns) {
-    weir::Column source;
-    source.name = column.name;
-    source.type.kind = column.kind;
-    source.type.length = column.length;
-    source.type.native = std::string(to_string(column.kind));
-    weir::PlannedColumn planned;
-    planned.name = column.name;
-    planned.source = static_cast<std::uint32_t>(plan.columns.size());
-    planned.type = source.type;
-    plan.source.columns.push_back(source);
-    plan.columns.push_back(planned);
-  }
-  plan.source.key = plan.key = std::move(key);
-  plan.key_is_primary = plan.source.key_is_primary = !plan.key.empty();
-  plan.source.key_name = plan.key.empty() ? "" : "own_key";
+  const std::string only = target.only_schema();
+  TablePlan plan =
+      table_plan({"src", table}, {only.empty() ? "shop" : only, table}, columns, std::move(key));
+  if (!plan.key.empty()) plan.source.key_name = "own_key";
   return plan;
 }
 

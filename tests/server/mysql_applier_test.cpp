@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "model/task.h"
 #include "support/eventually.h"
+#include "support/table_plan.h"
 #include "support/temp_mariadb.h"
 #include "target/mysql/target.h"
 
@@ -33,34 +34,9 @@ namespace {
 const std::string kTask = "probe";
 const std::optional<std::string> kNull;
 
-struct NewColumn {
-  const char* name;
-  TypeKind kind;
-  const char* native;
-  std::uint64_t length = 0;
-};
-
 TablePlan plan_of(const std::string& table, const std::vector<NewColumn>& columns,
                   std::vector<std::uint32_t> key) {
-  TablePlan plan;
-  plan.source.name = plan.target = {"shop", table};
-  for (const NewColumn& column : columns) {
-    weir::Column source;
-    source.name = column.name;
-    source.type.kind = column.kind;
-    source.type.native = column.native;
-    source.type.length = column.length;
-    weir::PlannedColumn planned;
-    planned.name = column.name;
-    planned.source = static_cast<std::uint32_t>(plan.columns.size());
-    planned.type = source.type;
-    plan.source.columns.push_back(source);
-    plan.columns.push_back(planned);
-  }
-  plan.source.key = plan.key = std::move(key);
-  plan.key_is_primary = plan.source.key_is_primary = !plan.key.empty();
-  plan.source.key_name = plan.key.empty() ? "" : "PRIMARY";
-  return plan;
+  return table_plan({"shop", table}, {"shop", table}, columns, std::move(key));
 }
 
 weir::Task task_on(const MySqlServer& server) {
@@ -125,9 +101,9 @@ std::string offset_of(MySqlServer& server) {
 TEST_CASE("rows of a MySQL table without a key are counted", "[mysqltarget][server]") {
   TempMariaDb server;
   Probe probe(server, plan_of("loose",
-                              {{"word", TypeKind::text, "varchar(20)", 20},
-                               {"f", TypeKind::float32, "float"},
-                               {"d", TypeKind::decimal, "decimal(10,2)"}},
+                              {{"word", TypeKind::text, 20, "varchar(20)"},
+                               {"f", TypeKind::float32, 0, "float"},
+                               {"d", TypeKind::decimal, 0, "decimal(10,2)"}},
                               {}));
   PackedRows& rows = probe.rows;
   const auto row = [&](const char* word, const char* f) { return rows.pack({word, f, "1.50"}); };
@@ -162,7 +138,7 @@ TEST_CASE("rows of a MySQL table without a key are counted", "[mysqltarget][serv
 TEST_CASE("rows without a key are marked, and added columns tell none apart",
           "[mysqltarget][server]") {
   TempMariaDb server;
-  TablePlan plan = plan_of("loose", {{"word", TypeKind::text, "varchar(20)", 20}}, {});
+  TablePlan plan = plan_of("loose", {{"word", TypeKind::text, 20, "varchar(20)"}}, {});
   for (const char* constant : {"from here", "{deleted}"}) {
     weir::PlannedColumn added;
     added.name = std::string(constant) == "{deleted}" ? "gone" : "origin";
@@ -188,7 +164,7 @@ TEST_CASE("rows without a key are marked, and added columns tell none apart",
 TEST_CASE("a second applier of a task waits for the first and its loaders",
           "[mysqltarget][server]") {
   TempMariaDb server;
-  const TablePlan plan = plan_of("item", {{"id", TypeKind::int32, "int"}}, {0});
+  const TablePlan plan = plan_of("item", {{"id", TypeKind::int32, 0, "int"}}, {0});
   auto probe = std::make_unique<Probe>(server, plan);
   auto loader = probe->target.open_loader(kTask);
   loader->begin(probe->plans[0], {});
