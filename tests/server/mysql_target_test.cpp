@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -56,6 +57,20 @@ void make_mark(MySqlServer& source) {
       "CREATE DATABASE IF NOT EXISTS shop; CREATE TABLE shop.mark (id INT PRIMARY KEY, n BIGINT "
       "NOT NULL); INSERT INTO shop.mark VALUES (1, 0)");
 }
+
+/// Two servers, the source with a mark, and a session on each.
+struct TwoMariaDbs {
+  explicit TwoMariaDbs(std::vector<std::string> source_args = {},
+                       std::vector<std::string> target_args = {})
+      : source({.args = std::move(source_args)}), target({.args = std::move(target_args)}) {
+    make_mark(source);
+  }
+
+  TempMariaDb source;
+  TempMariaDb target;
+  MySqlSession writer = source.session();
+  MySqlSession reader = target.session();
+};
 
 void start(TaskRun& task, std::string_view goal = "caught-up") {
   const TaskRun::Result started = task.start(goal);
@@ -374,11 +389,7 @@ TEST_CASE("dates of no calendar are kept where the task says so", "[mysqltarget]
 }
 
 TEST_CASE("unique values change hands within a batch on MariaDB", "[mysqltarget][server]") {
-  TempMariaDb source;
-  TempMariaDb target;
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] = TwoMariaDbs();
   writer.sql(
       "CREATE TABLE shop.seat (id INT PRIMARY KEY, a INT NOT NULL UNIQUE, b VARCHAR(20) UNIQUE, n "
       "INT NOT NULL DEFAULT 0); INSERT INTO shop.seat (id, a, b) VALUES (1, 10, 'x'), (2, 20, "
@@ -423,11 +434,8 @@ TEST_CASE("unique values change hands within a batch on MariaDB", "[mysqltarget]
 }
 
 TEST_CASE("rows come by INSERT where LOAD DATA LOCAL is off", "[mysqltarget][server]") {
-  TempMariaDb source({.args = {"--max-allowed-packet=64M"}});
-  TempMariaDb target({.args = {"--local-infile=OFF", "--max-allowed-packet=8M"}});
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] =
+      TwoMariaDbs({"--max-allowed-packet=64M"}, {"--local-infile=OFF", "--max-allowed-packet=8M"});
   writer.sql(
       "CREATE TABLE shop.big (id INT PRIMARY KEY, t LONGTEXT, b LONGBLOB, d DOUBLE, f FLOAT, at "
       "DATETIME(6)); INSERT INTO shop.big SELECT seq, REPEAT('it''s \\\\ \\n \xc3\xa9', seq * 10), "
@@ -460,11 +468,7 @@ TEST_CASE("rows come by INSERT where LOAD DATA LOCAL is off", "[mysqltarget][ser
 
 TEST_CASE("a row that MySQL does not take is named in either stage", "[mysqltarget][server]") {
   const std::string local = GENERATE("ON", "OFF");
-  TempMariaDb source;
-  TempMariaDb target({.args = {"--local-infile=" + local}});
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] = TwoMariaDbs({}, {"--local-infile=" + local});
   writer.sql(
       "CREATE TABLE shop.item (id INT PRIMARY KEY, n INT, word VARCHAR(50)); INSERT INTO shop.item "
       "SELECT seq, seq, 'w' FROM shop.seq_1_to_1000");
@@ -628,11 +632,7 @@ TEST_CASE("a row that is there already stops an append by name", "[mysqltarget][
 }
 
 TEST_CASE("TRUNCATE, soft deletes and added columns reach a MariaDB", "[mysqltarget][server]") {
-  TempMariaDb source;
-  TempMariaDb target;
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] = TwoMariaDbs();
   writer.sql(
       "CREATE TABLE shop.log (id INT AUTO_INCREMENT PRIMARY KEY, x INT); INSERT INTO shop.log (x) "
       "VALUES (1), (2); CREATE TABLE shop.item (a INT, b VARCHAR(10), v INT, PRIMARY KEY (a, b)); "
@@ -663,11 +663,7 @@ match = "shop.*"
 
 TEST_CASE("tables without a key come to a MariaDB as often as their rows are there",
           "[mysqltarget][server]") {
-  TempMariaDb source;
-  TempMariaDb target({.args = {"--local-infile=ON"}});
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] = TwoMariaDbs({}, {"--local-infile=ON"});
   writer.sql(
       "CREATE TABLE shop.bag (a INT, b VARCHAR(20) COLLATE utf8mb4_general_ci, f FLOAT, x "
       "VARBINARY(20), j JSON, t TIMESTAMP(3) NULL, KEY (a)); INSERT INTO shop.bag SELECT seq MOD "
@@ -693,11 +689,7 @@ TEST_CASE("tables without a key come to a MariaDB as often as their rows are the
 }
 
 TEST_CASE("columns that come and go on the source do so on a MariaDB", "[mysqltarget][server]") {
-  TempMariaDb source;
-  TempMariaDb target;
-  make_mark(source);
-  MySqlSession writer = source.session();
-  MySqlSession reader = target.session();
+  auto [source, target, writer, reader] = TwoMariaDbs();
   writer.sql(
       "CREATE TABLE shop.item (id INT PRIMARY KEY, a INT, old VARCHAR(20)); INSERT INTO shop.item "
       "VALUES (1, 1, 'x'), (2, 2, 'y')");
