@@ -92,6 +92,19 @@ PgSession prepare(TempPostgres& server) {
   return session;
 }
 
+/// Two servers, what `tables` makes on the source, and a task that has caught up with it.
+struct CopiedShop {
+  explicit CopiedShop(const std::string& tables) {
+    here.sql(tables);
+    start(task);
+  }
+
+  TempPostgres source;
+  TempPostgres target;
+  PgSession here = prepare(source);
+  TaskRun task{source, target, {.rest = kShop}};
+};
+
 /// Counters of every shape.
 void between_postgres(TempPostgres::Release release) {
   TempPostgres source({.release = release});
@@ -199,14 +212,9 @@ TEST_CASE("counters of every shape go from PostgreSQL 18 to PostgreSQL 18",
 
 TEST_CASE("a cutover waits for a running task and looks into the log of a stopped one",
           "[cutover][server]") {
-  TempPostgres source;
-  TempPostgres target;
-  PgSession here = prepare(source);
-  here.sql(
+  auto [source, target, here, task] = CopiedShop(
       "CREATE TABLE shop.item (id serial PRIMARY KEY, v int); INSERT INTO shop.item (v) VALUES "
       "(1); CREATE TABLE public.noise (id int)");
-  TaskRun task(source, target, {.rest = kShop});
-  start(task);
 
   // What other tables get moves the end of the log, and concerns nobody.
   CHECK(task.stop().code == 0);
@@ -410,17 +418,12 @@ TEST_CASE("an identity on the target follows what becomes of its column", "[cuto
 }
 
 TEST_CASE("the task's name, typed at a terminal, confirms a cutover", "[cutover][server]") {
-  TempPostgres source;
-  TempPostgres target;
-  PgSession here = prepare(source);
   // However long a name is, the table of counters has 80 columns.
   const std::string name(60, 'x');
-  here.sql(
+  auto [source, target, here, task] = CopiedShop(
       fmt::format("CREATE TABLE shop.{0} (id serial PRIMARY KEY, v int); INSERT INTO shop.{0} "
                   "(v) VALUES (1)",
                   name));
-  TaskRun task(source, target, {.rest = kShop});
-  start(task);
   const TempDir dir;
   const auto answer = [&](const std::string& text) {
     ChildProcess::Options options;
@@ -619,17 +622,12 @@ target = "main.{table}"
 }
 
 TEST_CASE("columns that share a sequence are told apart", "[cutover][server]") {
-  TempPostgres source;
-  TempPostgres target;
-  PgSession here = prepare(source);
-  here.sql(
+  auto [source, target, here, task] = CopiedShop(
       "CREATE SEQUENCE shop.both; CREATE SEQUENCE shop.item_id_seq; CREATE TABLE shop.a (id int "
       "DEFAULT nextval('shop.both') PRIMARY KEY, v int); CREATE TABLE shop.b (id int DEFAULT "
       "nextval('shop.both') PRIMARY KEY, v int); CREATE TABLE shop.item (id int DEFAULT "
       "nextval('shop.item_id_seq') PRIMARY KEY, v int); INSERT INTO shop.a (v) VALUES (1); INSERT "
       "INTO shop.b (v) VALUES (1); INSERT INTO shop.item (v) VALUES (1)");
-  TaskRun task(source, target, {.rest = kShop});
-  start(task);
   const json done = document(task, {"--yes"});
   CHECK(ids(done) == std::vector<std::string>{"cutover.shared-sequence"});
   // The sequence of the item's identity has the very name of the one on the source.
