@@ -460,8 +460,11 @@ std::vector<Finding> judge(const Facts& facts) {
 std::span<const CheckRow> check_rows() {
   static const auto rows = [] {
     std::array<CheckRow, kRules.size()> out;
-    std::transform(kRules.begin(), kRules.end(), out.begin(),
-                   [](const Rule& rule) { return rule.row; });
+    std::transform(kRules.begin(), kRules.end(), out.begin(), [](const Rule& rule) {
+      CheckRow row = rule.row;
+      row.what = rule.what;
+      return row;
+    });
     return out;
   }();
   return rows;

@@ -68,12 +68,13 @@ Facts gather(PgConnection& connection, const Task& task, std::span<const TablePl
 /// Every rule over `facts`: findings in the order of the table of rules.
 std::vector<Finding> judge(const Facts& facts);
 
-/// What `weir-checks(7)` is made from.
+/// The checks of this kind, as the catalogue of ids and weir-checks(7) have them.
 struct CheckRow {
   const char* id;
   Severity severity;
   const char* why;
   const char* fix;
+  const char* what = "";  ///< filled in by check_rows()
 };
 std::span<const CheckRow> check_rows();
 

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/catalogue.h"
+
+#include <array>
+#include <iterator>
+
+#include <nlohmann/json.hpp>
+
+#include "client/catalogue.h"
+#include "mapping/catalogue.h"
+#include "ops/catalogue.h"
+#include "source/catalogue.h"
+#include "stage/catalogue.h"
+#include "store/catalogue.h"
+#include "target/catalogue.h"
+
+namespace weir::cli {
+namespace {
+
+using enum IdKind;
+using enum Severity;
+
+constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"confirm.declined", error, critical, "a step that can lose data was not confirmed",
+     "the answer was not the task's name; nothing was changed",
+     "repeat it and type the name, or give --yes"},
+    {"confirm.no-terminal", error, critical,
+     "a step that can lose data needs a confirmation, and there is no terminal to ask on",
+     "weir does not wait for an answer that cannot come; nothing was changed",
+     "repeat it with --yes if you want that"},
+    {"docs.block", error, critical, "nothing makes a generated block that a man page asks for",
+     "neither the table of verbs nor apps/docs.cpp knows it",
+     "correct its name in the page, or add it to apps/docs.cpp", "weir-docs --write ."},
+    {"docs.marker", error, critical, "a marker of a generated block in a man page is wrong",
+     "what stands between two markers is replaced, so they must match",
+     "give each '; BEGIN GENERATED name' its '; END GENERATED name'", "weir-docs --write ."},
+    {"docs.page", error, critical, "a verb has no man page", "every verb has one",
+     "write it, with the markers that the other pages have, then run weir-docs --write over the "
+     "tree",
+     "weir-docs --write ."},
+    {"docs.write", error, critical, "a generated file cannot be written",
+     "the tree stays as it was for that file", "check the folder and its permissions",
+     "weir-docs --check ."},
+    {"log.no-file", error, critical, "there is no log file of that name",
+     "it is no registered task either", "check the path; weir sync list shows the registered tasks",
+     "weir log show TASK|FILE; weir sync list"},
+    {"log.no-offset", error, critical, "the task has no offset yet to show the log from",
+     "it has not been started, or has not come as far as to keep one",
+     "say where to begin, with --from", "weir log show TASK --from OFFSET"},
+    {"log.not-a-log", error, critical, "a file is no change log",
+     "it does not begin as a binlog does, and its name does not end in .toml as that of a task "
+     "file does",
+     "give a binlog file, a task file, or the name of a registered task",
+     "weir log show TASK|FILE"},
+    {"output.write", error, critical, "standard output cannot be written",
+     "the answer is not complete",
+     "check where the output goes (a full disk, most often), and run it again"},
+    {"process.self", error, critical, "weir cannot tell the path of its own program",
+     "it starts its supervisor and workers by that path",
+     "see that /proc is mounted, and try again", "weir sync start TASK"},
+    {"start.interrupted", error, critical, "weir sync start was interrupted while it waited",
+     "the task itself goes on",
+     "weir sync status TASK shows how far it has come; weir sync stop TASK ends it",
+     "weir sync status TASK; weir sync stop TASK"},
+    {"start.wait-timeout", error, critical,
+     "the task has not come as far as --wait asks for, in the time of --timeout",
+     "the task itself goes on", "weir sync status TASK shows how far it has come",
+     "weir sync status TASK"},
+    {"system.eventfd", error, critical, "weir cannot make an event descriptor",
+     "it is told by it that it should stop",
+     "raise the limit of open files of the account (ulimit -n)"},
+    {"task.progress", event, info, "the task's own account of its work, once in a while",
+     "rows read and written, and how far the target is behind", "nothing", "weir sync status TASK"},
+    {"usage.bad-value", error, critical, "an option or argument has a value that it cannot take",
+     "the message says what it takes", "correct the value; weir help VERB shows every option"},
+    {"usage.extra-argument", error, critical, "there is one argument too many",
+     "a verb takes one argument or none", "take it out, or quote it if it is part of another one"},
+    {"usage.init", error, critical, "options of weir init do not go together, or one is missing",
+     "the rules are made from the tables that the source holds, so it has to be reached",
+     "say how to reach the source: --host or --socket, --user, and --password-file or "
+     "--password-env if the account has a password",
+     "weir init --help"},
+    {"usage.missing-argument", error, critical, "the argument of a verb is missing",
+     "most verbs need the task that they are about",
+     "give the name of a registered task, or the path of a task file", "weir sync list"},
+    {"usage.missing-option", error, critical, "an option that the verb needs is missing",
+     "it has no default", "give it; weir help VERB shows every option"},
+    {"usage.missing-value", error, critical, "an option stands without its value",
+     "what follows it is another option, or nothing", "write --option VALUE or --option=VALUE"},
+    {"usage.no-verb", error, critical, "an option stands where a verb is expected",
+     "options follow the verb", "write weir VERB [TASK] [options]", "weir help"},
+    {"usage.secret", error, critical, "a password was given on the command line",
+     "every user of this machine can read it in the list of processes",
+     "change that password, put it into a file of your own, and name the file in the task file: "
+     "password = { file = \"PATH\" }",
+     "weir.toml(5)"},
+    {"usage.unknown-option", error, critical, "the verb has no such option",
+     "nothing is done rather than something else than was meant",
+     "weir help VERB shows every option"},
+    {"usage.unknown-verb", error, critical, "there is no such verb", "weir does not know the word",
+     "weir help shows every verb", "weir help"},
+    {"weir.exec", error, critical, "the program of a verb cannot be run",
+     "each verb is a program of its own, beside weir or in PATH",
+     "check the installation and the permissions of that file", "weir --version"},
+    {"weir.not-installed", error, critical, "the program of a verb is missing",
+     "each verb is a program of its own, beside weir or in PATH", "install the whole of weir again",
+     "weir --version"},
+});
+
+std::vector<CatalogueRow> copy(std::span<const CatalogueRow> rows) {
+  return {rows.begin(), rows.end()};
+}
+
+}  // namespace
+
+std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds) {
+  std::vector<CatalogueSection> out = {{"task files and mapping", copy(mapping_catalogue())},
+                                       {"tasks as a whole", copy(ops::task_catalogue())},
+                                       {"sources of any kind", copy(source_catalogue())}};
+  std::vector<CatalogueSection> own = kinds();
+  std::move(own.begin(), own.end(), std::back_inserter(out));
+  out.push_back({"targets of any kind", copy(target_catalogue())});
+  out.push_back({"sessions with servers and files", copy(client_catalogue())});
+  out.push_back({"a task at work", copy(stage_catalogue())});
+  out.push_back({"weir cutover", copy(ops::cutover_catalogue())});
+  out.push_back({"weir's own state", copy(store_catalogue())});
+  out.push_back({"the command line", copy(kRows)});
+  out.push_back({"weir itself", copy(model_catalogue())});
+  return out;
+}
+
+std::vector<std::string_view> see_also(const CatalogueRow& row) {
+  constexpr std::string_view kBetween = "; ";
+  std::vector<std::string_view> out;
+  for (std::string_view left = row.see; !left.empty();) {
+    const std::size_t end = left.find(kBetween);
+    out.push_back(left.substr(0, end));
+    left.remove_prefix(end == std::string_view::npos ? left.size() : end + kBetween.size());
+  }
+  return out;
+}
+
+nlohmann::ordered_json to_json(const CatalogueSection& section, const CatalogueRow& row) {
+  nlohmann::ordered_json see = nlohmann::ordered_json::array();
+  for (const std::string_view one : see_also(row)) see.push_back(one);
+  return {{"id", row.id},
+          {"kind", to_string(row.kind)},
+          {"severity", to_string(row.severity)},
+          {"area", section.title},
+          {"what", row.what},
+          {"why", row.why},
+          {"fix", row.fix},
+          {"see", std::move(see)}};
+}
+
+}  // namespace weir::cli

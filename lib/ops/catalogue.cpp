@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/catalogue.h"
+
+#include <array>
+
+namespace weir::ops {
+namespace {
+
+using enum IdKind;
+using enum Severity;
+
+constexpr auto kTaskRows = std::to_array<CatalogueRow>({
+    {"failover", event, warning,
+     "the worker of the task was started again after a crash or a lost server",
+     "what was not committed is done again; more of them than failover.limit within its window "
+     "fail the task",
+     "look at what ended the worker in the task's log, if it comes often",
+     "weir sync status TASK; weir.toml(5)"},
+    {"init.exists", error, critical, "the task file to be written exists already",
+     "a task file that somebody wrote is not overwritten",
+     "give --output another name, or move that file away", "weir init"},
+    {"init.no-table", error, critical, "the source has no table that could be copied",
+     "the rules are made from the tables that the account sees",
+     "correct --database or --schema, or grant the account SELECT on the tables", "weir init"},
+    {"init.value", error, critical, "an option has a value that no task file can hold",
+     "the task file made from it would be refused", "correct the option; see weir init --help",
+     "weir init; weir.toml(5)"},
+    {"init.write", error, critical, "the task file cannot be written", "nothing was made",
+     "check the path, its permissions and the free space", "weir init"},
+    {"task.ddl-unsupported", check, critical, "[ddl] asks for something that weir does not do yet",
+     "weir applies TRUNCATE and changes of columns, and stops a task as a whole",
+     "say \"stop-task\", \"alert\" or \"ignore\" for this kind of DDL",
+     "weir preflight TASK; weir.toml(5)"},
+    {"task.dirty-unsupported", check, critical,
+     "[dirty] says policy = \"quarantine\", which weir does not do yet",
+     "this version stops at a row that the target refuses", "say dirty.policy = \"stop\"",
+     "weir preflight TASK; weir.toml(5)"},
+    {"task.ended", event, info, "the task ended; the event names the exit code of its last worker",
+     "0 is a stop that was asked for; after any other code the event is an error, and weir sync "
+     "status tells the cause",
+     "of an error: mend what weir sync status shows, then start the task: it goes on from its "
+     "offset",
+     "weir sync status TASK; weir sync start TASK; weir-exit-codes(7)"},
+    {"task.supervisor-gone", error, critical, "the task should run, and its supervisor is gone",
+     "it was killed, or the machine went down; nothing that is committed is lost",
+     "weir sync start TASK: it goes on from its offset", "weir sync start TASK"},
+    {"task.worker-killed", error, critical,
+     "the worker was killed by a signal, once more than failover.limit allows",
+     "the task is not started again by itself, so that a fault does not go on for ever",
+     "find out who killed it (the kernel, when memory runs out: see dmesg), then weir sync start "
+     "TASK",
+     "weir sync status TASK; weir sync start TASK"},
+    {"worker.ended", event, warning,
+     "the worker ended in a way that may pass, and will be started again after a pause",
+     "a crash or a lost server is mended so; a refusal never is",
+     "nothing, unless it comes often: then look at the task's log", "weir sync status TASK"},
+});
+
+constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
+    {"cutover.behind", check, critical, "the target is behind the source",
+     "whoever changes over now would miss changes",
+     "stop the writers, let the task catch up (weir sync start TASK --wait caught-up), then repeat "
+     "it; --timeout lets it wait longer",
+     "weir sync status TASK; weir cutover TASK"},
+    {"cutover.done", event, info, "the counters of the target were set",
+     "the event keeps how many, with which margin and at which offset; a warning if changes were "
+     "still arriving",
+     "nothing; of the warning: stop the writers and repeat it, which is harmless",
+     "weir cutover TASK --dry-run"},
+    {"cutover.increment", check, warning, "a counter counts by another step on the target",
+     "this target's counters cannot count by the source's", "nothing, unless somebody relies on it",
+     "weir cutover TASK --dry-run"},
+    {"cutover.locked", error, critical, "a counter cannot be set now",
+     "a transaction on the target holds its lock",
+     "end that transaction, then repeat it: what was set before is kept", "weir cutover TASK"},
+    {"cutover.margin", check, critical, "the margin does not fit into a counter",
+     "the next number and the last that there is are nearer to each other than the margin",
+     "repeat it with a smaller --margin, for this one alone with --table, or give the column a "
+     "wider type",
+     "weir cutover TASK --dry-run"},
+    {"cutover.no-counter", check, warning, "a column or sequence will not count on the target",
+     "an INSERT without the column, or whoever draws from the sequence, will fail there",
+     "repeat it with --make-identity where that is offered, give it a counter by hand, or see that "
+     "every INSERT brings its number",
+     "weir cutover TASK --dry-run"},
+    {"cutover.no-match", error, critical, "no counter matches --table",
+     "the tables of the task that match have none, or none matches",
+     "weir cutover TASK --dry-run shows all there are", "weir cutover TASK --dry-run"},
+    {"cutover.not-consistent", check, critical, "the unique indexes of a table are not built yet",
+     "they are built once the target is consistent, shortly after it has caught up",
+     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK"},
+    {"cutover.not-started", check, critical, "the target does not know the task",
+     "nothing was copied yet, or the target's control tables are gone",
+     "weir sync start TASK --wait caught-up", "weir sync start TASK; weir-control(7)"},
+    {"cutover.sequence-not-selected", check, warning, "no rule takes a sequence of the source",
+     "a sequence by itself is carried over if the rules take its name, as they take tables",
+     "add a table rule that matches it, unless nobody draws from it", "weir.toml(5)"},
+    {"cutover.set", event, info, "one counter of the target was set",
+     "the event keeps where it stood before and the statements that were run", "nothing",
+     "weir cutover TASK --dry-run"},
+    {"cutover.shared-sequence", check, warning,
+     "several columns share a sequence on the source, and not on the target",
+     "a number that one of them took may come again in another",
+     "nothing, unless the numbers have to differ between the tables: then let their columns draw "
+     "from one sequence on the target too, with SET DEFAULT nextval(...), and repeat it",
+     "weir cutover TASK --dry-run"},
+    {"cutover.source-kind", error, critical, "this kind of source has no counters",
+     "there is nothing to carry over to the target",
+     "stop the task once it has caught up; nothing else is needed",
+     "weir sync stop TASK; weir kinds"},
+    {"cutover.table-behind", check, critical, "not all rows of a table are copied",
+     "whoever works with the target would miss rows",
+     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK"},
+    {"cutover.table-failed", check, critical, "a table of the task failed",
+     "the target does not hold it as the source does; the reason is the table's own error",
+     "mend it, then weir sync start TASK --wait caught-up", "weir sync status TASK"},
+    {"cutover.table-unknown", check, critical,
+     "the task selects a table that it has not begun with",
+     "a table that appears on the source joins the task with its next start",
+     "weir sync stop TASK && weir sync start TASK --wait caught-up, or exclude the table in the "
+     "rule",
+     "weir sync stop TASK; weir sync start TASK"},
+    {"cutover.target-kind", error, critical, "this kind of target has no counters",
+     "nothing there hands out numbers",
+     "stop the task once it has caught up; nothing else is needed",
+     "weir sync stop TASK; weir kinds"},
+    {"cutover.used-up", check, warning, "a counter has no numbers left",
+     "its next INSERT will be refused, as on the source", "give the column a wider type",
+     "weir cutover TASK --dry-run"},
+    {"cutover.writes-arriving", check, warning, "the source is still written to",
+     "numbers that it hands out from here on are within the margin for a while, and no longer; "
+     "rows that come after the applications have changed over are lost",
+     "stop the writers, then repeat it: that is harmless", "weir cutover TASK"},
+});
+
+}  // namespace
+
+std::span<const CatalogueRow> task_catalogue() { return kTaskRows; }
+std::span<const CatalogueRow> cutover_catalogue() { return kCutoverRows; }
+
+}  // namespace weir::ops

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+
+#include "model/catalogue.h"
+
+namespace weir::ops {
+
+/// The ids of registering, checking and watching tasks, and of `weir init`.
+std::span<const CatalogueRow> task_catalogue();
+/// Those of `weir cutover`.
+std::span<const CatalogueRow> cutover_catalogue();
+
+}  // namespace weir::ops

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "source/catalogue.h"
+
+#include <array>
+
+namespace weir {
+namespace {
+
+using enum IdKind;
+using enum Severity;
+
+constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"offset.format", error, critical, "a text is not an offset of this kind of source",
+     "weir never guesses a place in a log; FILE:POSITION or FILE:POSITION gtid SET is one of MySQL "
+     "and MariaDB, 16/B374D848 one of PostgreSQL",
+     "copy the offset from weir sync status as it stands",
+     "weir sync status TASK; weir log show TASK"},
+    {"source.identity-changed", check, critical,
+     "the source is not the server that the task's offset came from",
+     "an offset means nothing on another server: changes would be lost or applied twice",
+     "point the task at the old server; to follow the new one, begin the task anew",
+     "weir preflight TASK; weir-control(7)"},
+    {"source.partial-key-change", error, critical,
+     "a key changed while its table was copied, and the row cannot be read again",
+     "the log does not carry the row's large values, and nothing else knows them",
+     "ALTER TABLE ... REPLICA IDENTITY FULL on the source has the log carry whole rows; then, or "
+     "with no change of keys and definitions until the copy is done, start the task anew with the "
+     "target table empty",
+     "weir-control(7)"},
+});
+
+}  // namespace
+
+std::span<const CatalogueRow> source_catalogue() { return kRows; }
+
+}  // namespace weir

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/catalogue.h"
+
+#include <array>
+
+namespace weir {
+namespace {
+
+using enum IdKind;
+using enum Severity;
+
+constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"ddl.add-column", error, critical, "the source added a column, and [ddl] says to stop there",
+     "everything before the statement is applied; nothing after it is",
+     "say ddl.add_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on at "
+     "the statement",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.alter-column", error, critical,
+     "the source changed or renamed a column, and [ddl] says to stop there",
+     "everything before the statement is applied; nothing after it is",
+     "say ddl.alter_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on "
+     "at the statement",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.applied", event, info,
+     "a change of definition, or a TRUNCATE, was carried out on the target",
+     "the event names the statement of the source and that of the target", "nothing",
+     "weir sync status TASK"},
+    {"ddl.create-table", event, warning, "a table that the rules select appeared on the source",
+     "it joins the task with its next start; with ddl.create_table = \"stop-task\" the task stops "
+     "there",
+     "stop and start the task to have the table copied, exclude it in a rule, or say "
+     "ddl.create_table = \"ignore\"",
+     "weir sync stop TASK; weir sync start TASK; weir.toml(5)"},
+    {"ddl.drop-column", error, critical,
+     "the source dropped a column, and [ddl] says to stop there",
+     "everything before the statement is applied; nothing after it is",
+     "say ddl.drop_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on "
+     "at the statement",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.drop-rows", error, critical,
+     "a statement on the source removes or brings rows that the log does not show",
+     "dropping or exchanging a partition is of this kind; target and source would differ from here "
+     "on",
+     "begin the task anew with empty target tables: weir-control(7) has the statement",
+     "weir-control(7)"},
+    {"ddl.drop-table", error, critical,
+     "the source dropped a table of the task, and [ddl] says to stop there",
+     "everything before the statement is applied; the target table is left as it is",
+     "say ddl.drop_table = \"alert\" or \"ignore\" under [ddl], then start the task: it goes on "
+     "without the table",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.not-applied", event, warning,
+     "a change of definition on the source was not carried out on the target",
+     "[ddl] says \"alert\" for this kind; the target table stays as it was",
+     "carry it out on the target by hand if it is wanted there, or say \"apply\" for this kind",
+     "weir.toml(5)"},
+    {"ddl.other", error, critical,
+     "a statement changed a table of the task in a way that has no kind of its own, and [ddl] says "
+     "to stop there",
+     "everything before the statement is applied; nothing after it is",
+     "see what the statement does; say ddl.other = \"ignore\" under [ddl] if the target needs "
+     "nothing of it, then start the task",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.rename-ignored", error, critical,
+     "a column was renamed on the source, and [ddl] says not to apply that",
+     "the target table has no column of the new name, and its old one would get no values any more",
+     "say ddl.alter_column = \"apply\" under [ddl], then start the task: it goes on at the "
+     "statement",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.rename-table", error, critical,
+     "the source renamed a table of the task, and [ddl] says to stop there",
+     "everything before the statement is applied; the target table is left as it is",
+     "say ddl.rename_table = \"alert\" or \"ignore\" under [ddl], then start the task: it goes on "
+     "without the table",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.table-replaced", error, critical,
+     "another table took the name of one of the task, by RENAME or by DROP and CREATE",
+     "everything before the statement is applied; the rows of the table that came cannot be told "
+     "from the log, and the target still has those of the one that went",
+     "begin the task anew with empty target tables: weir-control(7) has the statement",
+     "weir-control(7)"},
+    {"ddl.truncate-table", error, critical,
+     "the source emptied a table of the task, and [ddl] says to stop there",
+     "everything before the statement is applied; the target still has the rows",
+     "say ddl.truncate_table = \"apply\" or \"ignore\" under [ddl], then start the task: it goes "
+     "on at the statement",
+     "weir.toml(5); weir sync start TASK"},
+    {"ddl.unreadable", error, critical, "weir cannot tell what a statement made of a table",
+     "rows after it could be read wrongly, so the task stops; as a warning it tells of a statement "
+     "that is none of the kinds of [ddl] and was passed over",
+     "of the error: begin the task anew with empty target tables, as weir-control(7) says; of the "
+     "warning: look at the statement, and repeat it on the target if it is wanted there",
+     "weir-control(7)"},
+    {"heartbeat.beats", event, info, "the heartbeat beats again after it had failed",
+     "the way to the target is measured again", "nothing", "weir sync status TASK"},
+    {"heartbeat.failed", event, warning, "no heartbeat can be written to the source",
+     "the task goes on without; the age of the target is not measured meanwhile",
+     "weir preflight TASK tells what is missing", "weir preflight TASK; weir.toml(5)"},
+    {"heartbeat.unsupported", event, warning, "this kind of source has no heartbeat",
+     "the task goes on without; the age of the target is not measured",
+     "take heartbeat out of [source]", "weir kinds"},
+    {"index.not-built", event, warning, "an index could not be built on the target",
+     "rows are complete all the same; queries may be slow without it, and a unique index that is "
+     "missing refuses no duplicate",
+     "read the reason in the event, mend it, and build the index by hand if it is wanted",
+     "weir sync status TASK"},
+    {"offset.target-wins", event, info,
+     "the target's offset differs from the one in weir.db, and the task goes on at the target's",
+     "the target's is committed with the rows, so it is the true one; weir.db is a mirror for "
+     "people",
+     "nothing, unless the target was restored from a backup: then it goes on from there",
+     "weir-control(7)"},
+    {"source.definition-moved", error, critical,
+     "a table changed its definition while the task was being started",
+     "the definition must be known at the place where the log is read from",
+     "nothing was done yet: start the task again", "weir sync start TASK"},
+    {"source.no-snapshot", error, critical,
+     "a table without a key cannot be copied from this kind of source",
+     "the source does not tell the place of a snapshot in its log, so changes that the copy holds "
+     "already would be applied once more",
+     "give the table a key, say its columns as key = [...] in the rule, or exclude it",
+     "weir.toml(5); weir kinds"},
+    {"stage.consistent", event, info, "the target is consistent from here on",
+     "it has caught up with everything that changed during the copy; unique indexes are built now",
+     "nothing", "weir sync status TASK"},
+    {"stage.full.done", event, info, "all rows are copied",
+     "the changes since the copy began are applied next; the target is consistent after those",
+     "nothing", "weir sync status TASK"},
+    {"stage.schema.done", event, info, "all target tables are there", "the rows are copied next",
+     "nothing", "weir sync status TASK"},
+    {"state.rebuilt", event, warning, "weir.db did not know a task that the target knows",
+     "the state folder is another one, or was lost; the task goes on at the target's offset, and "
+     "its history begins anew",
+     "nothing; if the state folder was not meant to change, see --state-dir and WEIR_STATE_DIR",
+     "weir-state(5)"},
+    {"table.full.done", event, info, "the rows of a table are copied",
+     "its changes since the copy began are applied next", "nothing", "weir sync status TASK"},
+    {"table.not-selected", event, warning,
+     "a table that the task has copied is no longer selected by its rules",
+     "its changes are not applied any more, and the target table stays as it is",
+     "drop the target table if nobody needs it; if it was a slip, correct the rule before more "
+     "changes are missed",
+     "weir preflight TASK --mapping-only"},
+    {"target.state-lost", error, critical,
+     "weir.db knows the task, and the target does not any more",
+     "the control tables on the target are gone, and with them the offset that is true; going on "
+     "could lose changes",
+     "restore the target with its control tables; to begin anew with empty target tables, give the "
+     "task another name",
+     "weir-control(7); weir sync status TASK"},
+    {"task.started", event, info,
+     "the task began, and the event names the offset that its changes will be read from",
+     "every change from there on will come to the target", "nothing", "weir sync status TASK"},
+});
+
+}  // namespace
+
+std::span<const CatalogueRow> stage_catalogue() { return kRows; }
+
+}  // namespace weir

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "target/catalogue.h"
+
+#include <array>
+
+namespace weir {
+namespace {
+
+using enum IdKind;
+using enum Severity;
+
+constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"ddl.outcome", error, critical,
+     "a target table does not look as it should after a change of definition",
+     "rows that follow would not fit; the change is not counted as done",
+     "report it with the statement; set this kind of DDL to \"ignore\" under [ddl] to leave the "
+     "target table as it is",
+     "weir.toml(5)"},
+    {"ddl.step", error, critical,
+     "a column cannot be added or converted on the target as it was on the source",
+     "the values that the source has there cannot be told from the statement, or not every server "
+     "converts them alike, and weir does not convert on trust",
+     "take the step on the target by hand, with the values that the source has, and start the "
+     "task: it passes over what is done; or set this kind of DDL to \"ignore\" under [ddl]",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.target", error, critical, "the target refuses a change of definition",
+     "the task cannot pass the statement, for the rows after it have the new definition",
+     "mend what stands in the way on the target and start the task; or set this kind of DDL to "
+     "\"ignore\" under [ddl] to leave the target table as it is",
+     "weir sync status TASK; weir.toml(5)"},
+});
+
+}  // namespace
+
+std::span<const CatalogueRow> target_catalogue() { return kRows; }
+
+}  // namespace weir
