@@ -2,7 +2,9 @@
 // weir-docs: the generated parts of the man pages, and the completions. A tool of the build.
 #include "cli/docs.h"
 
+#include "cli/catalogue.h"
 #include "cli/run.h"
+#include "registry/catalogue.h"
 #include "registry/type_pages.h"
 
 namespace {
@@ -20,6 +22,8 @@ std::string notes(const std::vector<pages::TypeNote>& all) {
 
 const weir::cli::DocBlocks& blocks() {
   static const weir::cli::DocBlocks kBlocks{
+      {"checks",
+       [] { return weir::cli::check_list(weir::cli::whole_catalogue(weir::kind_catalogue)); }},
       {"source-types", [] { return "```\n" + pages::source_type_table() + "```\n"; }},
       {"target-types", [] { return "```\n" + pages::target_type_table() + "```\n"; }},
       {"mysql-source-notes", [] { return notes(pages::mysql_source_notes()); }},

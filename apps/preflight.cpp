@@ -2,6 +2,7 @@
 // weir preflight: check whether a task can run, changing nothing.
 #include "cli/preflight_verb.h"
 #include "cli/run.h"
+#include "registry/catalogue.h"
 #include "registry/registry.h"
 
 namespace {
@@ -10,7 +11,9 @@ constexpr weir::cli::Backends kBackends{weir::open_source, weir::open_target, we
 
 constexpr weir::cli::Verb kVerbs[] = {
     {"preflight",
-     [](weir::cli::Session& session) { return weir::cli::preflight(session, kBackends); }},
+     [](weir::cli::Session& session) {
+       return weir::cli::preflight(session, kBackends, weir::kind_catalogue);
+     }},
 };
 
 }  // namespace

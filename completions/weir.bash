@@ -8,6 +8,7 @@ _weir_offer() {
   case $sort in
     words) mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' "$@")" -- "$typed") ;;
     tasks) mapfile -t COMPREPLY < <(compgen -W "$(weir complete tasks 2>/dev/null)" -- "$typed") ;;
+    ids) mapfile -t COMPREPLY < <(compgen -W "$(weir complete ids 2>/dev/null)" -- "$typed") ;;
     tables)
       mapfile -t COMPREPLY < <(
         compgen -W "$(weir complete tables --task "$_weir_task" 2>/dev/null)" -- "$typed"
@@ -25,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds preflight sync cutover log help'
+_weir_words='init kinds explain preflight sync cutover log help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -40,7 +41,8 @@ _weir_options() {
   case $1 in
     'init') echo --name --output --source-kind --host --port --socket --user --password-file --password-env --tls --tls-ca --database --schema --target-kind --target-path --target-host --target-port --target-socket --target-user --target-password-file --target-password-env --target-tls --target-tls-ca --target-database ;;
     'kinds') echo '' ;;
-    'preflight') echo --mapping-only ;;
+    'explain') echo '' ;;
+    'preflight') echo --mapping-only --list ;;
     'sync start') echo --wait --timeout ;;
     'sync run') echo '' ;;
     'sync stop') echo --timeout ;;
@@ -55,6 +57,7 @@ _weir_options() {
 # What the argument of a verb can be.
 _weir_argument() {
   case $1 in
+    'explain') echo ids ;;
     'preflight') echo tasks_and_files ;;
     'sync start') echo tasks_and_files ;;
     'sync run') echo tasks_and_files ;;
@@ -100,6 +103,10 @@ _weir_value() {
     'kinds --format' | 'kinds -o') echo words text json ;;
     'kinds --color') echo words auto always never ;;
     'kinds --log-format') echo words text json ;;
+    'explain --state-dir') echo folders ;;
+    'explain --format' | 'explain -o') echo words text json ;;
+    'explain --color') echo words auto always never ;;
+    'explain --log-format') echo words text json ;;
     'preflight --state-dir') echo folders ;;
     'preflight --format' | 'preflight -o') echo words text json ;;
     'preflight --color') echo words auto always never ;;

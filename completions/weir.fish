@@ -23,6 +23,7 @@ end
 complete -c weir -f
 complete -c weir -n 'not __weir_at 1' -a init -d 'write a commented task file from a live source'
 complete -c weir -n 'not __weir_at 1' -a kinds -d 'list what weir can read from and write to'
+complete -c weir -n 'not __weir_at 1' -a explain -d 'tell what a check, an error or an event means'
 complete -c weir -n 'not __weir_at 1' -a preflight -d 'check whether a task can run, changing nothing'
 complete -c weir -n 'not __weir_at 1' -a sync -d 'start, stop and watch tasks'
 complete -c weir -n 'not __weir_at 1' -a cutover -d 'carry sequences and counters over to the target'
@@ -73,8 +74,20 @@ complete -c weir -n '__weir_at 0 kinds' -l log-format -x -a 'text json' -d 'how 
 complete -c weir -n '__weir_at 0 kinds' -l help -s h -d 'print this help'
 complete -c weir -n '__weir_at 0 kinds' -l version -s V -d 'print the version; with -v those of linked libraries too'
 
+complete -c weir -n '__weir_at 0 explain; and not __weir_at 1 explain' -a '(weir complete ids 2>/dev/null)'
+complete -c weir -n '__weir_at 0 explain' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
+complete -c weir -n '__weir_at 0 explain' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
+complete -c weir -n '__weir_at 0 explain' -l json -d 'print JSON: the last one of the formats above'
+complete -c weir -n '__weir_at 0 explain' -l quiet -s q -d 'no progress, and no log below an error'
+complete -c weir -n '__weir_at 0 explain' -l verbose -s v -d 'log more; twice for still more'
+complete -c weir -n '__weir_at 0 explain' -l color -x -a 'auto always never' -d 'auto is for terminals only, and heeds NO_COLOR'
+complete -c weir -n '__weir_at 0 explain' -l log-format -x -a 'text json' -d 'how the log on standard error is printed'
+complete -c weir -n '__weir_at 0 explain' -l help -s h -d 'print this help'
+complete -c weir -n '__weir_at 0 explain' -l version -s V -d 'print the version; with -v those of linked libraries too'
+
 complete -c weir -n '__weir_at 0 preflight; and not __weir_at 1 preflight' -F -a '(weir complete tasks 2>/dev/null)'
 complete -c weir -n '__weir_at 0 preflight' -l mapping-only -d 'show which rule takes which table to where, and check only that; the target is not connected to'
+complete -c weir -n '__weir_at 0 preflight' -l list -d 'list every check there is, without a task and without asking a server'
 complete -c weir -n '__weir_at 0 preflight' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
 complete -c weir -n '__weir_at 0 preflight' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
 complete -c weir -n '__weir_at 0 preflight' -l json -d 'print JSON: the last one of the formats above'

@@ -81,6 +81,8 @@ std::string bash_offer(Completion completion, std::span<const std::string_view> 
       return "folders";
     case Completion::table:
       return "tables";
+    case Completion::id:
+      return "ids";
   }
   return "nothing";
 }
@@ -93,6 +95,7 @@ _weir_offer() {
   case $sort in
     words) mapfile -t COMPREPLY < <(compgen -W "$(printf '%s\n' "$@")" -- "$typed") ;;
     tasks) mapfile -t COMPREPLY < <(compgen -W "$(weir complete tasks 2>/dev/null)" -- "$typed") ;;
+    ids) mapfile -t COMPREPLY < <(compgen -W "$(weir complete ids 2>/dev/null)" -- "$typed") ;;
     tables)
       mapfile -t COMPREPLY < <(
         compgen -W "$(weir complete tables --task "$_weir_task" 2>/dev/null)" -- "$typed"
@@ -194,6 +197,8 @@ std::string zsh_action(Completion completion, std::span<const std::string_view> 
       return "_files -/";
     case Completion::table:
       return "_weir_tables";
+    case Completion::id:
+      return "_weir_ids";
   }
   return " ";
 }
@@ -239,6 +244,12 @@ _weir_tables() {
   names=(${(f)"$(weir complete tables --task "${line[1]}" 2>/dev/null)"})
   _wanted tables expl table compadd -a names
 }
+
+_weir_ids() {
+  local -a names
+  names=(${(f)"$(weir complete ids 2>/dev/null)"})
+  _wanted ids expl id compadd -a names
+}
 )sh";
 
 std::string zsh_words(std::string_view function, std::span<const GroupSpec> words) {
@@ -269,6 +280,8 @@ std::string fish_action(Completion completion, std::span<const std::string_view>
       return " -x -a '(__fish_complete_directories)'";
     case Completion::table:
       return " -x -a '(__weir_tables)'";
+    case Completion::id:
+      return " -x -a '(weir complete ids 2>/dev/null)'";
   }
   return " -x";
 }
@@ -409,10 +422,11 @@ std::string fish_completion() {
     if (!verb.argument.name.empty()) {
       // -r and -x speak of an option's value; an argument has neither.
       const bool files = verb.argument.completion == Completion::task_or_file;
+      const bool ids = verb.argument.completion == Completion::id;
       out += fmt::format(
-          "complete -c weir -n '{0}; and not __weir_at 1 {1}'{2} -a '(weir complete tasks "
+          "complete -c weir -n '{0}; and not __weir_at 1 {1}'{2} -a '(weir complete {3} "
           "2>/dev/null)'\n",
-          at, verb.name, files ? " -F" : "");
+          at, verb.name, files ? " -F" : "", ids ? "ids" : "tasks");
     }
     for (const OptionSpec& option : options_of(verb)) {
       out += fmt::format("complete -c weir -n '{}' -l {}", at, option.name);

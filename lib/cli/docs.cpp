@@ -217,6 +217,13 @@ std::string neutral_types() {
   return out;
 }
 
+/// A sentence from a text of the catalogue. Only a plain word can be written with a capital.
+std::string sentence(std::string_view text) {
+  const std::string_view word = text.substr(0, text.find_first_of(" ,:"));
+  const bool plain = word != "weir" && word.find_first_of("._[(=") == std::string_view::npos;
+  return plain ? capitalized(std::string(text)) : std::string(text);
+}
+
 Error marker_error(std::string_view page, std::string_view marker, std::string why) {
   return Error(ExitCode::failed, "docs.marker",
                fmt::format("{}: the marker '{}' is wrong", page, marker), std::move(why),
@@ -267,6 +274,23 @@ std::string scdoc_escaped(std::string_view text) {
   for (const char c : text) {
     if (kSpecial.find(c) != std::string_view::npos) out += '\\';
     out += c;
+  }
+  return out;
+}
+
+std::string check_list(std::span<const CatalogueSection> catalogue) {
+  std::string out;
+  for (const CatalogueSection& section : catalogue) {
+    std::string blocks;
+    for (const CatalogueRow& row : section.rows) {
+      if (row.kind != IdKind::check) continue;
+      blocks += fmt::format(
+          "\n{} ({})\n{}", bold(row.id), to_string(row.severity),
+          indented(fmt::format("{}. Why: {}. Fix: {}.", sentence(row.what), row.why, row.fix)));
+    }
+    if (blocks.empty()) continue;
+    out += fmt::format("{}## {}\n{}", out.empty() ? "" : "\n",
+                       sentence(scdoc_escaped(section.title)), blocks);
   }
   return out;
 }

@@ -3,10 +3,12 @@
 
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/exit_code.h"
+#include "model/catalogue.h"
 
 namespace weir::cli {
 
@@ -26,6 +28,9 @@ std::string refresh_page(std::string_view page, std::string_view text, const Doc
 
 /// `text` as scdoc takes it literally.
 std::string scdoc_escaped(std::string_view text);
+
+/// The checks of the catalogue, for weir-checks(7).
+std::string check_list(std::span<const CatalogueSection> catalogue);
 
 /// The verb `docs`: writes or compares man/ and completions/ of a source tree.
 ExitCode run_docs(Session& session, const DocBlocks& more);

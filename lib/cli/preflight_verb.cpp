@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/arguments.h"
+#include "cli/help.h"
 #include "cli/output.h"
 #include "ops/preflight.h"
 #include "ops/sync.h"
@@ -120,9 +122,55 @@ std::string verdict(const Task& task, const ops::Preflight& checked, bool mappin
                      what, counts);
 }
 
+/// Every check there is, for no task in particular.
+ExitCode list_checks(Session& session, KindCatalogue kinds) {
+  constexpr std::size_t kWidth = 79;
+  constexpr std::size_t kIdColumn = 35;
+  constexpr std::size_t kWhatColumn = kIdColumn + 10;
+  Json checks = Json::array();
+  std::string out;
+  for (const CatalogueSection& section : whole_catalogue(kinds)) {
+    std::string lines;
+    for (const CatalogueRow& row : section.rows) {
+      if (row.kind != IdKind::check) continue;
+      checks.push_back(to_json(section, row));
+      lines += wrap(fmt::format("  {:<{}}{:<{}}", row.id, kIdColumn - 2, to_string(row.severity),
+                                kWhatColumn - kIdColumn),
+                    row.what, kWhatColumn, kWidth);
+    }
+    if (lines.empty()) continue;
+    out += fmt::format("{}{}\n{}", out.empty() ? "" : "\n",
+                       session.terminal().paint(Stream::out, Style::bold, section.title), lines);
+  }
+  if (!session.json()) session.print(out);
+  return session.answer(ExitCode::ok, {{"checks", std::move(checks)}});
+}
+
+void refuse_beside_list(const Session& session) {
+  const std::string_view why = "--list shows every check there is, for no task in particular";
+  if (!session.argument().empty()) {
+    throw usage_error(session.verb().name, "usage.extra-argument",
+                      fmt::format("'{}' is one argument too many", session.argument()),
+                      std::string(why));
+  }
+  if (session.flag("mapping-only")) {
+    throw usage_error(session.verb().name, "usage.bad-value",
+                      "--mapping-only does not go with --list", std::string(why));
+  }
+}
+
 }  // namespace
 
-ExitCode preflight(Session& session, const Backends& backends) {
+ExitCode preflight(Session& session, const Backends& backends, KindCatalogue kinds) {
+  if (session.flag("list")) {
+    refuse_beside_list(session);
+    return list_checks(session, kinds);
+  }
+  if (session.argument().empty()) {
+    throw usage_error(
+        session.verb().name, "usage.missing-argument", "TASK is missing",
+        fmt::format("weir preflight needs {}, or --list", session.verb().argument.meaning));
+  }
   const std::unique_ptr<StateStore> store = open_state(session.state_folder(), true);
   const Task task = ops::find_task(session.argument(), *store);
   session.set_task(task.name);

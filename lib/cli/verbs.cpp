@@ -241,6 +241,20 @@ constexpr auto kKindsCodes = std::to_array<ExitCode>({ok, failed, usage, bug});
 constexpr auto kKindsSee = std::to_array<std::string_view>(
     {"weir(1)", "weir-init(1)", "weir.toml(5)", "weir-types(7)", "weir-control(7)"});
 
+// ---------------------------------------------------------------- explain
+
+constexpr auto kExplainExamples = std::to_array<Example>({
+    {"weir explain mysql.offset-lost",
+     "Show what the word in brackets of a message means, why it matters and how to mend it."},
+    {"weir explain --json | jq -r '.ids[] | select(.kind == \"event\") | .id'",
+     "Get the ids that a task logs while it works."},
+});
+
+constexpr auto kExplainCodes = std::to_array<ExitCode>({ok, failed, usage, bug});
+constexpr auto kExplainSee =
+    std::to_array<std::string_view>({"weir(1)", "weir-preflight(1)", "weir-sync-status(1)",
+                                     "weir-checks(7)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- preflight
 
 constexpr auto kPreflightExamples = std::to_array<Example>({
@@ -249,10 +263,19 @@ constexpr auto kPreflightExamples = std::to_array<Example>({
      "Show which table goes where, as JSON, without judging the servers."},
 });
 
+// Not required, for --list goes without; the verb asks for it.
+constexpr ArgumentSpec kPreflightTask{.name = "TASK",
+                                      .meaning = kTaskMeaning,
+                                      .required = false,
+                                      .completion = Completion::task_or_file};
+
 constexpr auto kPreflightOptions = std::to_array<OptionSpec>({
     {.name = "mapping-only",
      .meaning = "show which rule takes which table to where, and check only that; the target is "
                 "not connected to",
+     .group = "checks"},
+    {.name = "list",
+     .meaning = "list every check there is, without a task and without asking a server",
      .group = "checks"},
 });
 
@@ -260,7 +283,8 @@ constexpr auto kPreflightCodes =
     std::to_array<ExitCode>({ok, failed, usage, configuration, refused, source_unreachable,
                              target_unreachable, not_found, unsupported, bug});
 constexpr auto kPreflightSee = std::to_array<std::string_view>(
-    {"weir(1)", "weir-sync-start(1)", "weir.toml(5)", "weir-types(7)", "weir-exit-codes(7)"});
+    {"weir(1)", "weir-explain(1)", "weir-sync-start(1)", "weir.toml(5)", "weir-checks(7)",
+     "weir-types(7)", "weir-exit-codes(7)"});
 
 // ---------------------------------------------------------------- sync start
 
@@ -446,7 +470,7 @@ constexpr auto kLogSee = std::to_array<std::string_view>(
 
 // ---------------------------------------------------------------- hidden verbs
 
-constexpr auto kCompleteKinds = std::to_array<std::string_view>({"tasks", "tables"});
+constexpr auto kCompleteKinds = std::to_array<std::string_view>({"tasks", "tables", "ids"});
 constexpr auto kCompleteExamples = std::to_array<Example>({
     {"weir complete tasks", "Print the names of registered tasks, one a line."},
     {"weir complete tables --task shop", "Print the source tables of a task, one a line."},
@@ -505,13 +529,28 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kKindsCodes,
      .see_also = kKindsSee},
+    {.name = "explain",
+     .summary = "tell what a check, an error or an event means",
+     .description = "Every finding, error and event of weir has an id, the word in brackets: "
+                    "error[mysql.lost]. Shows what it means, why it matters, what to do and "
+                    "which commands to go on with; without an id lists all of them. Asks no "
+                    "server and reads no state.",
+     .examples = kExplainExamples,
+     .argument = {.name = "ID",
+                  .meaning = "the id, with or without what stands around it: mysql.lost, or "
+                             "error[mysql.lost]",
+                  .required = false,
+                  .completion = Completion::id},
+     .formats = kTextJson,
+     .exit_codes = kExplainCodes,
+     .see_also = kExplainSee},
     {.name = "preflight",
      .summary = "check whether a task can run, changing nothing",
      .description = "Checks the task file, both servers, both accounts and where each table and "
                     "column would go. Prints one finding for each thing that would fail or lose "
                     "data, with its fix. A critical finding ends it with 4.",
      .examples = kPreflightExamples,
-     .argument = kTask,
+     .argument = kPreflightTask,
      .options = kPreflightOptions,
      .formats = kTextJson,
      .exit_codes = kPreflightCodes,
@@ -605,7 +644,8 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .hidden = true},
     {.name = "complete",
      .summary = "print words for shell completion",
-     .description = "Prints one word a line from weir's own state, and nothing if that fails.",
+     .description = "Prints one word a line from weir's own state, or each id that weir prints, "
+                    "and nothing if that fails.",
      .examples = kCompleteExamples,
      .argument = {.name = "KIND", .meaning = "what to print", .choices = kCompleteKinds},
      .options = kCompleteOptions,

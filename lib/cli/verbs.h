@@ -15,7 +15,7 @@ namespace weir::cli {
 enum class ValueKind : std::uint8_t { flag, text, integer, duration, choice };
 
 /// What a shell can offer for a word.
-enum class Completion : std::uint8_t { none, task, task_or_file, file, folder, table };
+enum class Completion : std::uint8_t { none, task, task_or_file, file, folder, table, id };
 
 /// One option, as the parser, `--help`, the man page and the completions know it.
 struct OptionSpec {

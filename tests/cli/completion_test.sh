@@ -9,6 +9,7 @@ cat >"$work/bin/weir" <<'STUB'
 #!/bin/sh
 case "$*" in
   'complete tasks') printf 'shop\nshipping\n' ;;
+  'complete ids') printf 'mysql.lost\nmysql.offset-lost\n' ;;
   'complete tables --task shop') printf 'shop.item\nshop.order\n' ;;
   *) echo "weir was asked: $*" >&2; exit 2 ;;
 esac
@@ -37,7 +38,7 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init kinds preflight sync cutover log help' weir ''
+expect_offers 'init kinds explain preflight sync cutover log help' weir ''
 expect_offers 'sync' weir sy
 expect_offers 'start run stop status list' weir sync ''
 expect_offers 'start stop status' weir sync st
@@ -60,6 +61,9 @@ expect_offers 'shop.item shop.order' weir log show shop --table ''
 expect_offers 'shop shipping' weir sync status --no-tables ''
 expect_offers '' weir sync list ''
 expect_offers '--state-dir' weir preflight --sta
+expect_offers 'mysql.lost mysql.offset-lost' weir explain ''
+expect_offers 'mysql.offset-lost' weir explain mysql.o
+expect_offers '' weir explain mysql.lost ''
 
 # Every option of every verb is offered.
 names=$(PATH=$real_path verbs)
@@ -82,7 +86,8 @@ if command -v fish >/dev/null; then
     command_line="fish: $2"
     expect_equal "$(fish_offers "$2")" "$1"
   }
-  expect_fish 'help init kinds log preflight sync' 'weir '
+  expect_fish 'cutover explain help init kinds log preflight sync' 'weir '
+  expect_fish 'mysql.lost mysql.offset-lost' 'weir explain '
   expect_fish 'list run start status stop' 'weir sync '
   expect_fish 'shipping shop' 'weir sync stop '
   expect_fish 'shop shop.toml' 'weir sync start sho'

@@ -28,13 +28,14 @@ namespace {
 
 /// Literals that look like an id and are none.
 const std::set<std::string, std::less<>> kNoIds = {
-    "a.attisdropped",  "done.objid",  // SQL
-    "columns.drop",    "columns.rename",  "columns.type",
-    "table.columns",  // keys of task files
-    "source.database", "source.host",     "source.socket", "source.user", "source.publication",
-    "source.slot",     "target.database", "target.path",   "weir.ddl",
-    "weir.heartbeat",  // in PostgreSQL's log
-};
+    // columns in SQL
+    "a.attisdropped", "done.objid",
+    // sections and keys of task files
+    "columns.drop", "columns.rename", "columns.type", "table.columns", "source.database",
+    "source.host", "source.socket", "source.user", "source.publication", "source.slot",
+    "target.database", "target.path",
+    // what weir's messages are called in PostgreSQL's log
+    "weir.ddl", "weir.heartbeat"};
 
 /// An id that is put together, or has no dot: how the code writes it, and what it can be.
 struct Computed {

@@ -147,7 +147,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"source.promoted", check, critical,
      "a standby was promoted, and the task cannot be shown to go on without a loss",
      "the slot did not come along, the new timeline does not come from the task's, or the new "
-     "server lacks what the task has applied; as a warning it says that the task does go on",
+     "server lacks what the task has applied; as info it says that the task does go on",
      "from PostgreSQL 17 on: sync_replication_slots and hot_standby_feedback on standbys, "
      "synchronized_standby_slots on the primary keep this from happening; a task that is refused "
      "has to begin anew",
