@@ -319,14 +319,14 @@ std::string offset_of(const Task& task, StateStore& store, const LogBackends& ba
     throw Error(ExitCode::not_found, "log.no-offset",
                 fmt::format("task {} has no offset yet", task.name),
                 "it has not been started, or has not come as far as to keep one",
-                "say where to begin: --from FILE:POSITION");
+                "say where to begin: --from FILE:POSITION, or LSN for a PostgreSQL");
   }
   const auto gap = backends.open_source(task)->can_resume(stored->offset, stored->identity);
   if (gap && gap->severity == Severity::critical) {
     const std::string& evidence = gap->evidence;
     throw Error(ExitCode::refused, gap->id, gap->what,
                 evidence.empty() ? gap->why : fmt::format("{} ({})", gap->why, evidence),
-                "say where to begin: --from FILE:POSITION");
+                "say where to begin: --from FILE:POSITION, or LSN for a PostgreSQL");
   }
   return stored->offset.text;
 }

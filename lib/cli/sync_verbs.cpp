@@ -34,8 +34,10 @@ constexpr std::chrono::minutes kStopPatience{2};
 std::string self() {
   std::array<char, PATH_MAX> path{};
   const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
-  if (size <= 0)
-    throw Error(ExitCode::failed, "process.self", "cannot tell the path of this program");
+  if (size <= 0) {
+    throw Error(ExitCode::failed, "process.self", "cannot tell the path of this program",
+                "/proc/self/exe cannot be read", "see that /proc is mounted, and try again");
+  }
   return {path.data(), static_cast<std::size_t>(size)};
 }
 

@@ -359,7 +359,8 @@ std::string_view MysqlConnection::read_packet() {
   if (size == static_cast<unsigned int>(-1)) {  // packet_error; what follows in the buffer is stale
     if (is_lost(mysql_errno(m)) || mysql_errno(m) == 0) fail("read the log");
     throw Error(ExitCode::failed, "mysql.server-error", "the server ended the stream",
-                fmt::format("{} (error {})", mysql_error(m), mysql_errno(m)));
+                fmt::format("{} (error {})", mysql_error(m), mysql_errno(m)),
+                "see the message and the source's error log");
   }
   return {reinterpret_cast<const char*>(m->net.read_pos), size};
 }

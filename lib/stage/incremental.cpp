@@ -546,6 +546,8 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
                            change.kind == Kind::alter_column || change.kind == Kind::other;
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
     const bool rows = change.kind == Kind::drop_rows;
+    const bool can_apply =
+        change.kind == Kind::truncate_table || (shapes_rows && change.kind != Kind::other);
     throw Error(
         ExitCode::refused, id, fmt::format("{} changed on the source: {}", name, sql),
         rows ? "it removes or brings rows that the log does not show; everything before it is "
@@ -556,8 +558,7 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
         rows ? begin_anew(context_.target, task_)
              : fmt::format("say ddl.{} = {}\"ignore\" under [ddl] in the task file, then start the "
                            "task: it goes on at this statement",
-                           to_string(change.kind),
-                           shapes_rows && change.kind != Kind::other ? "\"apply\" or " : ""));
+                           to_string(change.kind), can_apply ? "\"apply\" or " : ""));
   }
   if (change.kind == Kind::truncate_table && action == DdlAction::apply) {
     const Offset offset = reader_->offset();

@@ -221,7 +221,8 @@ Error definition(const std::string& what, const std::string& why) {
   return Error(
       ExitCode::refused, "mysql.definition", what,
       why + "; the definition at this position of the change log is not the one weir knows",
-      "load the table again with weir reload-table, which reads its definition anew");
+      "begin the task anew with empty target tables, which reads every definition anew; "
+      "weir-control(7) has the statement");
 }
 
 Error malformed(const std::string& what, const std::string& why) {
