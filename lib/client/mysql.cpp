@@ -110,7 +110,8 @@ MysqlConnection::MysqlConnection(const Endpoint& endpoint, Role role, std::chron
   MYSQL* m = handle_.get();
   const unsigned long max_packet = kMaxPacket;
   const unsigned local_files = role == Role::target ? 1 : 0;
-  const auto read_timeout = static_cast<unsigned>(patience.count());
+  const auto read_timeout = static_cast<unsigned>(
+      (endpoint.patience.count() > 0 ? std::min(patience, endpoint.patience) : patience).count());
   mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &kConnectTimeout);
   mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &read_timeout);
   mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &read_timeout);

@@ -34,7 +34,8 @@ class MysqlConnection {
   /// Connects and authenticates within 10 s. The session speaks utf8mb4 and UTC with an empty
   /// sql_mode, so that no server setting changes what a value looks like. A target's takes several
   /// statements in one message, and counts the rows that a statement matched. An answer may take up
-  /// to `patience`: a chunk's first row needs long on a busy server.
+  /// to `patience`, or Endpoint::patience if that is less: a chunk's first row needs long on a busy
+  /// server.
   MysqlConnection(const Endpoint& endpoint, Role role,
                   std::chrono::seconds patience = std::chrono::minutes(10));
   ~MysqlConnection();

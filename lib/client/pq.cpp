@@ -118,7 +118,10 @@ std::uint64_t PgResult::affected() const {
 }
 
 PgConnection::PgConnection(const Endpoint& endpoint, Role role, Mode mode)
-    : handle_(nullptr, &PQfinish), role_(role), where_(describe_place(endpoint)) {
+    : handle_(nullptr, &PQfinish),
+      role_(role),
+      where_(describe_place(endpoint)),
+      patience_(endpoint.patience) {
   const Secret password = resolve(endpoint.password);
   const std::string port = endpoint.port == 0 ? "" : std::to_string(endpoint.port);
   const char* keys[] = {"host",
@@ -248,20 +251,31 @@ PgResult PgConnection::check(pg_result* result, std::string_view what) const {
   }
 }
 
-void PgConnection::execute(const std::string& sql) {
-  check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
+PgResult PgConnection::ask(const std::string& sql) {
+  const std::string_view what = std::string_view(sql).substr(0, 200);
+  if (patience_.count() == 0) return check(PQexec(handle_.get(), sql.c_str()), what);
+  if (PQsendQuery(handle_.get(), sql.c_str()) != 1) fail(nullptr, what);
+  return answer(what, patience_);
 }
 
-void PgConnection::execute_within(const std::string& sql, std::chrono::milliseconds limit) {
+PgResult PgConnection::answer(std::string_view what, std::chrono::milliseconds limit) {
   PGconn* const c = handle_.get();
-  const std::string_view what = std::string_view(sql).substr(0, 200);
   const Clock::time_point end = Clock::now() + limit;
-  if (PQsendQuery(c, sql.c_str()) != 1) fail(nullptr, what);
+  PgResult last(nullptr);
+  std::exception_ptr error;
   while (true) {
     while (PQisBusy(c) == 0) {
       PGresult* const result = PQgetResult(c);
-      if (result == nullptr) return;
-      check(result, what);
+      if (result == nullptr) {
+        if (error) std::rethrow_exception(error);
+        return last;
+      }
+      // The session takes no other statement before all of the answer is read.
+      try {
+        last = check(result, what);
+      } catch (const Error&) {
+        if (!error) error = std::current_exception();
+      }
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
     if (left.count() <= 0) {
@@ -275,14 +289,31 @@ void PgConnection::execute_within(const std::string& sql, std::chrono::milliseco
   }
 }
 
+void PgConnection::execute(const std::string& sql) { ask(sql); }
+
+void PgConnection::execute_within(const std::string& sql, std::chrono::milliseconds limit) {
+  const std::string_view what = std::string_view(sql).substr(0, 200);
+  if (PQsendQuery(handle_.get(), sql.c_str()) != 1) fail(nullptr, what);
+  answer(what, limit);
+}
+
 PgResult PgConnection::query(const std::string& sql,
                              std::initializer_list<std::string_view> params) {
   std::vector<std::string> texts(params.begin(), params.end());  // libpq wants NUL-terminated text
   std::vector<const char*> values;
   for (const std::string& text : texts) values.push_back(text.c_str());
-  return check(PQexecParams(handle_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr,
-                            values.data(), nullptr, nullptr, 0),
-               std::string_view(sql).substr(0, 200));
+  const std::string_view what = std::string_view(sql).substr(0, 200);
+  const int count = static_cast<int>(values.size());
+  if (patience_.count() > 0) {
+    if (PQsendQueryParams(handle_.get(), sql.c_str(), count, nullptr, values.data(), nullptr,
+                          nullptr, 0) != 1) {
+      fail(nullptr, what);
+    }
+    return answer(what, patience_);
+  }
+  return check(
+      PQexecParams(handle_.get(), sql.c_str(), count, nullptr, values.data(), nullptr, nullptr, 0),
+      what);
 }
 
 std::optional<std::string> PgConnection::scalar(const std::string& sql,
@@ -292,9 +323,7 @@ std::optional<std::string> PgConnection::scalar(const std::string& sql,
   return std::string(result.text(0, 0));
 }
 
-PgResult PgConnection::command(const std::string& sql) {
-  return check(PQexec(handle_.get(), sql.c_str()), std::string_view(sql).substr(0, 200));
-}
+PgResult PgConnection::command(const std::string& sql) { return ask(sql); }
 
 std::string PgConnection::quote(std::string_view text) const {
   std::unique_ptr<char, void (*)(void*)> quoted(

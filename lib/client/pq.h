@@ -98,7 +98,8 @@ class PgConnection {
   /// command() only.
   enum class Mode : std::uint8_t { plain, replication };
 
-  /// Connects within 10 s. The session speaks UTF-8, UTC, ISO dates and ISO intervals, whatever the
+  /// Connects within 10 s; with Endpoint::patience an answer that takes longer is `postgres.lost`.
+  /// The session speaks UTF-8, UTC, ISO dates and ISO intervals, whatever the
   /// server's defaults. On a source, names other than the server's own come with their schema.
   PgConnection(const Endpoint& endpoint, Role role, Mode mode = Mode::plain);
   ~PgConnection();
@@ -165,10 +166,15 @@ class PgConnection {
 
   [[noreturn]] void fail(const pg_result* result, std::string_view what) const;
   PgResult check(pg_result* result, std::string_view what) const;
+  /// One message of statements, within Endpoint::patience if there is one.
+  PgResult ask(const std::string& sql);
+  /// The last answer to what was sent; throws `postgres.lost` after `limit`.
+  PgResult answer(std::string_view what, std::chrono::milliseconds limit);
 
   std::unique_ptr<pg_conn, void (*)(pg_conn*)> handle_;
   Role role_;
   std::string where_;
+  std::chrono::milliseconds patience_;
   double last_answer_seconds_ = 0;
 };
 

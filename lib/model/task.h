@@ -46,6 +46,9 @@ struct Endpoint {
   std::string slot;
   std::string publication;
   bool ddl_triggers = false;  ///< changes of definition are logged by event triggers
+  /// The longest that the server may take for one answer; 0 = as long as the work needs. Set by
+  /// verbs that must end, not by the task file.
+  std::chrono::seconds patience{0};
   FilePlace place;
 };
 
@@ -141,6 +144,11 @@ struct FailoverSettings {
   std::chrono::milliseconds window{std::chrono::minutes(30)};
 };
 
+/// What is known of the source's log and cannot be asked of the server.
+struct RetentionSettings {
+  std::chrono::milliseconds window{0};  ///< how long it is kept; 0 = as the server says
+};
+
 /// One task: one source, one target, mapping rules, settings. Made by mapping/task_file.h.
 struct Task {
   std::string name;
@@ -154,6 +162,7 @@ struct Task {
   DdlSettings ddl;
   DirtySettings dirty;
   FailoverSettings failover;
+  RetentionSettings retention;
 };
 
 }  // namespace weir
