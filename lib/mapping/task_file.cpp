@@ -57,6 +57,8 @@ constexpr auto kSections = std::to_array<SectionRow>({
      "refuses quarantine"},
     {"failover", "[failover]", Form::table, false,
      "how often the worker is started again before the task is given up"},
+    {"retention", "[retention]", Form::table, false,
+     "how long the source keeps its change log, where the server itself cannot say it"},
 });
 
 constexpr std::string_view kTls = "off, require, verify-ca, verify-full";
@@ -220,6 +222,10 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "failovers within the window after which the task is failed; 0 never starts it again"},
     {"failover", "window", KeyType::duration, false, "\"30m\"", "\"30m\"", "", 1'000, 604'800'000,
      "the span over which failovers are counted"},
+
+    {"retention", "window", KeyType::duration, false, "\"0s\"", "\"24h\"", "", 0, 31'536'000'000,
+     "how long the source keeps its log, for a managed service whose setting no SQL shows; it "
+     "stands in for the server's own settings, and \"0s\" goes by those"},
 });
 
 const SectionRow& section_row(std::string_view name) {
@@ -1059,6 +1065,8 @@ Task parse_from(std::string_view text, const std::string& shown_name,
       read_dirty(section, task.dirty);
     } else if (row.name == "failover") {
       read_failover(section, task.failover);
+    } else if (row.name == "retention") {
+      section.duration("window", task.retention.window);
     }
   }
   problems.throw_if_any();

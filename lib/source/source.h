@@ -17,6 +17,7 @@
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/offset.h"
+#include "model/retention.h"
 #include "model/table.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -183,6 +184,13 @@ class Source {
 
   /// Whether the log can still be read from `offset`: nothing if it can, else the named gap.
   virtual std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) = 0;
+
+  /// How long the log will be kept from `offset` on, as the server says. Changes nothing there: no
+  /// slot moves, and nothing is done that lets the server purge. Empty if this kind cannot tell.
+  virtual std::optional<RetentionFacts> retention(const Offset& /*offset*/,
+                                                  const Identity& /*identity*/) {
+    return std::nullopt;
+  }
 
   /// Whether `a` is at or after `b`. Both must be of this source's identity.
   virtual bool reached(const Offset& a, const Offset& b) const = 0;

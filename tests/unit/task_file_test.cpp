@@ -248,6 +248,7 @@ TEST_CASE("every key that is not required has the default that the table of keys
   CHECK(bare.dirty.task_limit == told.dirty.task_limit);
   CHECK(bare.failover.limit == told.failover.limit);
   CHECK(bare.failover.window == told.failover.window);
+  CHECK(bare.retention.window == told.retention.window);
 }
 
 TEST_CASE("a rule's key is columns, or the text that stands for all of them",
@@ -337,7 +338,7 @@ TEST_CASE("a misspelt key is not told as missing too", "[task_file]") {
 }
 
 TEST_CASE("every section refuses what it does not know", "[task_file]") {
-  for (const char* section : {"types", "full", "incremental", "ddl", "dirty", "failover"}) {
+  for (const char* section : {"types", "full", "incremental", "ddl", "dirty", "failover", "retention"}) {
     const std::string text = problem(minimal("[" + std::string(section) + "]\nnonsense_key = 1\n"));
     CHECK_THAT(text, Contains("\"nonsense_key\" in [" + std::string(section) + "]"));
   }
@@ -370,6 +371,8 @@ TEST_CASE("a wrong type or a value out of range is told with what is allowed", "
            {"[incremental]\nflush_interval = \"2m\"\n", "\"2m\"", "a duration from 0ms to 1m"},
            {"[incremental]\nflush_interval = \"fast\"\n", "\"fast\"", "as in \"200ms\""},
            {"[failover]\nwindow = \"8d\"\n", "\"8d\"", "a duration from 1s to 7d"},
+           {"[retention]\nwindow = \"366d\"\n", "\"366d\"", "a duration from 0ms to 365d"},
+           {"[retention]\nwindow = 24\n", "the integer 24", "a duration from 0ms to 365d"},
            {"[failover]\nlimit = -1\n", "the integer -1", "an integer from 0 to 1000"},
            {"[dirty]\npolicy = 1\n", "the integer 1", "one of stop, quarantine"},
            {"[dirty]\ntable_limit = 0\n", "the integer 0", "an integer from 1"},

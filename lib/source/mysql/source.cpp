@@ -12,6 +12,7 @@
 #include "source/mysql/counters.h"
 #include "source/mysql/heartbeat.h"
 #include "source/mysql/offset.h"
+#include "source/mysql/retention.h"
 #include "source/mysql/rows.h"
 #include "source/mysql/start.h"
 
@@ -120,6 +121,11 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
     return finding;
   }
   if (std::find(files.begin(), files.end(), position.file) == files.end()) {
+    // By GTID the log may be read on from an offset at the end of a file that is gone.
+    const auto floor = position.by_gtid() && !files.empty()
+                           ? transactions_before(connection_, files.front())
+                           : std::nullopt;
+    if (floor && position.gtids.contains(*floor)) return {};
     return lost(offset, files.empty() ? "the server has no binlog files"
                                       : fmt::format("the oldest kept file is {}", files.front()));
   }
@@ -127,6 +133,15 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
     return lost(offset, fmt::format("{} ends at {}", position.file, size));
   }
   return {};
+}
+
+std::optional<RetentionFacts> MysqlSource::retention(const Offset& offset,
+                                                     const Identity& identity) {
+  std::optional<Finding> gap = can_resume(offset, identity);
+  RetentionFacts facts = read_retention(connection_, task_, offset);
+  if (!gap && !facts.files.empty()) gap = history_gap(connection_, offset, facts.files);
+  facts.gap = std::move(gap);
+  return facts;
 }
 
 bool MysqlSource::reached(const Offset& a, const Offset& b) const {

@@ -21,6 +21,7 @@ class MysqlSource final : public Source {
   Offset start_offset() override;
   Offset log_end() override;
   std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
+  std::optional<RetentionFacts> retention(const Offset& offset, const Identity& identity) override;
   bool reached(const Offset& a, const Offset& b) const override;
   std::unique_ptr<RowReader> open_rows() override;
   std::unique_ptr<ChangeReader> open_changes(const Offset& from,

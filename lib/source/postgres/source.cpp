@@ -11,6 +11,7 @@
 #include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
 #include "source/postgres/offset.h"
+#include "source/postgres/retention.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
 #include "source/postgres/start.h"
@@ -113,6 +114,15 @@ std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity
     return finding;
   }
   return told;
+}
+
+std::optional<RetentionFacts> PgSource::retention(const Offset& offset, const Identity& identity) {
+  std::optional<Finding> gap = can_resume(offset, identity);
+  // Whoever reads from the slot keeps the task from starting; its log is still there.
+  if (gap && gap->id == "postgres.slot-active") gap->severity = Severity::warning;
+  RetentionFacts facts = read_retention(connection_, task_, offset);
+  facts.gap = std::move(gap);
+  return facts;
 }
 
 bool PgSource::reached(const Offset& a, const Offset& b) const {
