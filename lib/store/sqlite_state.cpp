@@ -139,15 +139,37 @@ ALTER TABLE sample ADD COLUMN heartbeat_age_s REAL;    -- since the newest one o
 ALTER TABLE sample ADD COLUMN heartbeat_delay_s REAL;  -- from its write to the target's commit
 )sql";
 
+constexpr const char* kSchema3 = R"sql(
+CREATE TABLE retention (
+  -- What each run of check-retention found of the task's source; kept for 30 days. NULL = unknown.
+  task            TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  at              TEXT NOT NULL,
+  verdict         TEXT NOT NULL,                -- lost, critical, unknown, warning, ok
+  may_stay_down_s REAL,                         -- also NULL if nothing limits it
+  limited_by      TEXT NOT NULL,                -- the setting that decides; '' if none
+  oldest          TEXT NOT NULL,                -- where the source's log began
+  oldest_at       TEXT,                         -- when that was written, by the source's clock
+  end_file        TEXT NOT NULL,                -- where the log ended; '' if it has no files
+  end_position    INTEGER NOT NULL,
+  kept_bytes      INTEGER,                      -- all of the log that was there
+  margin_bytes    INTEGER,                      -- from where it began to the offset
+  written_bytes   INTEGER,                      -- since the run before
+  written_span_s  REAL,                         -- how long before that was
+  PRIMARY KEY (task, at)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 2> kMigrations = {kSchema1, kSchema2};
+constexpr std::array<const char*, 3> kMigrations = {kSchema1, kSchema2, kSchema3};
 constexpr std::int64_t kHeartbeatVersion = 2;
+constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
 constexpr std::chrono::milliseconds kReadPatience{1000};
 constexpr std::chrono::hours kSampleDetail{1};
 constexpr std::chrono::hours kSampleLife{14 * 24};
+constexpr std::chrono::hours kRetentionLife{30 * 24};
 
 /// SQLite has one view of a WAL's shared memory for a whole process: a writer that opens the file
 /// during a read would get the reader's, which cannot be written.
@@ -161,6 +183,15 @@ void bind_time(SqliteStatement& statement, Time time) {
     statement.bind(nullptr);
   } else {
     statement.bind(text_of(time));
+  }
+}
+
+template <class Number>
+void bind_optional(SqliteStatement& statement, const std::optional<Number>& value) {
+  if (value) {
+    statement.bind(*value);
+  } else {
+    statement.bind(nullptr);
   }
 }
 
@@ -614,6 +645,60 @@ class SqliteState final : public StateStore {
              {&sample.heartbeat_age_s, &sample.heartbeat_delay_s}) {
           if (!row.is_null(c)) *seconds = row.real(c);
           ++c;
+        }
+      }
+      std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+  void add_retention(const std::string& task, const RetentionRow& row) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      SqliteStatement put = db.prepare(
+          "INSERT OR REPLACE INTO retention (task, at, verdict, may_stay_down_s, limited_by,"
+          " oldest, oldest_at, end_file, end_position, kept_bytes, margin_bytes, written_bytes,"
+          " written_span_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      put.bind(task).bind(text_of(row.at)).bind(row.verdict);
+      bind_optional(put, row.may_stay_down_s);
+      put.bind(row.limited_by).bind(row.oldest);
+      bind_time(put, row.oldest_time);
+      put.bind(row.end.file).bind(row.end.position);
+      bind_optional(put, row.kept_bytes);
+      bind_optional(put, row.margin_bytes);
+      bind_optional(put, row.written ? std::optional(row.written->bytes) : std::nullopt);
+      bind_optional(put, row.written ? std::optional(row.written->span.count()) : std::nullopt);
+      put.run();
+      db.prepare("DELETE FROM retention WHERE task = ? AND at < ?")
+          .bind(task)
+          .bind(text_of(row.at - kRetentionLife))
+          .run();
+    });
+  }
+
+  std::vector<RetentionRow> retention(const std::string& task, std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<RetentionRow> out;
+      if (db.integer("PRAGMA user_version") < kRetentionVersion) return out;
+      SqliteStatement row = db.prepare(
+          "SELECT at, verdict, may_stay_down_s, limited_by, oldest, oldest_at, end_file,"
+          " end_position, kept_bytes, margin_bytes, written_bytes, written_span_s"
+          " FROM retention WHERE task = ? ORDER BY at DESC LIMIT ?");
+      row.bind(task).bind(row_limit(limit));
+      while (row.step()) {
+        RetentionRow& run = out.emplace_back();
+        int c = 0;
+        run.at = time_at(row, c++);
+        run.verdict = row.text(c++);
+        if (!row.is_null(c)) run.may_stay_down_s = row.real(c);
+        run.limited_by = row.text(++c);
+        run.oldest = row.text(++c);
+        run.oldest_time = time_at(row, ++c);
+        run.end.file = row.text(++c);
+        run.end.position = count_at(row, ++c);
+        if (!row.is_null(++c)) run.kept_bytes = count_at(row, c);
+        if (!row.is_null(++c)) run.margin_bytes = count_at(row, c);
+        if (!row.is_null(++c)) {
+          run.written = LogGrowth{count_at(row, c), std::chrono::duration<double>(row.real(c + 1))};
         }
       }
       std::reverse(out.begin(), out.end());

@@ -12,6 +12,7 @@
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/offset.h"
+#include "model/retention.h"
 #include "model/table.h"
 
 namespace weir {
@@ -92,6 +93,21 @@ struct Sample {
   std::optional<double> heartbeat_delay_s = {};
 };
 
+/// What one run of check-retention found of a task's source.
+struct RetentionRow {
+  Time at{};
+  std::string verdict;                    ///< lost, critical, unknown, warning, ok
+  std::optional<double> may_stay_down_s;  ///< empty if nothing limits it, or nobody knows
+  std::string limited_by;
+  std::string oldest;  ///< where the log began
+  Time oldest_time{};  ///< by the server's clock; epoch if unknown
+  LogHead end;         ///< where it ended
+  std::optional<std::uint64_t> kept_bytes;
+  std::optional<std::uint64_t> margin_bytes;
+  /// Written since the run before this one; empty if that cannot be told.
+  std::optional<LogGrowth> written;
+};
+
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
 /// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
@@ -143,6 +159,11 @@ class StateStore {
   virtual void add_sample(const std::string& task, const Sample& sample) = 0;
   /// The newest `limit` samples, oldest first.
   virtual std::vector<Sample> samples(const std::string& task, std::size_t limit) = 0;
+
+  /// Adds a run of check-retention, and forgets those older than 30 days.
+  virtual void add_retention(const std::string& task, const RetentionRow& row) = 0;
+  /// The newest `limit` runs, oldest first.
+  virtual std::vector<RetentionRow> retention(const std::string& task, std::size_t limit) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

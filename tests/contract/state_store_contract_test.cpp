@@ -275,6 +275,52 @@ void samples(const Open& open) {
   CHECK_FALSE(store->samples("t", 1)[0].heartbeat_delay_s);
 }
 
+void retention(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/etc/weir/shop.toml");
+  RetentionRow bare;
+  bare.at = at(kNoon);
+  bare.verdict = "unknown";
+  store->add_retention("shop", bare);
+  RetentionRow full;
+  full.at = at(kNoon + 60);
+  full.verdict = "ok";
+  full.may_stay_down_s = 3600.5;
+  full.limited_by = "binlog_expire_logs_seconds";
+  full.oldest = "bin.000001:4";
+  full.oldest_time = at(kNoon - 60);
+  full.end = {"bin.000002", 7};
+  full.kept_bytes = 8;
+  full.margin_bytes = 0;
+  full.written = LogGrowth{9, std::chrono::duration<double>(60.5)};
+  store->add_retention("shop", full);
+  const auto rows = store->retention("shop", 10);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].at == at(kNoon));
+  CHECK(rows[0].oldest_time == Time{});
+  CHECK_FALSE(rows[0].may_stay_down_s);
+  CHECK_FALSE(rows[0].kept_bytes);
+  CHECK_FALSE(rows[0].margin_bytes);
+  CHECK_FALSE(rows[0].written);
+  CHECK(rows[1].verdict == "ok");
+  CHECK(rows[1].may_stay_down_s == 3600.5);
+  CHECK(rows[1].limited_by == full.limited_by);
+  CHECK(rows[1].oldest == full.oldest);
+  CHECK(rows[1].oldest_time == full.oldest_time);
+  CHECK(rows[1].end == full.end);
+  CHECK(rows[1].kept_bytes == 8);
+  CHECK(rows[1].margin_bytes == 0);
+  REQUIRE(rows[1].written);
+  CHECK(rows[1].written->bytes == 9);
+  CHECK(rows[1].written->span.count() == 60.5);
+  CHECK(store->retention("shop", 1).at(0).at == full.at);
+  CHECK(store->retention("other", 1).empty());
+
+  full.at = at(kNoon + 31 * 86400);
+  store->add_retention("shop", full);
+  CHECK(store->retention("shop", 10).size() == 1);
+}
+
 void old_samples(const Open& open) {
   const auto in_hour = [](const std::vector<Sample>& samples, Time from, Time to) {
     return std::count_if(samples.begin(), samples.end(),
@@ -332,6 +378,7 @@ void unknown_tasks(const Open& open) {
       },
       [&] { store->add_event("ghost", {}); },
       [&] { store->add_sample("ghost", {}); },
+      [&] { store->add_retention("ghost", {}); },
   };
   for (const auto& call : writes) {
     ExitCode code = ExitCode::ok;
@@ -385,6 +432,7 @@ void check_store(const Open& open) {
   SECTION("events are kept in order and counted by id and time") { events(open); }
   SECTION("a sample comes back whole") { samples(open); }
   SECTION("old samples become one a minute and then go") { old_samples(open); }
+  SECTION("a run of check-retention comes back whole, and goes after a month") { retention(open); }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }
   SECTION("what one process wrote is there for the others") { others(open); }
