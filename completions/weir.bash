@@ -26,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover log help'
+_weir_words='init kinds explain preflight sync cutover check-retention log help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -49,6 +49,7 @@ _weir_options() {
     'sync status') echo --no-tables --no-header ;;
     'sync list') echo --no-header ;;
     'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
+    'check-retention') echo --all --planned-stop --disk-budget --warning --critical --output ;;
     'log show') echo --from --limit --table --follow --values ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
@@ -64,6 +65,7 @@ _weir_argument() {
     'sync stop') echo tasks ;;
     'sync status') echo tasks ;;
     'cutover') echo tasks ;;
+    'check-retention') echo tasks ;;
     'log show') echo tasks_and_files ;;
   esac
 }
@@ -141,6 +143,15 @@ _weir_value() {
     'cutover --format' | 'cutover -o') echo words text json ;;
     'cutover --color') echo words auto always never ;;
     'cutover --log-format') echo words text json ;;
+    'check-retention --planned-stop') echo nothing ;;
+    'check-retention --disk-budget') echo nothing ;;
+    'check-retention --warning') echo nothing ;;
+    'check-retention --critical') echo nothing ;;
+    'check-retention --output') echo files ;;
+    'check-retention --state-dir') echo folders ;;
+    'check-retention --format' | 'check-retention -o') echo words text nagios prometheus json ;;
+    'check-retention --color') echo words auto always never ;;
+    'check-retention --log-format') echo words text json ;;
     'log show --from') echo nothing ;;
     'log show --limit') echo nothing ;;
     'log show --table') echo tables ;;

@@ -264,11 +264,12 @@ std::optional<std::chrono::milliseconds> Arguments::duration(std::string_view na
   return span;
 }
 
-bool asks_for_json(std::span<const std::string> words) {
+std::string_view asked_format(std::span<const std::string> words) {
+  std::string_view out = "text";
   for (std::size_t i = 0; i < words.size(); ++i) {
     std::string_view word = words[i];
-    if (word == "--") return false;
-    if (word == "--json") return true;
+    if (word == "--") break;
+    if (word == "--json") return "json";
     if (word == "--format" || word == "-o") {
       word = i + 1 < words.size() ? std::string_view(words[i + 1]) : std::string_view();
     } else if (word.starts_with("--format=")) {
@@ -278,9 +279,14 @@ bool asks_for_json(std::span<const std::string> words) {
     } else {
       continue;
     }
-    if (word == "json" || word == "jsonl") return true;
+    if (word == "json" || word == "jsonl" || word == "nagios") out = word;
   }
-  return false;
+  return out;
+}
+
+bool asks_for_json(std::span<const std::string> words) {
+  const std::string_view format = asked_format(words);
+  return format == "json" || format == "jsonl";
 }
 
 }  // namespace weir::cli

@@ -48,8 +48,11 @@ class Arguments {
   std::map<std::string_view, ValueKind> kinds_;
 };
 
-/// Whether a command line asks for JSON, told without understanding the rest of it: an error in
-/// the command line has to be printed in the right form too.
+/// The format that a command line asks for, as far as it decides how an error is printed: json,
+/// jsonl, nagios, else text. Told without understanding the rest of it, because an error in the
+/// command line has to be printed in the right form too.
+std::string_view asked_format(std::span<const std::string> words);
+/// Whether that is JSON.
 bool asks_for_json(std::span<const std::string> words);
 
 /// An Error(usage) that points to the help of `command` ("sync start", or "" for weir itself).

@@ -32,6 +32,7 @@ struct Frame {
   std::vector<std::string> words;
   std::string verb;
   bool json = false;
+  bool nagios = false;
   bool json_log = false;
   std::optional<Session> session;
 };
@@ -48,6 +49,15 @@ void open_standard_streams() {
 
 void print_error(Frame& frame, const Error& error) {
   frame.terminal.clear_progress();
+  if (frame.nagios) {
+    std::string line = fmt::format("UNKNOWN - {}: {}\n", error.id(), error.what());
+    // A plugin's answer is one line, and what follows a bar are figures.
+    std::replace(line.begin(), line.end() - 1, '\n', ' ');
+    std::replace(line.begin(), line.end(), '|', '/');
+    frame.terminal.out(line);
+    frame.terminal.flush();
+    return;
+  }
   if (frame.json || frame.json_log) {
     const Session* const session = frame.session ? &*frame.session : nullptr;
     Json document = envelope(frame.verb, session == nullptr ? "" : session->task(), false,
@@ -66,6 +76,12 @@ void print_error(Frame& frame, const Error& error) {
   frame.terminal.err(lines);
 }
 
+/// The code of a run that could not do its work.
+ExitCode failure_code(const Frame& frame, ExitCode code) {
+  constexpr int kNagiosUnknown = 3;
+  return frame.nagios ? static_cast<ExitCode>(kNagiosUnknown) : code;
+}
+
 int finish(ExitCode code) {
   if (code == ExitCode::interrupted) end_by_signal(SIGINT);
   if (code == ExitCode::terminated) end_by_signal(SIGTERM);
@@ -80,6 +96,7 @@ int guarded(int argc, char** argv, const std::function<ExitCode(Frame&)>& body) 
   try {
     frame.words.assign(argv + std::min(argc, 1), argv + argc);
     frame.json = asks_for_json(frame.words);
+    frame.nagios = asked_format(frame.words) == "nagios";
     try {
       const ExitCode code = body(frame);
       frame.terminal.clear_progress();
@@ -89,16 +106,16 @@ int guarded(int argc, char** argv, const std::function<ExitCode(Frame&)>& body) 
       // What the verb had printed before it failed belongs before the error.
       frame.terminal.flush();
       print_error(frame, error);
-      return finish(error.code());
+      return finish(failure_code(frame, error.code()));
     }
   } catch (const OutputClosed&) {
     end_by_signal(SIGPIPE);
   } catch (const Error& error) {
     print_error(frame, error);
-    return finish(error.code());
+    return finish(failure_code(frame, error.code()));
   } catch (const std::exception& problem) {
     print_error(frame, bug(fmt::format("an exception that nobody expected: {}", problem.what())));
-    return finish(ExitCode::bug);
+    return finish(failure_code(frame, ExitCode::bug));
   }
 }
 

@@ -15,7 +15,8 @@ namespace weir::cli {
 Session::Session(Arguments arguments, Terminal& terminal)
     : arguments_(std::move(arguments)),
       terminal_(terminal),
-      json_(arguments_.flag("json") || arguments_.text("format") != "text"),
+      json_(arguments_.flag("json") || arguments_.text("format") == "json" ||
+            arguments_.text("format") == "jsonl"),
       quiet_(arguments_.flag("quiet")) {}
 
 std::string Session::state_folder() const {

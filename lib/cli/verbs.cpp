@@ -13,6 +13,8 @@ using Kind = ValueKind;
 constexpr auto kTextJson = std::to_array<std::string_view>({"text", "json"});
 constexpr auto kTextJsonLines = std::to_array<std::string_view>({"text", "jsonl"});
 constexpr auto kFormats = std::to_array<std::string_view>({"text", "json", "jsonl"});
+constexpr auto kMonitoring =
+    std::to_array<std::string_view>({"text", "nagios", "prometheus", "json"});
 constexpr auto kWhen = std::to_array<std::string_view>({"auto", "always", "never"});
 constexpr auto kLogFormats = std::to_array<std::string_view>({"text", "json"});
 constexpr auto kStages =
@@ -430,6 +432,56 @@ constexpr auto kCutoverCodes =
 constexpr auto kCutoverSee = std::to_array<std::string_view>(
     {"weir-sync-start(1)", "weir-sync-status(1)", "weir-sync-stop(1)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- check-retention
+
+constexpr auto kRetentionExamples = std::to_array<Example>({
+    {"weir check-retention shop --planned-stop 6h",
+     "Ask whether the task may be stopped for six hours, and catch up in time."},
+    {"weir check-retention --all --format prometheus \\\n"
+     "    --output /var/lib/node_exporter/weir.prom",
+     "Keep metrics of every task for a collector, as a line for cron."},
+});
+
+constexpr auto kRetentionOptions = std::to_array<OptionSpec>({
+    {.name = "all", .meaning = "every registered task, instead of TASK", .group = "check"},
+    {.name = "planned-stop",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "judge by whether the task may be stopped for this long from now on, with the "
+                "time that it needs to catch up",
+     .group = "check"},
+    {.name = "disk-budget",
+     .kind = Kind::text,
+     .value = "SIZE",
+     .meaning = "the space that the source's disk has for its log, where nothing else limits it: "
+                "50GB",
+     .group = "check"},
+    {.name = "warning",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "without a planned stop: warn if the task may stay stopped for less than this",
+     .fallback = "1d",
+     .group = "check"},
+    {.name = "critical",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "without a planned stop: less than this is critical",
+     .fallback = "1h",
+     .group = "check"},
+    {.name = "output",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "with --format prometheus: write to this file, which is replaced in one step",
+     .group = "output",
+     .completion = Completion::file},
+});
+
+constexpr auto kRetentionCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, unsupported, bug});
+constexpr auto kRetentionSee =
+    std::to_array<std::string_view>({"weir-sync-stop(1)", "weir-sync-status(1)", "weir.toml(5)",
+                                     "weir-state(5)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- log show
 
 constexpr auto kLogExamples = std::to_array<Example>({
@@ -618,6 +670,21 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kCutoverCodes,
      .see_also = kCutoverSee},
+    {.name = "check-retention",
+     .summary = "tell how long tasks may stay stopped",
+     .description = "Asks each task's source how long it keeps its change log, and tells how long "
+                    "the task may stay stopped before its offset is gone, in time and in bytes, "
+                    "and what limits it. Made for cron: it works while a task is stopped, running "
+                    "or failed, and never waits for long. Nothing is changed on the source.",
+     .examples = kRetentionExamples,
+     .argument = {.name = "TASK",
+                  .meaning = kTaskMeaning,
+                  .required = false,
+                  .completion = Completion::task},
+     .options = kRetentionOptions,
+     .formats = kMonitoring,
+     .exit_codes = kRetentionCodes,
+     .see_also = kRetentionSee},
     {.name = "log show",
      .summary = "show what a source's change log holds",
      .description = "Reads the change log of a task's source, or a binlog file on disk, with the "
