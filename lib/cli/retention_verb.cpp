@@ -232,7 +232,7 @@ std::string retention_text(const RetentionReport& report, const Terminal& termin
     if (report.window) log += fmt::format(", {} back", format_duration(*report.window));
     line("log", log);
     std::string offset = report.offset.text;
-    offset += fmt::format("; {} behind the end, {} before what goes first",
+    offset += fmt::format("; {} behind the end, {} after where the log begins",
                           bytes_text(facts.behind), bytes_text(facts.margin));
     line("offset", offset);
     if (report.growth) {

@@ -150,10 +150,15 @@ void check_binlogs(MySqlServer& server) {
   CHECK(rotated.at("planned_stop_s") == 21600);
   CHECK(rotated.at("may_stay_down_s") > 604800 - 120);
   CHECK(log_files(server).size() == files_before.size() + 1);
+  const TaskRun::Result text = task.run({"check-retention", "shop", "--planned-stop", "6h"});
+  INFO(text.text());
+  CHECK(text.out.starts_with("shop: ok, may stay stopped "));
+  CHECK_THAT(text.out, Catch::Contains("\n  policy        binlog_expire_logs_seconds = 604800"));
+  CHECK_THAT(text.out, Catch::Contains("\n  planned stop  6 h 00 m, and "));
   // Not enough for a stop of a week: with no rates measured, catching up takes another one.
   CHECK(ask(task, kRefused, {"--planned-stop", "7d"}).at("verdict") == "critical");
   check_nagios(task, kNagiosOk, "RETENTION OK - shop: may stay stopped ");
-  CHECK(weir::open_state(task.state_dir(), true)->retention("shop", 100).size() == 6);
+  CHECK(weir::open_state(task.state_dir(), true)->retention("shop", 100).size() == 7);
 
   purge(server);
   const json lost = ask(task, kRefused);
