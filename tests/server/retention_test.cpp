@@ -185,14 +185,17 @@ void check_hung(TaskRun& task, Freeze&& freeze, Thaw&& thaw) {
 }
 
 /// Points the task file at another server.
-void swap_port(const TaskRun& task, std::uint16_t from, std::uint16_t to) {
+void swap_text(const TaskRun& task, const std::string& old, const std::string& other) {
   std::stringstream text;
   text << std::ifstream(task.file()).rdbuf();
   std::string changed = text.str();
-  const std::string old = fmt::format("port = {}", from);
   REQUIRE(changed.find(old) != std::string::npos);
-  changed.replace(changed.find(old), old.size(), fmt::format("port = {}", to));
+  changed.replace(changed.find(old), old.size(), other);
   std::ofstream(task.file()) << changed;
+}
+
+void swap_port(const TaskRun& task, std::uint16_t from, std::uint16_t to) {
+  swap_text(task, fmt::format("port = {}", from), fmt::format("port = {}", to));
 }
 
 void check_slot(TempPostgres& server) {
@@ -480,4 +483,75 @@ TEST_CASE("check-retention: --all goes on past a broken task, and runs once at a
   CHECK(first.running());
   server.thaw();
   CHECK(first.wait(kDeadline).has_value());
+}
+
+TEST_CASE("check-retention: another MySQL 9 in place of the old one is named",
+          "[retention][bootstrap]") {
+  TempMySql old({.args = {kWeek}});
+  make_shop(old);
+  SqliteFile target;
+  TaskRun task(old, target.section(), kShop);
+  start(task);
+  stop(task);
+  old.stop();
+  TempMySql other({.args = {kWeek}});
+  make_shop(other);
+  write_more(other);
+  swap_port(task, old.port(), other.port());
+  const json answer = ask(task, kRefused);
+  INFO(answer.dump(2));
+  CHECK(answer.at("verdict") == "lost");
+  CHECK(names(answer, "source.identity-changed"));
+}
+
+TEST_CASE("check-retention: another PostgreSQL in place of the old one is named",
+          "[retention][server]") {
+  TempPostgres old;
+  TempPostgres other({.own_identity = true});
+  for (TempPostgres* const server : {&old, &other}) {
+    server->sql("ALTER ROLE weir REPLICATION");
+    server->session().sql("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY)");
+  }
+  SqliteFile target;
+  TaskRun task(postgres_section(old), target.section(), kShop);
+  start(task);
+  stop(task);
+  // The same name for the slot does not make it the same server.
+  other.sql("SELECT pg_create_logical_replication_slot('weir_shop', 'pgoutput')");
+  swap_text(task, postgres_section(old), postgres_section(other));
+  const json answer = ask(task, kRefused);
+  INFO(answer.dump(2));
+  CHECK(answer.at("verdict") == "lost");
+  CHECK(names(answer, "source.identity-changed"));
+  swap_text(task, postgres_section(other), postgres_section(old));
+
+  // And a slot that is gone, on the right one.
+  old.sql("SELECT pg_drop_replication_slot('weir_shop')");
+  const json gone = ask(task, kRefused);
+  CHECK(gone.at("verdict") == "lost");
+  CHECK(names(gone, "postgres.slot-missing"));
+}
+
+TEST_CASE("check-retention: what an account may not see is unknown, with the missing grant",
+          "[retention][server]") {
+  TempMariaDb server({.args = {kWeek}});
+  make_shop(server);
+  SqliteFile target;
+  TaskRun task(server, target.section(), kShop);
+  start(task);
+  stop(task);
+  server.sql(
+      "REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'weir'@'%'; GRANT SELECT, REPLICATION SLAVE ON *.* "
+      "TO 'weir'@'%'");
+  const json hidden = ask(task, kRefused);
+  INFO(hidden.dump(2));
+  CHECK(hidden.at("verdict") == "unknown");
+  CHECK(hidden.at("may_stay_down_s").is_null());
+  REQUIRE(names(hidden, "mysql.log-list-hidden"));
+  CHECK(hidden.at("findings")[0].at("fix").get<std::string>().find("BINLOG MONITOR") !=
+        std::string::npos);
+  server.sql("ALTER USER 'weir'@'%' IDENTIFIED BY 'another one'");
+  const json denied = ask(task, kRefused);
+  CHECK(denied.at("verdict") == "unknown");
+  CHECK(names(denied, "mysql.denied"));
 }
