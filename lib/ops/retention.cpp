@@ -234,6 +234,7 @@ std::optional<double> busy_share(const std::vector<Sample>& samples) {
     const Sample& a = samples[i - 1];
     const Sample& b = samples[i];
     const Seconds span = b.at - a.at;
+    if (samples.back().at - a.at > kDay) continue;
     const bool same_worker = b.bytes_read >= a.bytes_read && b.reader_wait_s >= a.reader_wait_s;
     if (a.stage != Stage::incremental || b.stage != Stage::incremental || !same_worker ||
         span.count() <= 0 || span > kSampleGap) {
@@ -334,10 +335,7 @@ RetentionReport judge_retention(const RetentionRequest& request, const Retention
   }
   const bool no_limit = !first && !unclear;
   if (no_limit && facts.hidden.empty()) {
-    if (request.disk_budget && facts.grows && facts.kept_bytes) {
-      out.unlimited = true;
-      out.reason = "nothing is written to the source's log";
-    } else if (limits.empty() || facts.grows) {
+    if (limits.empty()) {
       judge_unlimited(out);
     } else {
       out.unlimited = true;
@@ -411,7 +409,8 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
     if (asked.source_time == Time{}) asked.source_time = offset->stored;
     facts = open(bounded)->retention(asked, offset->identity);
   } catch (const Error& error) {
-    if (error.code() == ExitCode::bug) throw;
+    // What is wrong with the task file is nothing that the source would have said.
+    if (error.code() == ExitCode::bug || error.code() == ExitCode::configuration) throw;
     RetentionReport out = unasked(task.name, error);
     out.running = own.running;
     out.offset = own.offset;

@@ -202,10 +202,14 @@ TEST_CASE("a size limit whose growth is not known is unknown and never ok", "[re
 TEST_CASE("a log to which nothing is written never reaches its cap", "[retention]") {
   RetentionFacts given = facts({size("cap", kMiB)});
   given.growth = LogGrowth{0, 240h};
-  const auto judged = ops::judge_retention({}, given, running());
-  CHECK(judged.verdict == Verdict::ok);
-  CHECK(judged.unlimited);
-  CHECK_FALSE(judged.may_stay_down);
+  for (const bool grows : {false, true}) {  // a slot with a cap keeps what is written, up to it
+    given.grows = grows;
+    const auto judged = ops::judge_retention({}, given, running());
+    CHECK(judged.verdict == Verdict::ok);
+    CHECK(judged.unlimited);
+    CHECK(judged.limited_by == "cap");
+    CHECK_FALSE(judged.may_stay_down);
+  }
 }
 
 TEST_CASE("without a limit the disk is one, and a budget says when it is full", "[retention]") {
@@ -305,6 +309,16 @@ TEST_CASE("only samples of one worker in the incremental stage tell how busy it 
     anew[i].at += 1h;
   }
   CHECK(ops::busy_share(anew) == Approx(0.25));
+  // What it did the day before yesterday is no rate of today.
+  std::vector<Sample> old = samples(1.0);
+  for (Sample& sample : old) {
+    sample.at -= 48h;
+    sample.bytes_read = 0;
+    sample.reader_wait_s = 0;
+  }
+  const std::vector<Sample> recent = samples(0.25);
+  old.insert(old.end(), recent.begin(), recent.end());
+  CHECK(ops::busy_share(old) == Approx(0.25));
 }
 
 TEST_CASE("a server whose clock differs is compared with itself", "[retention]") {
