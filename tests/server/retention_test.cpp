@@ -337,6 +337,12 @@ TEST_CASE("check-retention: a server that hangs is unknown, and never lost",
   stop(task);
   check_hung(
       task, [&] { kill(server.pid(), SIGSTOP); }, [&] { kill(server.pid(), SIGCONT); });
+  // A session that was let in, and then gets no answer.
+  PgSession holder = server.session("postgres");
+  check_hung(
+      task, [&] { holder.sql("BEGIN; LOCK TABLE pg_catalog.pg_proc"); },
+      [&] { holder.sql("ROLLBACK"); });
+  CHECK(ask(task, kOk).at("limited_by") == "disk");
 }
 
 TEST_CASE(
