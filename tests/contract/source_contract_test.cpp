@@ -328,6 +328,44 @@ std::vector<std::string> read_chunks(Probe& probe, const TablePlan& plan, std::u
   return out;
 }
 
+void retention(SourceEnd& end) {
+  Probe probe(end, "kept");
+  probe.make("item", "id INT PRIMARY KEY");
+  probe.follow({"item"});
+  probe.sql("INSERT INTO kept.item VALUES (1)");
+  CHECK(probe.read_all().size() == 3);
+  const Offset at = probe.reader->offset();
+  const weir::Identity own = probe.source->identity();
+  const auto first = probe.source->retention(at, own);
+  if (!first) return;  // a kind that cannot tell
+  CHECK_FALSE(first->gap);
+  REQUIRE(first->behind);
+  REQUIRE(first->margin);
+  CHECK_FALSE(first->policy.empty());
+  CHECK_FALSE(first->oldest.empty());
+  probe.sql("INSERT INTO kept.item VALUES (2)");
+  const auto second = probe.source->retention(at, own);
+  REQUIRE(second);
+  CHECK(second->behind > first->behind);
+  CHECK(second->margin == first->margin);
+  CHECK_FALSE(second->end == first->end);
+  CHECK(second->server_now >= first->server_now);
+  // Whoever asks takes nothing away.
+  CHECK(second->oldest == first->oldest);
+  CHECK(probe.read_all() == Lines{"begin", "item + 2", "commit"});
+
+  probe.reader.reset();
+  probe.sql("INSERT INTO kept.item VALUES (3)");
+  end.lose_log(probe.task);
+  const auto lost = probe.source->retention(at, own);
+  REQUIRE(lost);
+  REQUIRE(lost->gap);
+  CHECK(lost->gap->severity == weir::Severity::critical);
+  const auto refused = probe.source->can_resume(at, own);
+  REQUIRE(refused);
+  CHECK(lost->gap->id == refused->id);
+}
+
 void identity(SourceEnd& end) {
   Probe probe(end, "ident");
   const weir::Identity own = probe.source->identity();
@@ -856,6 +894,7 @@ void check_source(Release release) {
   }
   SECTION("each offset gives the rest and nothing twice") { resuming(end); }
   SECTION("a log that is gone is refused by name") { lost_logs(end); }
+  SECTION("how long the log is kept is told, and asking changes nothing") { retention(end); }
   SECTION("a waiting reader can be woken") { waking(end); }
   SECTION("the end of the log waits for nobody and is reached by an idle server") { log_ends(end); }
   SECTION("definitions come between transactions, at their place") { definitions(end); }
