@@ -338,7 +338,8 @@ TEST_CASE("a misspelt key is not told as missing too", "[task_file]") {
 }
 
 TEST_CASE("every section refuses what it does not know", "[task_file]") {
-  for (const char* section : {"types", "full", "incremental", "ddl", "dirty", "failover", "retention"}) {
+  for (const char* section :
+       {"types", "full", "incremental", "ddl", "dirty", "failover", "retention"}) {
     const std::string text = problem(minimal("[" + std::string(section) + "]\nnonsense_key = 1\n"));
     CHECK_THAT(text, Contains("\"nonsense_key\" in [" + std::string(section) + "]"));
   }
