@@ -56,12 +56,19 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "file does",
      "give a binlog file, a task file, or the name of a registered task",
      "weir log show TASK|FILE"},
+    {"output.file", error, critical, "the file of --output cannot be written",
+     "what was there before is still there", "give a file in a folder that this user may write to",
+     "weir check-retention"},
     {"output.write", error, critical, "standard output cannot be written",
      "the answer is not complete",
      "check where the output goes (a full disk, most often), and run it again"},
     {"process.self", error, critical, "weir cannot tell the path of its own program",
      "it starts its supervisor and workers by that path",
      "see that /proc is mounted, and try again", "weir sync start TASK"},
+    {"retention.running", error, critical, "another run of weir check-retention is under way",
+     "it may be waiting for a server that does not answer; two at once would tell no more",
+     "let it end: each answer has a limit of time; run it less often if this happens again",
+     "weir check-retention"},
     {"start.interrupted", error, critical, "weir sync start was interrupted while it waited",
      "the task itself goes on",
      "weir sync status TASK shows how far it has come; weir sync stop TASK ends it",
@@ -77,6 +84,8 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "rows read and written, and how far the target is behind", "nothing", "weir sync status TASK"},
     {"usage.bad-value", error, critical, "an option or argument has a value that it cannot take",
      "the message says what it takes", "correct the value; weir help VERB shows every option"},
+    {"usage.bad-combination", error, critical, "an option or argument does not go with another one",
+     "the message says which two, and why", "leave out one of them; weir help VERB shows both"},
     {"usage.extra-argument", error, critical, "there is one argument too many",
      "a verb takes one argument or none", "take it out, or quote it if it is part of another one"},
     {"usage.init", error, critical, "options of weir init do not go together, or one is missing",
@@ -127,6 +136,7 @@ std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds) {
   out.push_back({"sessions with servers and files", copy(client_catalogue())});
   out.push_back({"a task at work", copy(stage_catalogue())});
   out.push_back({"weir cutover", copy(ops::cutover_catalogue())});
+  out.push_back({"weir check-retention", copy(ops::retention_catalogue())});
   out.push_back({"weir's own state", copy(store_catalogue())});
   out.push_back({"the command line", copy(kRows)});
   out.push_back({"weir itself", copy(model_catalogue())});

@@ -133,8 +133,35 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "stop the writers, then repeat it: that is harmless", "weir cutover TASK"},
 });
 
+constexpr auto kRetentionRows = std::to_array<CatalogueRow>({
+    {"retention.clock-skew", check, info, "the clocks of the source and of this machine differ",
+     "times of the source's log are by its own clock; weir allows for it, people who compare times "
+     "have to as well",
+     "keep both clocks by NTP", "weir check-retention TASK"},
+    {"retention.growth-unknown", check, unknown, "how fast the source's log grows is not known yet",
+     "a limit by size cannot be told as a time without it",
+     "run it again in a minute or later: it compares with earlier runs",
+     "weir check-retention TASK"},
+    {"retention.kind", error, critical,
+     "this kind of source does not say how long it keeps its log", "weir knows no way to ask it",
+     "see there how long it is kept", "weir kinds"},
+    {"retention.no-offset", check, unknown, "the task has no offset yet",
+     "it has not come as far as taking a place in the source's log, so there is none to be lost",
+     "start the task, or see what keeps it from going on",
+     "weir sync status TASK; weir sync start TASK"},
+    {"retention.short", check, critical, "the task's offset will be gone soon",
+     "the source lets go of its log there; after that the task has to be copied anew",
+     "start the task in time, or raise the setting that the message names",
+     "weir check-retention TASK; weir sync start TASK"},
+    {"retention.unlimited", check, warning, "nobody knows when the source's disk is full",
+     "the source keeps its log from the offset on without a limit, until its disk is full",
+     "give the space that the log may take with --disk-budget",
+     "weir check-retention TASK --disk-budget SIZE"},
+});
+
 }  // namespace
 
+std::span<const CatalogueRow> retention_catalogue() { return kRetentionRows; }
 std::span<const CatalogueRow> task_catalogue() { return kTaskRows; }
 std::span<const CatalogueRow> cutover_catalogue() { return kCutoverRows; }
 

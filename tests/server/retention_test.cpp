@@ -6,7 +6,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -19,6 +18,7 @@
 #include "support/eventually.h"
 #include "support/sqlite_file.h"
 #include "support/task_run.h"
+#include "support/temp_dir.h"
 #include "support/temp_mariadb.h"
 #include "support/temp_mysql.h"
 #include "support/temp_postgres.h"
@@ -186,9 +186,7 @@ void check_hung(TaskRun& task, Freeze&& freeze, Thaw&& thaw) {
 
 /// Points the task file at another server.
 void swap_text(const TaskRun& task, const std::string& old, const std::string& other) {
-  std::stringstream text;
-  text << std::ifstream(task.file()).rdbuf();
-  std::string changed = text.str();
+  std::string changed = read_file(task.file());
   REQUIRE(changed.find(old) != std::string::npos);
   changed.replace(changed.find(old), old.size(), other);
   std::ofstream(task.file()) << changed;
@@ -468,10 +466,9 @@ TEST_CASE("check-retention: --all goes on past a broken task, and runs once at a
       task.run({"check-retention", "--all", "--format", "prometheus", "--output", metrics});
   INFO(all.text());
   CHECK(all.code == kRefused);
-  std::stringstream text;
-  text << std::ifstream(metrics).rdbuf();
-  CHECK_THAT(text.str(), Catch::Contains("verdict{task=\"broken\",verdict=\"unknown\"} 1"));
-  CHECK_THAT(text.str(), Catch::Contains("verdict{task=\"shop\",verdict=\"ok\"} 1"));
+  const std::string text = read_file(metrics);
+  CHECK_THAT(text, Catch::Contains("verdict{task=\"broken\",verdict=\"unknown\"} 1"));
+  CHECK_THAT(text, Catch::Contains("verdict{task=\"shop\",verdict=\"ok\"} 1"));
 
   // While one run waits for a server, the next leaves at once.
   server.freeze();

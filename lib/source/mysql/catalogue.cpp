@@ -111,6 +111,12 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "compare the tables it touched, then begin the task anew from a fresh copy; ALTER TABLE ... "
      "ENGINE = InnoDB keeps it from coming back",
      "weir-control(7); weir log show TASK"},
+    {"mysql.managed-retention-hidden", check, unknown,
+     "the managed service keeps its log by a setting that the account may not read",
+     "how long the log is kept cannot be told without it; the server's variables do not say it",
+     "GRANT SELECT ON mysql.rds_configuration TO the account, or set window in [retention] of the "
+     "task file",
+     "weir check-retention TASK; weir.toml(5)"},
     {"mysql.no-table", error, critical, "a table of the task is not there",
      "it was dropped, or the account may not see its columns",
      "check the name, and GRANT SELECT on the table to the account",
@@ -137,6 +143,11 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the table for long",
      "end that transaction (performance_schema.metadata_locks shows it), then start the task again",
      "weir sync start TASK"},
+    {"mysql.source-behind", check, critical,
+     "the source lacks transactions that the task has applied",
+     "it is another server, or was restored from a backup: an offset means nothing on it",
+     "point the task at the old server, or restore the source to its newest state",
+     "weir check-retention TASK; weir-control(7)"},
     {"mysql.statement-format", error, critical, "a row change was logged as a statement",
      "a session left binlog_format = ROW, and what its statement did cannot be told from the log",
      "find the session that sets binlog_format; compare the tables it changed, then begin the task "
