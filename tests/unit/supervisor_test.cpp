@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -268,6 +269,35 @@ TEST_CASE("a worker that is done ends the task", "[engine]") {
   CHECK(engine.run(task_with("exit 0"), told.observer()) == 0);
   CHECK(told.calls == Calls{"started", "ended 0 -"});
   CHECK_FALSE(engine.status("shop").running);
+}
+
+TEST_CASE("a process that is being killed counts as dead before the kernel is through with it",
+          "[engine]") {
+  // Giving back its memory takes a while, in which it holds what locks it had.
+  constexpr std::size_t kMemory = std::size_t{256} << 20;
+  int ready[2];
+  REQUIRE(pipe2(ready, O_CLOEXEC) == 0);
+  const int pid = fork();
+  if (pid == 0) {
+    const std::vector<char> memory(kMemory, 'x');
+    if (write(ready[1], memory.data(), 1) != 1) _exit(1);
+    for (;;) pause();
+  }
+  char byte = 0;
+  REQUIRE(read(ready[0], &byte, 1) == 1);
+  close(ready[0]);
+  close(ready[1]);
+  const ProcessMark mark = ProcessMark::of(pid);
+  CHECK(mark.alive());
+  const auto has_memory = [pid] {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    return file.peek() != std::ifstream::traits_type::eof();
+  };
+  kill(pid, SIGKILL);
+  while (has_memory()) {
+  }
+  CHECK_FALSE(mark.alive());
+  CHECK(waitpid(pid, nullptr, 0) == pid);
 }
 
 TEST_CASE("the end of a task is told while nobody else can have it", "[engine]") {

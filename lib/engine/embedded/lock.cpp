@@ -79,7 +79,9 @@ LockHolder parse(std::string_view text) {
   return out;
 }
 
-/// State and start time from /proc; '\0' if there is no such process.
+/// State and start time from /proc; '\0' if there is no such process. One that is on its way out,
+/// which takes the kernel a while if it had much memory, is 'X' from the first moment on.
+/// Fields: proc(5), and PF_EXITING of the kernel's sched.h.
 std::pair<char, std::uint64_t> look_up(int pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string text;
@@ -92,15 +94,19 @@ std::pair<char, std::uint64_t> look_up(int pid) {
   std::size_t at = text.rfind(')');
   if (at == std::string::npos || at + 2 >= text.size()) return {'\0', 0};
   const char state = text[at + 2];
-  constexpr int kFieldsToStartTime = 20;  // from the name (2) to field 22
-  for (int i = 0; i < kFieldsToStartTime && at != std::string::npos; ++i) {
-    at = text.find(' ', at + 1);
-  }
-  std::uint64_t start = 0;
-  if (at != std::string::npos) {
-    std::from_chars(text.data() + at + 1, text.data() + text.size(), start);
-  }
-  return {state, start};
+  int field = 2;
+  const auto number = [&](int wanted) {
+    for (; field < wanted && at != std::string::npos; ++field) at = text.find(' ', at + 1);
+    std::uint64_t out = 0;
+    if (at != std::string::npos) {
+      std::from_chars(text.data() + at + 1, text.data() + text.size(), out);
+    }
+    return out;
+  };
+  constexpr std::uint64_t kExiting = 0x4;
+  const bool is_exiting = (number(9) & kExiting) != 0;
+  const std::uint64_t start = number(22);
+  return {is_exiting ? 'X' : state, start};
 }
 
 }  // namespace
