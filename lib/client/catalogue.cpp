@@ -55,7 +55,8 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the server's message says why; where weir knows it, a more exact id is printed instead",
      "see the message and the source's error log", "weir log show TASK"},
     {"mysql.too-many-connections", error, critical, "the target has no free connection",
-     "the full stage opens full.connections of them, beside the one that applies changes",
+     "the full stage opens full.connections of them and one for indexes, beside the one that "
+     "applies changes",
      "raise max_connections on the target, or lower full.connections in the task file",
      "weir.toml(5)"},
     {"mysql.unreachable", error, critical,
@@ -103,7 +104,8 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "weir-types(7); weir sync status TASK"},
     {"postgres.too-many-connections", error, critical,
      "the PostgreSQL server has no free connection",
-     "the full stage opens full.connections of them, beside the one that applies changes",
+     "the full stage opens full.connections of them and one for indexes, beside the one that "
+     "applies changes",
      "raise max_connections on the server, or lower full.connections in the task file",
      "weir.toml(5)"},
     {"postgres.unreachable", error, critical, "no session with a PostgreSQL server could be opened",

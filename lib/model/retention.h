@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "model/finding.h"
+#include "model/task.h"
 
 namespace weir {
 
@@ -76,6 +77,11 @@ struct RetentionFacts {
   std::optional<std::uint64_t> behind;      ///< bytes between the offset and the end
   std::optional<std::uint64_t> margin;      ///< bytes between the oldest place and the offset
   std::optional<LogGrowth> growth;          ///< by the server's own account, over a long time
+
+  /// The server's clock said `server` at some moment between `asked` and `told` by ours.
+  void compare_clocks(Time server, Time asked, Time told);
+  /// Adds the limit that the task file sets, if it sets one, from `since` on. False if it does not.
+  bool add_configured_limit(const Task& task, Time since);
 };
 
 }  // namespace weir

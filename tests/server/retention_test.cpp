@@ -91,6 +91,16 @@ void stop(TaskRun& task) {
   REQUIRE(stopped.code == 0);
 }
 
+/// A task that has copied the shop and is stopped.
+struct StoppedTask : TaskRun {
+  template <class Source>
+  StoppedTask(const Source& source, const SqliteFile& target)
+      : TaskRun(source, target.section(), kShop) {
+    ::start(*this);
+    ::stop(*this);
+  }
+};
+
 std::vector<std::string> log_files(MySqlServer& server) {
   std::vector<std::string> out;
   for (const auto& row : server.query("SHOW BINARY LOGS")) out.push_back(row[0]);
@@ -300,9 +310,7 @@ TEST_CASE("check-retention: PostgreSQL 18 lets go of an idle slot", "[retention]
   server.sql("ALTER ROLE weir REPLICATION");
   server.session().sql("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY)");
   SqliteFile target;
-  TaskRun task(postgres_section(server), target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(postgres_section(server), target);
   const json answer = ask(task, kOk);
   INFO(answer.dump(2));
   CHECK(answer.at("verdict") == "warning");
@@ -317,9 +325,7 @@ TEST_CASE("check-retention: a server that hangs is unknown, and never lost",
     TempMariaDb server({.args = {kWeek}});
     make_shop(server);
     SqliteFile target;
-    TaskRun task(server, target.section(), kShop);
-    start(task);
-    stop(task);
+    StoppedTask task(server, target);
     check_hung(
         task, [&] { server.freeze(); }, [&] { server.thaw(); });
     CHECK(ask(task, kOk).at("verdict") == "ok");
@@ -330,9 +336,7 @@ TEST_CASE("check-retention: a server that hangs is unknown, and never lost",
   server.sql("ALTER ROLE weir REPLICATION");
   server.session().sql("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY)");
   SqliteFile target;
-  TaskRun task(postgres_section(server), target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(postgres_section(server), target);
   check_hung(
       task, [&] { kill(server.pid(), SIGSTOP); }, [&] { kill(server.pid(), SIGCONT); });
   // A session that was let in, and then gets no answer.
@@ -349,9 +353,7 @@ TEST_CASE(
   TempMariaDb server;
   make_shop(server);
   SqliteFile target;
-  TaskRun task(server, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(server, target);
   // No expiry at all: only the disk is a limit.
   const json open = ask(task, kOk);
   INFO(open.dump(2));
@@ -381,9 +383,7 @@ TEST_CASE("check-retention: an offset at the end of a purged file is still there
   TempMariaDb server({.args = {kWeek}});
   make_shop(server);
   SqliteFile target;
-  TaskRun task(server, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(server, target);
   purge(server);
   // The log is younger than the settings allow: somebody purges.
   const json answer = ask(task, kRefused);
@@ -400,9 +400,7 @@ TEST_CASE("check-retention: another server in place of the old one is named",
   TempMariaDb old({.args = {kWeek}});
   make_shop(old);
   SqliteFile target;
-  TaskRun task(old, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(old, target);
   {
     TempMariaDb other({.args = {kWeek, "--server-id=77"}});
     make_shop(other);
@@ -438,9 +436,7 @@ TEST_CASE("check-retention: MariaDB 11.8 is not made to purge by being asked",
                       .args = {"--max-binlog-total-size=20480", "--max-binlog-size=4096"}});
   make_shop(server);
   SqliteFile target;
-  TaskRun task(server, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(server, target);
   write_more(server, 300);
   const auto before = log_files(server);
   REQUIRE(before.size() > 10);
@@ -457,9 +453,7 @@ TEST_CASE("check-retention: --all goes on past a broken task, and runs once at a
   TempMariaDb server({.args = {kWeek}});
   make_shop(server);
   SqliteFile target;
-  TaskRun task(server, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(server, target);
   weir::open_state(task.state_dir(), false)->put_task("broken", "/nowhere/broken.toml");
   const std::string metrics = target.folder() + "/weir.prom";
   const TaskRun::Result all =
@@ -493,9 +487,7 @@ TEST_CASE("check-retention: another MySQL 9 in place of the old one is named",
   TempMySql old({.args = {kWeek}});
   make_shop(old);
   SqliteFile target;
-  TaskRun task(old, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(old, target);
   old.stop();
   TempMySql other({.args = {kWeek}});
   make_shop(other);
@@ -516,9 +508,7 @@ TEST_CASE("check-retention: another PostgreSQL in place of the old one is named"
     server->session().sql("CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY)");
   }
   SqliteFile target;
-  TaskRun task(postgres_section(old), target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(postgres_section(old), target);
   // The same name for the slot does not make it the same server.
   other.sql("SELECT pg_create_logical_replication_slot('weir_shop', 'pgoutput')");
   swap_text(task, postgres_section(old), postgres_section(other));
@@ -540,9 +530,7 @@ TEST_CASE("check-retention: what an account may not see is unknown, with the mis
   TempMariaDb server({.args = {kWeek}});
   make_shop(server);
   SqliteFile target;
-  TaskRun task(server, target.section(), kShop);
-  start(task);
-  stop(task);
+  StoppedTask task(server, target);
   server.sql(
       "REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'weir'@'%'; GRANT SELECT, REPLICATION SLAVE ON *.* "
       "TO 'weir'@'%'");

@@ -70,6 +70,13 @@ std::string not_logged(const Facts& facts, const std::string& schema) {
   return "";
 }
 
+struct CheckRow {
+  const char* id;
+  Severity severity;
+  const char* why;
+  const char* fix;
+};
+
 struct Rule {
   CheckRow row;
   const char* what;
@@ -457,16 +464,13 @@ std::vector<Finding> judge(const Facts& facts) {
   return findings;
 }
 
-std::span<const CheckRow> check_rows() {
-  static const auto rows = [] {
-    std::array<CheckRow, kRules.size()> out;
-    std::transform(kRules.begin(), kRules.end(), out.begin(), [](const Rule& rule) {
-      CheckRow row = rule.row;
-      row.what = rule.what;
-      return row;
-    });
-    return out;
-  }();
+std::vector<CatalogueRow> check_rows() {
+  std::vector<CatalogueRow> rows;
+  for (const Rule& rule : kRules) {
+    const CheckRow& row = rule.row;
+    rows.push_back(
+        {row.id, IdKind::check, row.severity, rule.what, row.why, row.fix, "weir preflight TASK"});
+  }
   return rows;
 }
 

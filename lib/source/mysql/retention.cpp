@@ -266,9 +266,7 @@ RetentionFacts read_retention(MysqlConnection& connection, const Task& task, con
       connection.scalar("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED)")
           .value_or("0");
   const Time told = now();
-  facts.server_now = Time(std::chrono::microseconds(number(clock)));
-  facts.clock_ahead = facts.server_now - (asked + (told - asked) / 2);
-  facts.clock_error = (told - asked) / 2;
+  facts.compare_clocks(Time(std::chrono::microseconds(number(clock))), asked, told);
 
   const auto settings = read_settings(connection);
   const LogPolicy policy = judge_policy(settings);
@@ -321,21 +319,17 @@ RetentionFacts read_retention(MysqlConnection& connection, const Task& task, con
     limit.since = next;
     facts.limits.push_back(std::move(limit));
   };
-  if (task.retention.window.count() > 0) {
-    RetentionLimit configured;
-    configured.name = "configured-window";
-    configured.value = format_duration(task.retention.window);
-    configured.age = std::chrono::duration_cast<std::chrono::seconds>(task.retention.window);
-    facts.policy.push_back({"[retention] window", configured.value});
-    add_age(std::move(configured));
-  } else if (auto managed = managed_limit(connection, value_of(settings, "basedir"), facts)) {
-    add_age(std::move(*managed));
-  } else if (policy.expiry) {
-    RetentionLimit expiry;
-    expiry.name = policy.expiry_name;
-    expiry.value = policy.expiry_value;
-    expiry.age = *policy.expiry;
-    add_age(std::move(expiry));
+  // What the operator has set is known better than what the server's settings say.
+  if (!facts.add_configured_limit(task, next)) {
+    if (auto managed = managed_limit(connection, value_of(settings, "basedir"), facts)) {
+      add_age(std::move(*managed));
+    } else if (policy.expiry) {
+      RetentionLimit expiry;
+      expiry.name = policy.expiry_name;
+      expiry.value = policy.expiry_value;
+      expiry.age = *policy.expiry;
+      add_age(std::move(expiry));
+    }
   }
   if (policy.cap) {
     // Files go whole, and one more may be begun before the server counts.

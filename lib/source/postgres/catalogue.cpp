@@ -157,11 +157,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
 }  // namespace
 
 std::vector<CatalogueRow> catalogue() {
-  std::vector<CatalogueRow> rows;
-  for (const CheckRow& row : check_rows()) {
-    rows.push_back(
-        {row.id, check, row.severity, row.what, row.why, row.fix, "weir preflight TASK"});
-  }
+  std::vector<CatalogueRow> rows = check_rows();
   rows.insert(rows.end(), kRows.begin(), kRows.end());
   return rows;
 }

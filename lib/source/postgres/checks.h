@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/pq.h"
+#include "model/catalogue.h"
 #include "model/finding.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -68,14 +69,7 @@ Facts gather(PgConnection& connection, const Task& task, std::span<const TablePl
 /// Every rule over `facts`: findings in the order of the table of rules.
 std::vector<Finding> judge(const Facts& facts);
 
-/// The checks of this kind, as the catalogue of ids and weir-checks(7) have them.
-struct CheckRow {
-  const char* id;
-  Severity severity;
-  const char* why;
-  const char* fix;
-  const char* what = "";  ///< filled in by check_rows()
-};
-std::span<const CheckRow> check_rows();
+/// The checks of this kind, for the catalogue of ids.
+std::vector<CatalogueRow> check_rows();
 
 }  // namespace weir::pgsource

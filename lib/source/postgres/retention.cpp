@@ -34,9 +34,7 @@ void read_clock(PgConnection& connection, RetentionFacts& facts) {
   const Time asked = now();
   const PgResult clock = connection.query("SELECT " + micros("clock_timestamp()"));
   const Time told = now();
-  facts.server_now = time_at(clock, 0);
-  facts.clock_ahead = facts.server_now - (asked + (told - asked) / 2);
-  facts.clock_error = (told - asked) / 2;
+  facts.compare_clocks(time_at(clock, 0), asked, told);
 }
 
 void read_settings(PgConnection& connection, RetentionFacts& facts, SlotRetention& slot) {
@@ -132,15 +130,7 @@ RetentionFacts read_retention(PgConnection& connection, const Task& task, const 
           .value_or("0/0"));
   facts.end = {"", end.value};
   read_folder(connection, facts);
-  if (task.retention.window.count() > 0) {
-    facts.policy.push_back({"[retention] window", format_duration(task.retention.window)});
-    RetentionLimit configured;
-    configured.name = "configured-window";
-    configured.value = format_duration(task.retention.window);
-    configured.age = std::chrono::duration_cast<std::chrono::seconds>(task.retention.window);
-    configured.since = offset.source_time;
-    facts.limits.push_back(std::move(configured));
-  }
+  facts.add_configured_limit(task, offset.source_time);
   if (!read_slot_state(connection, slot_name(task), slot)) return facts;
   facts.policy.push_back({"wal_status", slot.status});
   for (RetentionLimit& limit : slot_limits(slot)) facts.limits.push_back(std::move(limit));

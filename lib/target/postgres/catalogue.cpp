@@ -23,7 +23,8 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "give it a default, drop NOT NULL, or fill it with add_columns",
      "weir preflight TASK; weir.toml(5)"},
     {"postgres.connections", check, critical, "the target has too few free connections",
-     "the full stage opens full.connections of them, beside the one that applies changes",
+     "the full stage opens full.connections of them and one for indexes, beside the one that "
+     "applies changes",
      "raise max_connections, or lower full.connections in the task file",
      "weir preflight TASK; weir.toml(5)"},
     {"postgres.control-newer", error, critical, "the control tables were written by a newer weir",
