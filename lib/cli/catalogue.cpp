@@ -160,6 +160,8 @@ nlohmann::ordered_json to_json(const CatalogueSection& section, const CatalogueR
   return {{"id", row.id},
           {"kind", to_string(row.kind)},
           {"severity", to_string(row.severity)},
+          {"group", row.group == CheckGroup::none ? nlohmann::ordered_json()
+                                                  : nlohmann::ordered_json(to_string(row.group))},
           {"area", section.title},
           {"what", row.what},
           {"why", row.why},

@@ -20,7 +20,7 @@ std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds);
 /// The commands and pages to go on with.
 std::vector<std::string_view> see_also(const CatalogueRow& row);
 
-/// A row as JSON documents show it: id, kind, severity, area, what, why, fix, see.
+/// A row as JSON documents show it: id, kind, severity, group, area, what, why, fix, see.
 nlohmann::ordered_json to_json(const CatalogueSection& section, const CatalogueRow& row);
 
 }  // namespace weir::cli

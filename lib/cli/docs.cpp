@@ -285,7 +285,7 @@ std::string check_list(std::span<const CatalogueSection> catalogue) {
     for (const CatalogueRow& row : section.rows) {
       if (row.kind != IdKind::check) continue;
       blocks += fmt::format(
-          "\n{} ({})\n{}", bold(row.id), to_string(row.severity),
+          "\n{} ({}, {})\n{}", bold(row.id), to_string(row.severity), to_string(row.group),
           indented(fmt::format("{}. Why: {}. Fix: {}.", sentence(row.what), row.why, row.fix)));
     }
     if (blocks.empty()) continue;

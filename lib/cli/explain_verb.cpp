@@ -36,7 +36,8 @@ std::string one_row(const Terminal& terminal, std::string_view title, const Cata
     out += wrap(fmt::format("  {:<{}}", fmt::format("{}:", label), kColumn - 2), text, kColumn,
                 kWidth);
   };
-  part("kind", fmt::format("{}, {}; {}", to_string(row.kind), to_string(row.severity), title));
+  part("kind", fmt::format("{}, {}; {}{}{}", to_string(row.kind), to_string(row.severity), title,
+                           row.group == CheckGroup::none ? "" : "; ", to_string(row.group)));
   part("why", row.why);
   part("fix", row.fix);
   std::string_view label = "see";

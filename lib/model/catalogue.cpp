@@ -14,6 +14,15 @@ using enum Severity;
 
 constexpr std::size_t kMostNear = 5;
 
+constexpr std::array<std::string_view, 10> kGroupNames = {
+    "",       "connection", "privileges", "change log", "retention",
+    "tables", "types",      "mapping",    "target",     "capacity"};
+
+constexpr auto kGroups = std::to_array<CheckGroup>(
+    {CheckGroup::connection, CheckGroup::privileges, CheckGroup::change_log, CheckGroup::retention,
+     CheckGroup::tables, CheckGroup::types, CheckGroup::mapping, CheckGroup::target,
+     CheckGroup::capacity});
+
 constexpr auto kRows = std::to_array<CatalogueRow>({
     {"command.start", error, critical, "a shell command of the task file could not be started",
      "the account has reached a limit on processes, memory or open files",
@@ -29,6 +38,17 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "changes are decoded by the definition that was valid at the task's offset, so the task "
      "cannot go on without it",
      "use the weir that wrote it, or restore the control tables from a copy", "weir-control(7)"},
+    {"facts.format", error, critical, "a file of facts cannot be read",
+     "it is no such file, it was damaged, or another version of weir wrote it: what a check asks "
+     "is "
+     "not in it",
+     "gather the facts again with this version: weir preflight TASK --facts-out FILE",
+     "weir preflight TASK --facts FILE; weir-preflight(1)"},
+    {"facts.no-table", check, unknown, "the facts say nothing about a table of the task",
+     "the rules of the task took other tables, or sent them elsewhere, when the facts were "
+     "gathered",
+     "gather them again: weir preflight TASK --facts-out FILE",
+     "weir preflight TASK --facts-out FILE", CheckGroup::mapping},
     {"folder.create", error, critical, "a folder that weir needs could not be made",
      "state, locks and logs are kept below it",
      "make it for the account that runs weir (mkdir -p DIR && chmod 0700 DIR), or name another one "
@@ -120,6 +140,20 @@ std::vector<std::string_view> near_ids(std::span<const CatalogueSection> catalog
   take_if([&](std::string_view id) { return id.find(word) != std::string_view::npos; });
   return near;
 }
+
+std::string_view to_string(CheckGroup group) {
+  return kGroupNames[static_cast<std::size_t>(group)];
+}
+
+std::optional<CheckGroup> parse_group(std::string_view word) {
+  std::string name(word);
+  std::ranges::replace(name, '-', ' ');
+  const auto at = std::ranges::find(kGroups, name, [](CheckGroup g) { return to_string(g); });
+  if (at == kGroups.end()) return {};
+  return *at;
+}
+
+std::span<const CheckGroup> check_groups() { return kGroups; }
 
 std::span<const CatalogueRow> model_catalogue() { return kRows; }
 

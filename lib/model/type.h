@@ -59,8 +59,8 @@ struct ColumnType {
   TypeKind kind = TypeKind::text;
   /// Characters (text), bytes (bytes), bits (bits), dimensions (vector); 0 = without a limit.
   std::uint64_t length = 0;
-  std::uint16_t precision = 0;  ///< decimal: digits in all, 0 = any number in any scale; time,
-                                ///< datetime, timestamp: digits of the second
+  std::uint16_t precision = 0;       ///< decimal: digits in all, 0 = any number in any scale; time,
+                                     ///< datetime, timestamp: digits of the second
   std::uint16_t scale = 0;           ///< decimal: digits after the point
   std::vector<std::string> members;  ///< enumeration and set: the labels in order, UTF-8
   std::string native;                ///< as the source spells it: "bigint(20) unsigned"

@@ -6,10 +6,16 @@
 namespace weir::ops {
 namespace {
 
+using enum CheckGroup;
 using enum IdKind;
 using enum Severity;
 
 constexpr auto kTaskRows = std::to_array<CatalogueRow>({
+    {"facts.other-task", error, critical, "a file of facts is of another task",
+     "what one server says decides nothing about another",
+     "name the task that the facts are of, or gather them for this one: weir preflight TASK "
+     "--facts-out FILE",
+     "weir preflight TASK --facts FILE"},
     {"failover", event, warning,
      "the worker of the task was started again after a crash or a lost server",
      "what was not committed is done again; more of them than failover.limit within its window "
@@ -30,11 +36,11 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
     {"task.ddl-unsupported", check, critical, "[ddl] asks for something that weir does not do yet",
      "weir applies TRUNCATE and changes of columns, and stops a task as a whole",
      "say \"stop-task\", \"alert\" or \"ignore\" for this kind of DDL",
-     "weir preflight TASK; weir.toml(5)"},
+     "weir preflight TASK; weir.toml(5)", mapping},
     {"task.dirty-unsupported", check, critical,
      "[dirty] says policy = \"quarantine\", which weir does not do yet",
      "this version stops at a row that the target refuses", "say dirty.policy = \"stop\"",
-     "weir preflight TASK; weir.toml(5)"},
+     "weir preflight TASK; weir.toml(5)", mapping},
     {"task.ended", event, info, "the task ended; the event names the exit code of its last worker",
      "0 is a stop that was asked for; after any other code the event is an error, and weir sync "
      "status tells the cause",
@@ -61,7 +67,7 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "whoever changes over now would miss changes",
      "stop the writers, let the task catch up (weir sync start TASK --wait caught-up), then repeat "
      "it; --timeout lets it wait longer",
-     "weir sync status TASK; weir cutover TASK"},
+     "weir sync status TASK; weir cutover TASK", change_log},
     {"cutover.done", event, info, "the counters of the target were set",
      "the event keeps how many, with which margin and at which offset; a warning if changes were "
      "still arriving",
@@ -69,7 +75,7 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "weir cutover TASK --dry-run"},
     {"cutover.increment", check, warning, "a counter counts by another step on the target",
      "this target's counters cannot count by the source's", "nothing, unless somebody relies on it",
-     "weir cutover TASK --dry-run"},
+     "weir cutover TASK --dry-run", target},
     {"cutover.locked", error, critical, "a counter cannot be set now",
      "a transaction on the target holds its lock",
      "end that transaction, then repeat it: what was set before is kept", "weir cutover TASK"},
@@ -77,24 +83,24 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "the next number and the last that there is are nearer to each other than the margin",
      "repeat it with a smaller --margin, for this one alone with --table, or give the column a "
      "wider type",
-     "weir cutover TASK --dry-run"},
+     "weir cutover TASK --dry-run", target},
     {"cutover.no-counter", check, warning, "a column or sequence will not count on the target",
      "an INSERT without the column, or whoever draws from the sequence, will fail there",
      "repeat it with --make-identity where that is offered, give it a counter by hand, or see that "
      "every INSERT brings its number",
-     "weir cutover TASK --dry-run"},
+     "weir cutover TASK --dry-run", target},
     {"cutover.no-match", error, critical, "no counter matches --table",
      "the tables of the task that match have none, or none matches",
      "weir cutover TASK --dry-run shows all there are", "weir cutover TASK --dry-run"},
     {"cutover.not-consistent", check, critical, "the unique indexes of a table are not built yet",
      "they are built once the target is consistent, shortly after it has caught up",
-     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK"},
+     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK", tables},
     {"cutover.not-started", check, critical, "the target does not know the task",
      "nothing was copied yet, or the target's control tables are gone",
-     "weir sync start TASK --wait caught-up", "weir sync start TASK; weir-control(7)"},
+     "weir sync start TASK --wait caught-up", "weir sync start TASK; weir-control(7)", target},
     {"cutover.sequence-not-selected", check, warning, "no rule takes a sequence of the source",
      "a sequence by itself is carried over if the rules take its name, as they take tables",
-     "add a table rule that matches it, unless nobody draws from it", "weir.toml(5)"},
+     "add a table rule that matches it, unless nobody draws from it", "weir.toml(5)", target},
     {"cutover.set", event, info, "one counter of the target was set",
      "the event keeps where it stood before and the statements that were run", "nothing",
      "weir cutover TASK --dry-run"},
@@ -103,60 +109,60 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "a number that one of them took may come again in another",
      "nothing, unless the numbers have to differ between the tables: then let their columns draw "
      "from one sequence on the target too, with SET DEFAULT nextval(...), and repeat it",
-     "weir cutover TASK --dry-run"},
+     "weir cutover TASK --dry-run", target},
     {"cutover.source-kind", error, critical, "this kind of source has no counters",
      "there is nothing to carry over to the target",
      "stop the task once it has caught up; nothing else is needed",
      "weir sync stop TASK; weir kinds"},
     {"cutover.table-behind", check, critical, "not all rows of a table are copied",
      "whoever works with the target would miss rows",
-     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK"},
+     "weir sync start TASK --wait caught-up, then repeat it", "weir sync status TASK", tables},
     {"cutover.table-failed", check, critical, "a table of the task failed",
      "the target does not hold it as the source does; the reason is the table's own error",
-     "mend it, then weir sync start TASK --wait caught-up", "weir sync status TASK"},
+     "mend it, then weir sync start TASK --wait caught-up", "weir sync status TASK", tables},
     {"cutover.table-unknown", check, critical,
      "the task selects a table that it has not begun with",
      "a table that appears on the source joins the task with its next start",
      "weir sync stop TASK && weir sync start TASK --wait caught-up, or exclude the table in the "
      "rule",
-     "weir sync stop TASK; weir sync start TASK"},
+     "weir sync stop TASK; weir sync start TASK", tables},
     {"cutover.target-kind", error, critical, "this kind of target has no counters",
      "nothing there hands out numbers",
      "stop the task once it has caught up; nothing else is needed",
      "weir sync stop TASK; weir kinds"},
     {"cutover.used-up", check, warning, "a counter has no numbers left",
      "its next INSERT will be refused, as on the source", "give the column a wider type",
-     "weir cutover TASK --dry-run"},
+     "weir cutover TASK --dry-run", target},
     {"cutover.writes-arriving", check, warning, "the source is still written to",
      "numbers that it hands out from here on are within the margin for a while, and no longer; "
      "rows that come after the applications have changed over are lost",
-     "stop the writers, then repeat it: that is harmless", "weir cutover TASK"},
+     "stop the writers, then repeat it: that is harmless", "weir cutover TASK", change_log},
 });
 
 constexpr auto kRetentionRows = std::to_array<CatalogueRow>({
     {"retention.clock-skew", check, info, "the clocks of the source and of this machine differ",
      "times of the source's log are by its own clock; weir allows for it, people who compare times "
      "have to as well",
-     "keep both clocks by NTP", "weir check-retention TASK"},
+     "keep both clocks by NTP", "weir check-retention TASK", retention},
     {"retention.growth-unknown", check, unknown, "how fast the source's log grows is not known yet",
      "a limit by size cannot be told as a time without it",
      "run it again in a minute or later: it compares with earlier runs",
-     "weir check-retention TASK"},
+     "weir check-retention TASK", retention},
     {"retention.kind", error, critical,
      "this kind of source does not say how long it keeps its log", "weir knows no way to ask it",
      "see there how long it is kept", "weir kinds"},
     {"retention.no-offset", check, unknown, "the task has no offset yet",
      "it has not come as far as taking a place in the source's log, so there is none to be lost",
      "start the task, or see what keeps it from going on",
-     "weir sync status TASK; weir sync start TASK"},
+     "weir sync status TASK; weir sync start TASK", retention},
     {"retention.short", check, critical, "the task's offset will be gone soon",
      "the source lets go of its log there; after that the task has to be copied anew",
      "start the task in time, or raise the setting that the message names",
-     "weir check-retention TASK; weir sync start TASK"},
+     "weir check-retention TASK; weir sync start TASK", retention},
     {"retention.unlimited", check, warning, "nobody knows when the source's disk is full",
      "the source keeps its log from the offset on without a limit, until its disk is full",
      "give the space that the log may take with --disk-budget",
-     "weir check-retention TASK --disk-budget SIZE"},
+     "weir check-retention TASK --disk-budget SIZE", retention},
 });
 
 }  // namespace

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "mapping/rules.h"
+#include "model/facts.h"
 #include "target/plan.h"
 
 namespace weir::ops {
@@ -55,6 +56,28 @@ void check_ddl(const Task& task, std::vector<Finding>& findings) {
   }
 }
 
+/// The tables whose definition at the task's offset the target remembers.
+std::map<TableName, const Table*> known_definitions(const std::optional<Recovered>& recovered) {
+  std::map<TableName, const Table*> out;
+  if (!recovered) return out;
+  for (const TableProgress& table : recovered->tables) {
+    if (table.definition) out.emplace(table.source, &*table.definition);
+  }
+  return out;
+}
+
+/// Facts of another task say nothing about this one.
+void check_origin(const Task& task, const PreflightFacts& facts) {
+  const bool same_kinds =
+      facts.source_kind == task.source.kind && facts.target_kind == task.target.kind;
+  if (facts.task == task.name && same_kinds) return;
+  throw Error(ExitCode::configuration, "facts.other-task", "these facts are of another task",
+              fmt::format("they were gathered for {} ({} to {}), and this is {} ({} to {})",
+                          facts.task, facts.source_kind, facts.target_kind, task.name,
+                          task.source.kind, task.target.kind),
+              fmt::format("weir preflight {} --facts-out FILE gathers its own", task.name));
+}
+
 template <class T>
 void append(std::vector<T>& to, std::vector<T> from) {
   std::move(from.begin(), from.end(), std::back_inserter(to));
@@ -62,67 +85,109 @@ void append(std::vector<T>& to, std::vector<T> from) {
 
 }  // namespace
 
-Mapping map_task(const Task& task, Source& source, const Target& target,
-                 const std::optional<Recovered>& recovered) {
+SourceTables read_tables(const Task& task, Source& source,
+                         const std::optional<Recovered>& recovered) {
+  SourceTables out;
+  out.history = recovered;
+  const std::map<TableName, const Table*> known = known_definitions(recovered);
   // A running task works by the definitions that fit its offset, not by those of today; a table
   // may be gone meanwhile.
-  std::map<TableName, const TableProgress*> known;
-  if (recovered) {
-    for (const TableProgress& table : recovered->tables) {
-      if (table.definition) known.emplace(table.source, &table);
-    }
-  }
   const std::vector<TableName> visible = source.tables();
   std::set<TableName> names(visible.begin(), visible.end());
   for (const auto& [name, table] : known) names.insert(name);
-  const std::vector<TableName> sorted(names.begin(), names.end());
-
-  std::vector<TableName> wanted;
+  out.visible.assign(names.begin(), names.end());
   std::vector<TableName> unknown;
-  for (const SelectedTable& selected : select_tables(task, sorted)) {
-    wanted.push_back(selected.name);
+  for (const SelectedTable& selected : select_tables(task, out.visible)) {
     if (!known.contains(selected.name)) unknown.push_back(selected.name);
   }
-  std::vector<Table> described = source.describe(unknown);
+  out.definitions = source.describe(unknown);
+  return out;
+}
+
+Mapping map_tables(const Task& task, const SourceTables& tables, const Target& target) {
+  std::map<TableName, const Table*> known;
+  for (const Table& table : tables.definitions) known.emplace(table.name, &table);
+  for (const auto& [name, table] : known_definitions(tables.history)) known[name] = table;
+  std::vector<TableName> wanted;
   std::vector<Table> definitions;
-  auto next = described.begin();
-  for (const TableName& name : wanted) {
-    const auto at = known.find(name);
-    definitions.push_back(at == known.end() ? std::move(*next++) : *at->second->definition);
+  std::vector<Finding> lacking;
+  for (const SelectedTable& selected : select_tables(task, tables.visible)) {
+    wanted.push_back(selected.name);
+    const auto at = known.find(selected.name);
+    if (at == known.end()) {
+      lacking.push_back(facts_lack(selected.name));
+    } else {
+      definitions.push_back(*at->second);
+    }
   }
   MappingResult result = plan_tables(task, definitions, target);
-  for (TablePlan& plan : result.plans) {
-    const auto at = known.find(plan.source.name);
-    if (at != known.end()) plan.since = at->second->since;
+  if (tables.history) {
+    for (TablePlan& plan : result.plans) {
+      const auto at =
+          std::ranges::find(tables.history->tables, plan.source.name, &TableProgress::source);
+      if (at != tables.history->tables.end() && at->definition) plan.since = at->since;
+    }
   }
   Mapping out;
   out.plans = std::move(result.plans);
   out.findings = std::move(result.findings);
-  std::set_difference(sorted.begin(), sorted.end(), wanted.begin(), wanted.end(),
+  append(out.findings, std::move(lacking));
+  std::set_difference(tables.visible.begin(), tables.visible.end(), wanted.begin(), wanted.end(),
                       std::back_inserter(out.unmatched));
   return out;
 }
 
-Preflight preflight(const Task& task, Source& source, Target& target) {
-  Preflight out;
+Mapping map_task(const Task& task, Source& source, const Target& target,
+                 const std::optional<Recovered>& recovered) {
+  return map_tables(task, read_tables(task, source, recovered), target);
+}
+
+PreflightFacts gather_facts(const Task& task, Source& source, Target& target) {
+  PreflightFacts out;
+  out.task = task.name;
+  out.taken = now();
+  out.source_kind = task.source.kind;
+  out.target_kind = task.target.kind;
   out.source_version = source.version();
   out.target_version = target.version();
-  out.recovered = target.recover(task.name);
-  out.mapping = map_task(task, source, target, out.recovered);
-  out.findings = out.mapping.findings;
-  check_ddl(task, out.findings);
-  append(out.findings, source.preflight(task, out.mapping.plans, !out.recovered));
+  const std::optional<Recovered> recovered = target.recover(task.name);
+  out.tables = read_tables(task, source, recovered);
+  const Mapping mapping = map_tables(task, out.tables, target);
+  out.source = source.gather(task, mapping.plans, !recovered);
   // Target names that collide or do not exist would be judged twice.
-  if (!refuses(out.mapping.findings)) {
-    append(out.findings, target.preflight(task, out.mapping.plans, out.recovered));
-  }
-  if (out.recovered) {
-    if (auto gap = source.can_resume(out.recovered->offset, out.recovered->source)) {
-      if (gap->severity == Severity::critical) gap->fix += "; " + begin_anew(target, task.name);
-      out.findings.push_back(std::move(*gap));
+  const std::span<const TablePlan> judged =
+      refuses(mapping.findings) ? std::span<const TablePlan>() : mapping.plans;
+  out.target = target.gather(task, judged, recovered);
+  if (recovered) {
+    out.resume = source.can_resume(recovered->offset, recovered->source);
+    if (out.resume && out.resume->severity == Severity::critical) {
+      out.resume->fix += "; " + begin_anew(target, task.name);
     }
   }
   return out;
+}
+
+Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Source& source,
+                      Target& target) {
+  check_origin(task, facts);
+  target.assume(facts.target);
+  Preflight out;
+  out.source_version = facts.source_version;
+  out.target_version = facts.target_version;
+  out.recovered = facts.tables.history;
+  out.mapping = map_tables(task, facts.tables, target);
+  out.findings = out.mapping.findings;
+  check_ddl(task, out.findings);
+  append(out.findings, source.judge(out.mapping.plans, facts.source));
+  const std::span<const TablePlan> judged =
+      refuses(out.mapping.findings) ? std::span<const TablePlan>() : out.mapping.plans;
+  append(out.findings, target.judge(judged, facts.target));
+  if (facts.resume) out.findings.push_back(*facts.resume);
+  return out;
+}
+
+Preflight preflight(const Task& task, Source& source, Target& target) {
+  return judge_facts(task, gather_facts(task, source, target), source, target);
 }
 
 }  // namespace weir::ops

@@ -6,6 +6,7 @@
 namespace weir {
 namespace {
 
+using enum CheckGroup;
 using enum IdKind;
 using enum Severity;
 
@@ -19,7 +20,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the source is not the server that the task's offset came from",
      "an offset means nothing on another server: changes would be lost or applied twice",
      "point the task at the old server; to follow the new one, begin the task anew",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
     {"source.partial-key-change", error, critical,
      "a key changed while its table was copied, and the row cannot be read again",
      "the log does not carry the row's large values, and nothing else knows them",

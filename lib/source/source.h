@@ -149,8 +149,8 @@ class Heartbeat {
   virtual void beat(Time written) = 0;
 };
 
-/// One source server. The connection behind these calls is used by one thread at a time; readers
-/// bring their own.
+/// One source server. The connection behind these calls is opened by the first that needs it, and
+/// used by one thread at a time; readers bring their own.
 class Source {
  public:
   virtual ~Source() = default;
@@ -164,10 +164,14 @@ class Source {
   /// Their definitions, in the order of `names`. A table that is gone is an Error(not_found).
   virtual std::vector<Table> describe(std::span<const TableName> names) = 0;
 
-  /// Everything that would make a task on these tables fail or lose data. `is_new` tells a task
-  /// that will take a start offset from one that resumes. Changes nothing.
-  virtual std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                         bool is_new) = 0;
+  /// All that judge() wants to know, as JSON without a secret. `is_new` tells a task that will take
+  /// a start offset from one that resumes. Changes nothing.
+  virtual std::string gather(const Task& task, std::span<const TablePlan> plans, bool is_new) = 0;
+
+  /// Everything that would make a task on these tables fail or lose data, by what gather() found,
+  /// today or another day. Asks the server nothing. Throws Error(configuration, "facts.format").
+  virtual std::vector<Finding> judge(std::span<const TablePlan> plans,
+                                     const std::string& facts) const = 0;
 
   /// Makes the source ready for a new task on these tables, whatever that takes: PostgreSQL needs a
   /// publication and a slot. Called once before start_offset() of a new task, and again if it did

@@ -132,10 +132,17 @@ class Target {
   /// most whether it has a type of that name.
   virtual void plan_types(const Task& task, TablePlan& plan) const = 0;
 
-  /// Everything that would make a task on these tables fail. `recovered` tells a resumed task from
+  /// All that judge() wants to know, as JSON without a secret. `recovered` tells a resumed task from
   /// a new one. Changes nothing.
-  virtual std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                         const std::optional<Recovered>& recovered) = 0;
+  virtual std::string gather(const Task& task, std::span<const TablePlan> plans,
+                             const std::optional<Recovered>& recovered) = 0;
+
+  /// Everything that would make a task on these tables fail, by what gather() found, today or
+  /// another day. Asks the server nothing. Throws Error(configuration, "facts.format").
+  virtual std::vector<Finding> judge(std::span<const TablePlan> plans,
+                                     const std::string& facts) const = 0;
+  /// From now on plan_types() knows what these facts know, and asks no server.
+  virtual void assume(const std::string& /*facts*/) {}
 
   /// What is remembered of the task; empty for a new one. Changes nothing. While a task runs, to be
   /// asked only after open_applier(): an earlier worker's last commit may still be under way

@@ -48,7 +48,7 @@ try weir explain --json
 expect_status 0
 ids=$(jq -r '.ids[].id' <<<"$out")
 expect_equal "$(jq -c '.ids[0] | keys_unsorted' <<<"$out")" \
-  '["id","kind","severity","area","what","why","fix","see"]'
+  '["id","kind","severity","group","area","what","why","fix","see"]'
 expect_equal "$(sort <<<"$ids" | uniq -d)" ''
 expect_equal "$(weir complete ids)" "$ids"
 expect_equal "$(jq -r '.ids[].kind' <<<"$out" | sort -u | xargs)" 'check error event'
@@ -68,10 +68,10 @@ checks=$((checks + 1))
 long=$(awk 'length($0) > 80' <<<"$out" | head -1)
 [[ -z $long ]] || fault "a line is wider than 80 columns: $long"
 page=$(sed 's/\\//g' "$root/man/weir-checks.7.scd")
-while read -r id severity; do
+while read -r id severity group; do
   expect_in out $'\n  '"$id "
-  expect_in page "*$id* ($severity)"
-done < <(jq -r '.[] | .id + " " + .severity' <<<"$all_checks")
+  expect_in page "*$id* ($severity, $group)"
+done < <(jq -r '.[] | .id + " " + .severity + " " + .group' <<<"$all_checks")
 expect_not_in out 'mysql.server-id-taken'
 checks=$((checks + 1))
 [[ ! -e $XDG_STATE_HOME ]] || fault 'a state folder was made'

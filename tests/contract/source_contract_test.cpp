@@ -468,7 +468,8 @@ void preparation(SourceEnd& end) {
   const std::vector<TablePlan> plans = probe.plans_of({"item"});
   const auto refusals = [&](bool is_new) {
     std::string out;
-    for (const weir::Finding& finding : probe.source->preflight(probe.task, plans, is_new)) {
+    const std::string facts = probe.source->gather(probe.task, plans, is_new);
+    for (const weir::Finding& finding : probe.source->judge(plans, facts)) {
       if (finding.severity == weir::Severity::critical) out += finding.id + ' ';
     }
     return out;

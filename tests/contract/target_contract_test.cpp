@@ -221,7 +221,7 @@ class Probe {
 Names refusals(weir::Target& target, const weir::Task& task, const std::vector<TablePlan>& plans,
                const std::optional<weir::Recovered>& recovered) {
   Names out;
-  for (const weir::Finding& finding : target.preflight(task, plans, recovered)) {
+  for (const weir::Finding& finding : target.judge(plans, target.gather(task, plans, recovered))) {
     if (finding.severity == weir::Severity::critical) out.push_back(finding.table);
   }
   return out;

@@ -295,3 +295,18 @@ TEST_CASE("a word that is no id leads to those that are near", "[catalogue]") {
   CHECK(near("").empty());
   CHECK(near("zzzzzzzzzz").empty());
 }
+
+TEST_CASE("every check is of a group, and nothing else is", "[catalogue]") {
+  for (const CatalogueSection& section : catalogue()) {
+    for (const CatalogueRow& row : section.rows) {
+      INFO(row.id);
+      CHECK((row.group != CheckGroup::none) == (row.kind == IdKind::check));
+    }
+  }
+  for (const CheckGroup group : weir::check_groups()) {
+    CHECK(weir::parse_group(weir::to_string(group)) == group);
+  }
+  CHECK(weir::parse_group("change-log") == CheckGroup::change_log);
+  CHECK_FALSE(weir::parse_group("").has_value());
+  CHECK_FALSE(weir::parse_group("logs").has_value());
+}

@@ -291,7 +291,10 @@ class Numberless final : public Source {
   Identity identity() override { throw bug("not asked"); }
   std::vector<TableName> tables() override { throw bug("not asked"); }
   std::vector<Table> describe(std::span<const TableName>) override { throw bug("not asked"); }
-  std::vector<Finding> preflight(const Task&, std::span<const TablePlan>, bool) override {
+  std::string gather(const Task&, std::span<const TablePlan>, bool) override {
+    throw bug("not asked");
+  }
+  std::vector<Finding> judge(std::span<const TablePlan>, const std::string&) const override {
     throw bug("not asked");
   }
   void prepare(std::span<const TablePlan>) override { throw bug("not asked"); }

@@ -42,7 +42,8 @@ class FakeSource final : public Source {
   Identity identity() override { return {}; }
   std::vector<TableName> tables() override { return {}; }
   std::vector<Table> describe(std::span<const TableName>) override { return {}; }
-  std::vector<Finding> preflight(const Task&, std::span<const TablePlan>, bool) override {
+  std::string gather(const Task&, std::span<const TablePlan>, bool) override { return {}; }
+  std::vector<Finding> judge(std::span<const TablePlan>, const std::string&) const override {
     return {};
   }
   void prepare(std::span<const TablePlan>) override {}

@@ -8,6 +8,7 @@
 namespace weir::mysql {
 namespace {
 
+using enum CheckGroup;
 using enum IdKind;
 using enum Severity;
 
@@ -100,7 +101,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "weir cannot tell whether the source still has its log from the offset on",
      "the account may not see SHOW BINARY LOGS; the server decides when the log is opened",
      "GRANT BINLOG MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the account",
-     "weir preflight TASK"},
+     "weir preflight TASK", retention},
     {"mysql.log-order", error, critical,
      "weir cannot tell whether the target holds a transaction of the log",
      "GTIDs and file positions do not agree which comes first: the log was rebuilt, or its GTIDs "
@@ -116,7 +117,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "how long the log is kept cannot be told without it; the server's variables do not say it",
      "GRANT SELECT ON mysql.rds_configuration TO the account, or set window in [retention] of the "
      "task file",
-     "weir check-retention TASK; weir.toml(5)"},
+     "weir check-retention TASK; weir.toml(5)", retention},
     {"mysql.no-table", error, critical, "a table of the task is not there",
      "it was dropped, or the account may not see its columns",
      "check the name, and GRANT SELECT on the table to the account",
@@ -126,7 +127,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the changes after the offset were purged; going on would lose them in silence",
      "restore the missing binlog files on the source, or begin the task anew with empty target "
      "tables",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
     {"mysql.position-too-large", error, critical,
      "the task cannot resume at a file position beyond 4 GiB",
      "the replication protocol takes smaller ones only",
@@ -147,7 +148,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the source lacks transactions that the task has applied",
      "it is another server, or was restored from a backup: an offset means nothing on it",
      "point the task at the old server, or restore the source to its newest state",
-     "weir check-retention TASK; weir-control(7)"},
+     "weir check-retention TASK; weir-control(7)", retention},
     {"mysql.statement-format", error, critical, "a row change was logged as a statement",
      "a session left binlog_format = ROW, and what its statement did cannot be told from the log",
      "find the session that sets binlog_format; compare the tables it changed, then begin the task "

@@ -73,6 +73,7 @@ std::string not_logged(const Facts& facts, const std::string& schema) {
 struct CheckRow {
   const char* id;
   Severity severity;
+  CheckGroup group;
   const char* why;
   const char* fix;
 };
@@ -85,13 +86,15 @@ struct Rule {
 
 /// A new check is one new row; its facts come from gather().
 const auto kRules = std::to_array<Rule>({
-    {{"mysql.binlog-off", Severity::critical, "without a binlog there are no changes to follow",
+    {{"mysql.binlog-off", Severity::critical, CheckGroup::change_log,
+      "without a binlog there are no changes to follow",
       "set log_bin in the server's configuration and restart it"},
      "the binlog is off",
      [](const Facts& f) {
        return on(f.log_bin, "log_bin", [](bool v) { return v ? "" : "log_bin = OFF"; });
      }},
-    {{"mysql.binlog-format", Severity::critical, "statement events carry no row images to apply",
+    {{"mysql.binlog-format", Severity::critical, CheckGroup::change_log,
+      "statement events carry no row images to apply",
       "SET GLOBAL binlog_format = 'ROW', then reconnect the writers; set it in the configuration "
       "too"},
      "changes are not logged as rows",
@@ -99,7 +102,7 @@ const auto kRules = std::to_array<Rule>({
        return on(f.binlog_format, "binlog_format",
                  [](const std::string& v) { return v == "ROW" ? "" : "binlog_format = " + v; });
      }},
-    {{"mysql.row-image", Severity::critical,
+    {{"mysql.row-image", Severity::critical, CheckGroup::change_log,
       "an incomplete row image does not say what the other columns hold",
       "SET GLOBAL binlog_row_image = 'FULL', then reconnect the writers"},
      "row images are not complete",
@@ -108,7 +111,8 @@ const auto kRules = std::to_array<Rule>({
          return v.starts_with("FULL") ? "" : "binlog_row_image = " + v;
        });
      }},
-    {{"mysql.partial-json", Severity::critical, "JSON updates would be logged as differences",
+    {{"mysql.partial-json", Severity::critical, CheckGroup::change_log,
+      "JSON updates would be logged as differences",
       "SET GLOBAL binlog_row_value_options = '', then reconnect the writers"},
      "partial JSON updates are on",
      [](const Facts& f) {
@@ -116,7 +120,7 @@ const auto kRules = std::to_array<Rule>({
          return v.empty() ? "" : "binlog_row_value_options = " + v;
        });
      }},
-    {{"mysql.row-metadata", Severity::info,
+    {{"mysql.row-metadata", Severity::info, CheckGroup::change_log,
       "column names in the log let weir see a changed definition at its exact place",
       "SET GLOBAL binlog_row_metadata = 'FULL'; it costs a few bytes for each statement"},
      "the log does not carry column names",
@@ -125,7 +129,7 @@ const auto kRules = std::to_array<Rule>({
          return v == "FULL" ? "" : "binlog_row_metadata = " + v;
        });
      }},
-    {{"mysql.replica-updates", Severity::critical,
+    {{"mysql.replica-updates", Severity::critical, CheckGroup::change_log,
       "what this replica receives from its own source is not in its binlog",
       "set log_slave_updates (log_replica_updates) and restart the server, or use its source"},
      "the server is a replica that does not log what it applies",
@@ -136,21 +140,23 @@ const auto kRules = std::to_array<Rule>({
            [](bool v) { return v ? "log_slave_updates = OFF" : ""; },
            "GRANT SLAVE MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the account");
      }},
-    {{"mysql.server-id", Severity::critical, "a server without an id refuses replicas",
+    {{"mysql.server-id", Severity::critical, CheckGroup::change_log,
+      "a server without an id refuses replicas",
       "set server_id in the server's configuration and restart it"},
      "the server has no id",
      [](const Facts& f) {
        return on(f.server_id, "server_id",
                  [](const std::string& v) { return v == "0" ? "server_id = 0" : ""; });
      }},
-    {{"mysql.replication-denied", Severity::critical, "the changes cannot be read",
+    {{"mysql.replication-denied", Severity::critical, CheckGroup::privileges,
+      "the changes cannot be read",
       "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account"},
      "the account may not read the change log",
      [](const Facts& f) {
        if (f.replication_denied.empty()) return Hits{};
        return Hits{{f.replication_denied, "", false, ""}};
      }},
-    {{"mysql.start-method", Severity::critical,
+    {{"mysql.start-method", Severity::critical, CheckGroup::change_log,
       "a position taken any other way loses transactions that are logged but not yet visible",
       "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account"},
      "no safe start position can be taken",
@@ -158,7 +164,7 @@ const auto kRules = std::to_array<Rule>({
        if (!f.is_new || f.start_method_missing.empty()) return Hits{};
        return Hits{{f.start_method_missing, "", false, ""}};
      }},
-    {{"mysql.xa-prepared", Severity::critical,
+    {{"mysql.xa-prepared", Severity::critical, CheckGroup::change_log,
       "rows of a prepared XA transaction are logged before the task starts and visible only after "
       "it",
       "commit or roll back the transactions that XA RECOVER shows"},
@@ -169,7 +175,8 @@ const auto kRules = std::to_array<Rule>({
          return v.empty() ? std::string() : "XA RECOVER shows " + join(v, ", ");
        });
      }},
-    {{"mysql.schema-not-logged", Severity::critical, "changes to this table never reach the log",
+    {{"mysql.schema-not-logged", Severity::critical, CheckGroup::change_log,
+      "changes to this table never reach the log",
       "take the schema out of binlog_ignore_db, or into binlog_do_db, and restart the server"},
      "the schema is left out of the binlog",
      [](const Facts& f) {
@@ -180,8 +187,8 @@ const auto kRules = std::to_array<Rule>({
        }
        return on_tables(f, [&](const Facts::TableFacts& t) { return not_logged(f, t.schema); });
      }},
-    {{"mysql.select-denied", Severity::critical, "the rows of the table cannot be copied",
-      "GRANT SELECT on the table to the account"},
+    {{"mysql.select-denied", Severity::critical, CheckGroup::privileges,
+      "the rows of the table cannot be copied", "GRANT SELECT on the table to the account"},
      "the account may not read the table",
      [](const Facts& f) {
        return on_tables(f, [&](const Facts::TableFacts& t) {
@@ -189,7 +196,7 @@ const auto kRules = std::to_array<Rule>({
          return t.moved_on && !f.is_new ? std::string() : t.select_denied;
        });
      }},
-    {{"mysql.lock-tables", Severity::critical,
+    {{"mysql.lock-tables", Severity::critical, CheckGroup::privileges,
       "the place of a snapshot in the log is exact only while the table is locked for a moment",
       "GRANT LOCK TABLES ON the schema TO the account, or give the table a key"},
      "the account may not lock a table whose rows are told apart by all columns",
@@ -197,7 +204,7 @@ const auto kRules = std::to_array<Rule>({
        if (!f.is_new) return Hits{};
        return on_tables(f, [](const Facts::TableFacts& t) { return t.lock_denied; });
      }},
-    {{"mysql.snapshot-engine", Severity::critical,
+    {{"mysql.snapshot-engine", Severity::critical, CheckGroup::tables,
       "only InnoDB shows a table as of one place in the log, and without a key its rows cannot be "
       "applied twice",
       "ALTER TABLE ... ENGINE = InnoDB, or give the table a key"},
@@ -207,7 +214,7 @@ const auto kRules = std::to_array<Rule>({
          return !t.keyless || t.engine == "InnoDB" ? std::string() : "engine " + t.engine;
        });
      }},
-    {{"mysql.engine", Severity::warning,
+    {{"mysql.engine", Severity::warning, CheckGroup::tables,
       "after a crash a table of this engine and the log may differ, and so may the target",
       "ALTER TABLE ... ENGINE = InnoDB"},
      "the table's engine is not transactional",
@@ -217,7 +224,7 @@ const auto kRules = std::to_array<Rule>({
                                                               : "engine " + t.engine;
        });
      }},
-    {{"mysql.cascade", Severity::warning,
+    {{"mysql.cascade", Severity::warning, CheckGroup::tables,
       "the server does not log rows that it changes through a foreign key, so the target keeps "
       "them",
       "drop the ON DELETE or ON UPDATE action and let the application do it, or compare the table "
@@ -226,14 +233,14 @@ const auto kRules = std::to_array<Rule>({
      [](const Facts& f) {
        return on_tables(f, [](const Facts::TableFacts& t) { return join(t.cascades, ", "); });
      }},
-    {{"mysql.labels", Severity::warning,
+    {{"mysql.labels", Severity::warning, CheckGroup::types,
       "information_schema shows characters beyond U+FFFF in ENUM and SET labels as '?'",
       "SET GLOBAL binlog_row_metadata = 'FULL' and compare the column after the full stage"},
      "labels of the column may be shown wrongly by the server",
      [](const Facts& f) {
        return on_tables(f, [](const Facts::TableFacts& t) { return join(t.unsure_labels, ", "); });
      }},
-    {{"mysql.short-retention", Severity::warning,
+    {{"mysql.short-retention", Severity::warning, CheckGroup::retention,
       "a task that stands still longer than this cannot resume",
       "raise binlog_expire_logs_seconds to some days"},
      "the binlog is kept for less than a day",
@@ -244,23 +251,23 @@ const auto kRules = std::to_array<Rule>({
                     : fmt::format("kept for {}", format_duration(std::chrono::seconds(v)));
        });
      }},
-    {{"mysql.heartbeat-denied", Severity::warning,
+    {{"mysql.heartbeat-denied", Severity::warning, CheckGroup::privileges,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
       "GRANT SELECT, INSERT, UPDATE on the heartbeat table to the account"},
      "the account may not write to the heartbeat table",
      [](const Facts& f) { return on_heartbeat(f, HeartbeatState::denied, true); }},
-    {{"mysql.heartbeat-missing", Severity::warning,
+    {{"mysql.heartbeat-missing", Severity::warning, CheckGroup::change_log,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
       "create the heartbeat table, and GRANT SELECT, INSERT, UPDATE on it to the account"},
      "there is no heartbeat table, and the account may not make it",
      [](const Facts& f) { return on_heartbeat(f, HeartbeatState::missing, true); }},
-    {{"mysql.heartbeat-refused", Severity::warning,
+    {{"mysql.heartbeat-refused", Severity::warning, CheckGroup::change_log,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
       "drop a table with other columns, and weir makes it anew; on a server that may not be "
       "written to, leave heartbeat out of the task file"},
      "the server does not take a heartbeat",
      [](const Facts& f) { return on_heartbeat(f, HeartbeatState::refused, false); }},
-    {{"mysql.heartbeat-not-logged", Severity::warning,
+    {{"mysql.heartbeat-not-logged", Severity::warning, CheckGroup::change_log,
       "a heartbeat that is not in the log never comes to the target, and its age only grows",
       "name another heartbeat_table in the task file"},
      "the schema of the heartbeat table is left out of the binlog",
@@ -269,7 +276,7 @@ const auto kRules = std::to_array<Rule>({
        const std::string evidence = not_logged(f, f.heartbeat->schema);
        return evidence.empty() ? Hits{} : Hits{{evidence, "", false, ""}};
      }},
-    {{"mysql.heartbeat-replica", Severity::warning,
+    {{"mysql.heartbeat-replica", Severity::warning, CheckGroup::change_log,
       "heartbeats are transactions of this replica's own, which its source does not have and which "
       "stand in the way when another server takes its place",
       "leave heartbeat out of the task file, or let the task follow the replica's source"},
@@ -327,6 +334,8 @@ void gather_tables(MysqlConnection& connection, const Task& task, std::span<cons
   });
   for (const TablePlan& plan : plans) {
     Facts::TableFacts table;
+    table.plan = &plan;
+    table.source = plan.source.name;
     table.name = plan.source.name.text();
     table.schema = plan.source.name.schema;
     table.engine = plan.source.engine;
@@ -396,8 +405,10 @@ Facts::HeartbeatFacts gather_heartbeat(MysqlConnection& connection, const Task& 
 
 }  // namespace
 
-Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans) {
+Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans,
+             bool is_new) {
   Facts facts;
+  facts.is_new = is_new;
   facts.is_mariadb = connection.is_mariadb();
   facts.version = connection.server_version();
   facts.log_bin = as_bool(variable(connection, "log_bin"));
@@ -468,8 +479,8 @@ std::vector<CatalogueRow> check_rows() {
   std::vector<CatalogueRow> rows;
   for (const Rule& rule : kRules) {
     const CheckRow& row = rule.row;
-    rows.push_back(
-        {row.id, IdKind::check, row.severity, rule.what, row.why, row.fix, "weir preflight TASK"});
+    rows.push_back({row.id, IdKind::check, row.severity, rule.what, row.why, row.fix,
+                    "weir preflight TASK", row.group});
   }
   return rows;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/mysql.h"
@@ -38,6 +39,8 @@ struct Facts {
   std::string start_method_missing;  ///< why no safe start position can be taken; "" if it can
 
   struct TableFacts {
+    const TablePlan* plan = nullptr;
+    TableName source;
     std::string name;
     std::string schema;
     std::string engine;
@@ -61,7 +64,12 @@ struct Facts {
   std::optional<HeartbeatFacts> heartbeat;
 };
 
-Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans);
+Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans,
+             bool is_new);
+
+/// Facts as JSON, without a secret, and back. decode_facts() throws what read_facts() does.
+std::string encode_facts(const Facts& facts);
+Facts decode_facts(std::string_view text);
 
 /// Every rule over `facts`: findings in the order of the table of rules.
 std::vector<Finding> judge(const Facts& facts);

@@ -2,10 +2,12 @@
 #include "source/mysql/source.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/facts.h"
 #include "source/mysql/catalog.h"
 #include "source/mysql/changes.h"
 #include "source/mysql/checks.h"
@@ -32,41 +34,50 @@ Finding lost(const Offset& offset, const std::string& evidence) {
 
 }  // namespace
 
-MysqlSource::MysqlSource(const Task& task)
-    : task_(task), connection_(task.source, MysqlConnection::Role::source) {}
+MysqlSource::MysqlSource(const Task& task) : task_(task) {}
+
+MysqlConnection& MysqlSource::connection() {
+  if (!connection_) connection_.emplace(task_.source, MysqlConnection::Role::source);
+  return *connection_;
+}
 
 std::string MysqlSource::version() {
-  return fmt::format("{} {}", connection_.is_mariadb() ? "MariaDB" : "MySQL",
-                     connection_.server_version());
+  return fmt::format("{} {}", connection().is_mariadb() ? "MariaDB" : "MySQL",
+                     connection().server_version());
 }
 
 Identity MysqlSource::identity() {
-  if (!connection_.is_mariadb()) {
-    return {"mysql " + connection_.scalar("SELECT @@server_uuid").value_or("")};
+  if (!connection().is_mariadb()) {
+    return {"mysql " + connection().scalar("SELECT @@server_uuid").value_or("")};
   }
   // MariaDB has no server_uuid, and its server_uid follows the network card, not the data. The
   // server itself proves the rest: it refuses a GTID that is not in its own log.
   return {fmt::format("mariadb domain {} server {}",
-                      connection_.scalar("SELECT @@global.gtid_domain_id").value_or(""),
-                      connection_.scalar("SELECT @@global.server_id").value_or(""))};
+                      connection().scalar("SELECT @@global.gtid_domain_id").value_or(""),
+                      connection().scalar("SELECT @@global.server_id").value_or(""))};
 }
 
-std::vector<TableName> MysqlSource::tables() { return list_tables(connection_); }
+std::vector<TableName> MysqlSource::tables() { return list_tables(connection()); }
 
 std::vector<Table> MysqlSource::describe(std::span<const TableName> names) {
-  return describe_tables(connection_, task_.types, names);
+  return describe_tables(connection(), task_.types, names);
 }
 
-std::vector<Finding> MysqlSource::preflight(const Task& task, std::span<const TablePlan> plans,
-                                            bool is_new) {
-  Facts facts = gather(connection_, task, plans);
-  facts.is_new = is_new;
-  return judge(facts);
+std::string MysqlSource::gather(const Task& task, std::span<const TablePlan> plans, bool is_new) {
+  return encode_facts(mysql::gather(connection(), task, plans, is_new));
 }
 
-Offset MysqlSource::start_offset() { return {take_start_position(connection_).text(), now()}; }
+std::vector<Finding> MysqlSource::judge(std::span<const TablePlan> plans,
+                                        const std::string& facts) const {
+  Facts known = decode_facts(facts);
+  std::vector<Finding> findings = link_tables(known.tables, plans);
+  std::ranges::move(mysql::judge(known), std::back_inserter(findings));
+  return findings;
+}
 
-Offset MysqlSource::log_end() { return {take_log_end(connection_).text(), now()}; }
+Offset MysqlSource::start_offset() { return {take_start_position(connection()).text(), now()}; }
+
+Offset MysqlSource::log_end() { return {take_log_end(connection()).text(), now()}; }
 
 std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Identity& identity) {
   const Identity current = this->identity();
@@ -82,18 +93,18 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
     return finding;
   }
   const LogPosition position = LogPosition::parse(offset.text);
-  if (position.by_gtid() && !connection_.is_mariadb()) {
-    const std::string set = connection_.quote(position.gtids.text());
-    if (connection_.scalar(fmt::format("SELECT GTID_SUBSET(@@global.gtid_purged, {})", set)) !=
+  if (position.by_gtid() && !connection().is_mariadb()) {
+    const std::string set = connection().quote(position.gtids.text());
+    if (connection().scalar(fmt::format("SELECT GTID_SUBSET(@@global.gtid_purged, {})", set)) !=
         "1") {
       return lost(offset, "gtid_purged = " +
-                              connection_.scalar("SELECT @@global.gtid_purged").value_or(""));
+                              connection().scalar("SELECT @@global.gtid_purged").value_or(""));
     }
-    if (connection_.scalar(fmt::format("SELECT GTID_SUBSET({}, @@global.gtid_executed)", set)) !=
+    if (connection().scalar(fmt::format("SELECT GTID_SUBSET({}, @@global.gtid_executed)", set)) !=
         "1") {
       Finding finding =
           lost(offset, "gtid_executed = " +
-                           connection_.scalar("SELECT @@global.gtid_executed").value_or(""));
+                           connection().scalar("SELECT @@global.gtid_executed").value_or(""));
       finding.what = "the source lacks transactions that the task has applied";
       finding.why = "the server was restored from a backup, or another one was promoted that lags";
       return finding;
@@ -103,7 +114,7 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
   std::vector<std::string> files;
   std::uint64_t size = 0;
   try {
-    for (const auto& row : connection_.query("SHOW BINARY LOGS")) {
+    for (const auto& row : connection().query("SHOW BINARY LOGS")) {
       files.push_back(row[0].value_or(""));
       if (files.back() == position.file) size = std::stoull(row[1].value_or("0"));
     }
@@ -123,7 +134,7 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
   if (std::find(files.begin(), files.end(), position.file) == files.end()) {
     // By GTID the log may be read on from an offset at the end of a file that is gone.
     const auto floor = position.by_gtid() && !files.empty()
-                           ? transactions_before(connection_, files.front())
+                           ? transactions_before(connection(), files.front())
                            : std::nullopt;
     if (floor && position.gtids.contains(*floor)) return {};
     return lost(offset, files.empty() ? "the server has no binlog files"
@@ -138,8 +149,8 @@ std::optional<Finding> MysqlSource::can_resume(const Offset& offset, const Ident
 std::optional<RetentionFacts> MysqlSource::retention(const Offset& offset,
                                                      const Identity& identity) {
   std::optional<Finding> gap = can_resume(offset, identity);
-  RetentionFacts facts = read_retention(connection_, task_, offset);
-  if (!gap && !facts.files.empty()) gap = history_gap(connection_, offset, facts.files);
+  RetentionFacts facts = read_retention(connection(), task_, offset);
+  if (!gap && !facts.files.empty()) gap = history_gap(connection(), offset, facts.files);
   facts.gap = std::move(gap);
   return facts;
 }
@@ -167,7 +178,7 @@ std::unique_ptr<Heartbeat> MysqlSource::open_heartbeat() {
 }
 
 std::optional<std::vector<Counter>> MysqlSource::counters(std::span<const TablePlan> plans) {
-  return read_counters(connection_, plans);
+  return read_counters(connection(), plans);
 }
 
 }  // namespace weir::mysql

@@ -15,8 +15,9 @@ class MysqlSource final : public Source {
   Identity identity() override;
   std::vector<TableName> tables() override;
   std::vector<Table> describe(std::span<const TableName> names) override;
-  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                 bool is_new) override;
+  std::string gather(const Task& task, std::span<const TablePlan> plans, bool is_new) override;
+  std::vector<Finding> judge(std::span<const TablePlan> plans,
+                             const std::string& facts) const override;
   void prepare(std::span<const TablePlan>) override {}
   Offset start_offset() override;
   Offset log_end() override;
@@ -30,8 +31,10 @@ class MysqlSource final : public Source {
   std::optional<std::vector<Counter>> counters(std::span<const TablePlan> plans) override;
 
  private:
+  MysqlConnection& connection();
+
   Task task_;
-  MysqlConnection connection_;
+  std::optional<MysqlConnection> connection_;
 };
 
 }  // namespace weir::mysql

@@ -8,6 +8,7 @@
 namespace weir::pgsource {
 namespace {
 
+using enum CheckGroup;
 using enum IdKind;
 using enum Severity;
 
@@ -87,7 +88,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "place again",
      "give each reader a slot of its own (source.slot); this task has to begin anew with empty "
      "target tables",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
     {"postgres.slot-busy", error, critical,
      "somebody reads from the slot now, so that its log cannot be shown",
      "a slot serves one reader at a time, most often the task itself",
@@ -103,7 +104,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "changes in silence",
      "if it was renamed, or another one keeps the log from the offset on, name it as source.slot; "
      "else begin the task anew with empty target tables",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
     {"postgres.snapshot", error, critical,
      "the snapshot that a table without a key is copied from cannot be taken",
      "it comes with a temporary slot, of which each copying session needs one",
@@ -115,7 +116,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the server was restored from a backup, or lost the end of its log in a crash; target and "
      "source have parted",
      "restore the source to its newest state, or begin the task anew with empty target tables",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
     {"postgres.spill", error, critical,
      "the file that holds a large transaction until it commits cannot be made or written",
      "a transaction above 8 MiB waits in a file without a name below TMPDIR or /var/tmp",
@@ -151,7 +152,7 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "from PostgreSQL 17 on: sync_replication_slots and hot_standby_feedback on standbys, "
      "synchronized_standby_slots on the primary keep this from happening; a task that is refused "
      "has to begin anew",
-     "weir preflight TASK; weir-control(7)"},
+     "weir preflight TASK; weir-control(7)", retention},
 });
 
 }  // namespace

@@ -38,6 +38,7 @@ template <class Judge>
 Hits on_tables(const Facts& facts, Judge&& judge) {
   Hits hits;
   for (const Facts::TableFacts& table : facts.tables) {
+    if (table.gone) continue;
     if (auto hit = judge(table)) {
       hit->table = table.name;
       hits.push_back(std::move(*hit));
@@ -78,7 +79,7 @@ bool publishes_changes(const Facts& facts) {
 std::vector<const Table*> unpublished(const Facts& facts) {
   std::vector<const Table*> out;
   for (const Facts::TableFacts& table : facts.tables) {
-    if (!table.published) out.push_back(&table.plan->source);
+    if (!table.published && !table.gone) out.push_back(&table.plan->source);
   }
   return out;
 }
@@ -91,6 +92,7 @@ std::string make_publication(const Facts& facts) {
 struct CheckRow {
   const char* id;
   Severity severity;
+  CheckGroup group;
   const char* why;
   const char* fix;
 };
@@ -103,23 +105,24 @@ struct Rule {
 
 /// A new check is one new row; its facts come from gather().
 const auto kRules = std::to_array<Rule>({
-    {{"postgres.source-version", Severity::critical, "weir was never tried with it",
-      "use PostgreSQL 15 or later"},
+    {{"postgres.source-version", Severity::critical, CheckGroup::connection,
+      "weir was never tried with it", "use PostgreSQL 15 or later"},
      "the source server is older than PostgreSQL 15",
      [](const Facts& f) {
        return when(f.version < kOldestVersion, fmt::format("server_version_num = {}", f.version));
      }},
-    {{"postgres.standby", Severity::critical,
+    {{"postgres.standby", Severity::critical, CheckGroup::connection,
       "a slot there ends with the standby's own recovery, and a publication cannot be made",
       "point the task at the primary"},
      "the source is a standby",
      [](const Facts& f) { return when(f.in_recovery, "pg_is_in_recovery() = t"); }},
-    {{"postgres.wal-level", Severity::critical,
+    {{"postgres.wal-level", Severity::critical, CheckGroup::change_log,
       "the log does not hold enough to tell changed rows from it",
       "ALTER SYSTEM SET wal_level = 'logical', then restart the server"},
      "changes are not logged for logical decoding",
      [](const Facts& f) { return when(f.wal_level != "logical", "wal_level = " + f.wal_level); }},
-    {{"postgres.replication-denied", Severity::critical, "the changes cannot be read",
+    {{"postgres.replication-denied", Severity::critical, CheckGroup::privileges,
+      "the changes cannot be read",
       "ALTER ROLE ... REPLICATION; on Amazon RDS: GRANT rds_replication TO the role"},
      "the role may not read the change log",
      [](const Facts& f) {
@@ -128,14 +131,14 @@ const auto kRules = std::to_array<Rule>({
                                "TO {0}",
                                pg_identifier(f.role)));
      }},
-    {{"postgres.encoding-unknown", Severity::warning,
+    {{"postgres.encoding-unknown", Severity::warning, CheckGroup::types,
       "a text that is not UTF-8 stops the task, with its table and key",
       "convert the database to UTF8 with pg_dump and a new database"},
      "the database does not know the encoding of its texts",
      [](const Facts& f) {
        return when(f.encoding == "SQL_ASCII", "server_encoding = " + f.encoding);
      }},
-    {{"postgres.slot-other", Severity::critical,
+    {{"postgres.slot-other", Severity::critical, CheckGroup::change_log,
       "weir reads a logical slot of this database with the plugin pgoutput",
       "name another one as source.slot; weir makes it"},
      "there is another replication slot of that name",
@@ -147,7 +150,7 @@ const auto kRules = std::to_array<Rule>({
                         : fmt::format("slot {}, plugin {}, database {}", f.slot_name,
                                       f.slot->plugin, f.slot->database));
      }},
-    {{"postgres.slot-active", Severity::critical,
+    {{"postgres.slot-active", Severity::critical, CheckGroup::change_log,
       "two readers would take changes away from each other",
       "end that reader, or give each a slot of its own (source.slot)"},
      "somebody else reads from the replication slot",
@@ -155,7 +158,8 @@ const auto kRules = std::to_array<Rule>({
        return when(f.is_new && f.slot && f.slot->active,
                    f.slot ? fmt::format("slot {}: {}", f.slot_name, f.slot->holder) : "");
      }},
-    {{"postgres.slot-lost", Severity::critical, "a slot that was lost never gets changes again",
+    {{"postgres.slot-lost", Severity::critical, CheckGroup::retention,
+      "a slot that was lost never gets changes again",
       "SELECT pg_drop_replication_slot(...) and start again; weir makes it anew"},
      "the replication slot is there and has lost its log",
      [](const Facts& f) {
@@ -165,7 +169,7 @@ const auto kRules = std::to_array<Rule>({
                                "it anew",
                                f.slot_name));
      }},
-    {{"postgres.slot-exists", Severity::warning,
+    {{"postgres.slot-exists", Severity::warning, CheckGroup::change_log,
       "the new task will use it; if another task does, that one will be refused afterwards",
       "nothing, if an earlier start of this task made it; else name another one as source.slot"},
      "the replication slot is there already",
@@ -173,20 +177,22 @@ const auto kRules = std::to_array<Rule>({
        const bool quiet = f.slot && !f.slot->active && f.slot->usable();
        return when(f.is_new && quiet, "slot " + f.slot_name);
      }},
-    {{"postgres.no-free-slot", Severity::critical, "the task needs a replication slot of its own",
+    {{"postgres.no-free-slot", Severity::critical, CheckGroup::capacity,
+      "the task needs a replication slot of its own",
       "raise max_replication_slots and restart the server, or drop a slot that nobody uses"},
      "the source has no free replication slot",
      [](const Facts& f) {
        return when(f.is_new && !f.slot && f.slots_free == 0,
                    "as many slots as max_replication_slots allows");
      }},
-    {{"postgres.no-free-sender", Severity::critical, "the log is sent by a process of its own",
+    {{"postgres.no-free-sender", Severity::critical, CheckGroup::capacity,
+      "the log is sent by a process of its own",
       "raise max_wal_senders and restart the server, or end a replication that nobody needs"},
      "the source has no free WAL sender",
      [](const Facts& f) {
        return when(f.is_new && f.senders_free == 0, "as many senders as max_wal_senders allows");
      }},
-    {{"postgres.prepared-transactions", Severity::critical,
+    {{"postgres.prepared-transactions", Severity::critical, CheckGroup::change_log,
       "a new slot waits for every transaction that runs, and these do until they are decided",
       "COMMIT PREPARED or ROLLBACK PREPARED each of them"},
      "transactions are prepared and not decided",
@@ -194,14 +200,14 @@ const auto kRules = std::to_array<Rule>({
        return when(f.is_new && !f.prepared.empty(),
                    "pg_prepared_xacts shows " + join(f.prepared, ", "));
      }},
-    {{"postgres.old-transactions", Severity::warning,
+    {{"postgres.old-transactions", Severity::warning, CheckGroup::change_log,
       "a new slot waits for every transaction that runs, in every database",
       "let them end before the start, or end them with pg_terminate_backend()"},
      "transactions have been running for long",
      [](const Facts& f) {
        return when(f.is_new && !f.old_transactions.empty(), f.old_transactions);
      }},
-    {{"postgres.publication-missing", Severity::critical,
+    {{"postgres.publication-missing", Severity::critical, CheckGroup::change_log,
       "the server sends changes of published tables only",
       "make the publication, or take `publication` out of [source], so that weir makes its own"},
      "the publication does not exist",
@@ -211,7 +217,7 @@ const auto kRules = std::to_array<Rule>({
                    f.is_new ? make_publication(f)
                             : "changes since it was dropped may be lost: begin the task anew");
      }},
-    {{"postgres.publication-denied", Severity::critical,
+    {{"postgres.publication-denied", Severity::critical, CheckGroup::privileges,
       "weir makes a publication that lists the tables of the task",
       "GRANT CREATE ON DATABASE to the role; or make it as another role and name it as "
       "source.publication"},
@@ -224,7 +230,7 @@ const auto kRules = std::to_array<Rule>({
                         "and name it as source.publication: {}",
                         pg_identifier(f.database), pg_identifier(f.role), make_publication(f))}};
      }},
-    {{"postgres.publication-table", Severity::critical,
+    {{"postgres.publication-table", Severity::critical, CheckGroup::change_log,
       "the server sends changes of published tables only", "ALTER PUBLICATION ... ADD TABLE"},
      "the publication lacks the table",
      [](const Facts& f) {
@@ -250,7 +256,8 @@ const auto kRules = std::to_array<Rule>({
                     "", std::move(fix)};
        });
      }},
-    {{"postgres.publication-owner", Severity::critical, "a role can publish its own tables only",
+    {{"postgres.publication-owner", Severity::critical, CheckGroup::privileges,
+      "a role can publish its own tables only",
       "make the role a member of the table's owner; or make the publication as that owner and "
       "name it as source.publication"},
      "the role does not own the table",
@@ -261,7 +268,7 @@ const auto kRules = std::to_array<Rule>({
          return Hit{fmt::format("role {}", f.role)};
        });
      }},
-    {{"postgres.publication-kinds", Severity::critical,
+    {{"postgres.publication-kinds", Severity::critical, CheckGroup::change_log,
       "changes of the kinds it leaves out never reach the target",
       "ALTER PUBLICATION ... SET (publish = 'insert, update, delete, truncate')"},
      "the publication leaves out kinds of changes",
@@ -272,7 +279,7 @@ const auto kRules = std::to_array<Rule>({
                                "truncate')",
                                pg_identifier(f.publication_name)));
      }},
-    {{"postgres.publication-rows", Severity::critical,
+    {{"postgres.publication-rows", Severity::critical, CheckGroup::change_log,
       "rows and columns that it leaves out would never change on the target",
       "ALTER PUBLICATION ... SET TABLE without WHERE and without a column list"},
      "the publication does not hand on all of the table",
@@ -292,8 +299,8 @@ const auto kRules = std::to_array<Rule>({
          return Hit{"it leaves out " + join(lacks, ", ")};
        });
      }},
-    {{"postgres.unlogged", Severity::critical, "its changes never reach the log",
-      "ALTER TABLE ... SET LOGGED, or exclude the table"},
+    {{"postgres.unlogged", Severity::critical, CheckGroup::tables,
+      "its changes never reach the log", "ALTER TABLE ... SET LOGGED, or exclude the table"},
      "the table is not logged",
      [](const Facts& f) {
        return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
@@ -303,7 +310,8 @@ const auto kRules = std::to_array<Rule>({
                                 qualified(t.plan->source.name))};
        });
      }},
-    {{"postgres.select-denied", Severity::critical, "the rows of the table cannot be copied",
+    {{"postgres.select-denied", Severity::critical, CheckGroup::privileges,
+      "the rows of the table cannot be copied",
       "GRANT SELECT on the table, and USAGE on its schema, to the role; ALTER ROLE ... BYPASSRLS "
       "if policies hide rows"},
      "the role may not read the table",
@@ -313,7 +321,7 @@ const auto kRules = std::to_array<Rule>({
          return Hit{t.select_denied};
        });
      }},
-    {{"postgres.replica-identity", Severity::critical,
+    {{"postgres.replica-identity", Severity::critical, CheckGroup::tables,
       "as soon as the table is published, the server refuses every UPDATE and DELETE on it: the "
       "application would fail",
       "ALTER TABLE ... REPLICA IDENTITY FULL, or USING INDEX with a unique index over NOT NULL "
@@ -333,7 +341,7 @@ const auto kRules = std::to_array<Rule>({
                                       pg_identifier(t.usable_index))};
        });
      }},
-    {{"postgres.key-outside-identity", Severity::critical,
+    {{"postgres.key-outside-identity", Severity::critical, CheckGroup::tables,
       "a removed row is told by its replica identity only, which does not hold the task's key",
       "ALTER TABLE ... REPLICA IDENTITY FULL, or choose the columns of the identity as `key`"},
      "the replica identity does not hold the key",
@@ -350,7 +358,7 @@ const auto kRules = std::to_array<Rule>({
                                 qualified(t.plan->source.name))};
        });
      }},
-    {{"postgres.generated", Severity::warning,
+    {{"postgres.generated", Severity::warning, CheckGroup::tables,
       "the change log does not carry them, so the target gets no such columns",
       "from PostgreSQL 18 on: ALTER PUBLICATION ... SET (publish_generated_columns = stored); "
       "else let the target compute them"},
@@ -361,20 +369,20 @@ const auto kRules = std::to_array<Rule>({
          return Hit{join(t.generated, ", ")};
        });
      }},
-    {{"postgres.heartbeat-denied", Severity::warning,
+    {{"postgres.heartbeat-denied", Severity::warning, CheckGroup::privileges,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
       "GRANT EXECUTE ON FUNCTION pg_logical_emit_message to the role"},
      "the role may not write heartbeats into the log",
      [](const Facts& f) {
        return f.beat_problem ? when(true, f.beat_problem->evidence, f.beat_problem->grant) : Hits{};
      }},
-    {{"postgres.slot-keeps", Severity::info,
+    {{"postgres.slot-keeps", Severity::info, CheckGroup::retention,
       "a task that stands still keeps all of the log since its offset on the source's disk",
       "set max_slot_wal_keep_size to what the disk can spare; a task that falls behind further "
       "has to begin anew"},
      "nothing limits the log that the slot keeps",
      [](const Facts& f) { return when(f.keep_size == "-1", "max_slot_wal_keep_size = -1"); }},
-    {{"postgres.slot-limit", Severity::info,
+    {{"postgres.slot-limit", Severity::info, CheckGroup::retention,
       "a task that stands still for longer loses its place and has to begin anew",
       "raise the limit to what the longest stop needs"},
      "the log that the slot keeps is limited",
@@ -498,6 +506,7 @@ void gather_tables(PgConnection& connection, std::span<const TablePlan> plans, F
   for (const TablePlan& plan : plans) {
     Facts::TableFacts table;
     table.plan = &plan;
+    table.source = plan.source.name;
     table.name = plan.source.name.text();
     const PgResult row = connection.query(
         "SELECT c.oid, c.relpersistence = 'u', pg_has_role(c.relowner, 'USAGE'), a.attname FROM "
@@ -505,7 +514,11 @@ void gather_tables(PgConnection& connection, std::span<const TablePlan> plans, F
         "a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped WHERE n.nspname = $1 "
         "AND c.relname = $2 ORDER BY a.attnum",
         {plan.source.name.schema, plan.source.name.table});
-    if (row.rows() == 0) continue;  // dropped meanwhile: whoever reads it says so
+    if (row.rows() == 0) {  // whoever reads it says so
+      table.gone = true;
+      facts.tables.push_back(std::move(table));
+      continue;
+    }
     table.unlogged = row.text(0, 1) == "t";
     table.owned = row.text(0, 2) == "t";
     for (std::size_t i = 0; i < row.rows(); ++i) {
@@ -562,8 +575,8 @@ std::vector<CatalogueRow> check_rows() {
   std::vector<CatalogueRow> rows;
   for (const Rule& rule : kRules) {
     const CheckRow& row = rule.row;
-    rows.push_back(
-        {row.id, IdKind::check, row.severity, rule.what, row.why, row.fix, "weir preflight TASK"});
+    rows.push_back({row.id, IdKind::check, row.severity, rule.what, row.why, row.fix,
+                    "weir preflight TASK", row.group});
   }
   return rows;
 }

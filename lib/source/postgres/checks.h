@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/pq.h"
@@ -47,7 +48,9 @@ struct Facts {
 
   struct TableFacts {
     const TablePlan* plan = nullptr;
-    std::string name;  ///< "schema.table"
+    TableName source;
+    std::string name;   ///< "schema.table"
+    bool gone = false;  ///< it was dropped meanwhile: nothing else is known of it
     bool unlogged = false;
     bool owned = false;                  ///< a publication takes tables of the role's own only
     std::string select_denied;           ///< "" if every planned column may be read
@@ -65,6 +68,10 @@ struct Facts {
 /// `plans` must outlive the facts.
 Facts gather(PgConnection& connection, const Task& task, std::span<const TablePlan> plans,
              bool is_new);
+
+/// Facts as JSON, without a secret, and back. decode_facts() throws what read_facts() does.
+std::string encode_facts(const Facts& facts);
+Facts decode_facts(std::string_view text);
 
 /// Every rule over `facts`: findings in the order of the table of rules.
 std::vector<Finding> judge(const Facts& facts);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/postgres/source.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/facts.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
@@ -21,8 +25,8 @@ namespace {
 
 constexpr const char* kLockTimeout = "SET lock_timeout = '30s'";
 
-const Endpoint& checked(const Task& task) {
-  if (!task.source.database.empty()) return task.source;
+const Task& checked(const Task& task) {
+  if (!task.source.database.empty()) return task;
   throw Error(ExitCode::configuration, "postgres.no-database",
               "[source] does not say which database to follow",
               "a PostgreSQL session, a slot and a publication belong to one database",
@@ -31,34 +35,45 @@ const Endpoint& checked(const Task& task) {
 
 }  // namespace
 
-PgSource::PgSource(const Task& task)
-    : task_(task), connection_(checked(task), PgConnection::Role::source) {}
+PgSource::PgSource(const Task& task) : task_(checked(task)) {}
 
-std::string PgSource::version() { return "PostgreSQL " + connection_.server_version(); }
+PgConnection& PgSource::connection() {
+  if (!connection_) connection_.emplace(task_.source, PgConnection::Role::source);
+  return *connection_;
+}
 
-Identity PgSource::identity() { return {read_identity(connection_).text()}; }
+std::string PgSource::version() { return "PostgreSQL " + connection().server_version(); }
 
-std::vector<TableName> PgSource::tables() { return list_tables(connection_); }
+Identity PgSource::identity() { return {read_identity(connection()).text()}; }
+
+std::vector<TableName> PgSource::tables() { return list_tables(connection()); }
 
 std::vector<Table> PgSource::describe(std::span<const TableName> names) {
-  bool stored = connection_.server_version_number() >= 180000;
+  bool stored = connection().server_version_number() >= 180000;
   if (stored) {
-    const auto publication = read_publication(connection_, publication_name(task_));
+    const auto publication = read_publication(connection(), publication_name(task_));
     stored = !publication || publication->stored_columns;
   }
-  return describe_tables(connection_,
+  return describe_tables(connection(),
                          stored ? GeneratedColumns::stored : GeneratedColumns::left_out, names);
 }
 
-std::vector<Finding> PgSource::preflight(const Task& task, std::span<const TablePlan> plans,
-                                         bool is_new) {
-  return judge(gather(connection_, task, plans, is_new));
+std::string PgSource::gather(const Task& task, std::span<const TablePlan> plans, bool is_new) {
+  return encode_facts(pgsource::gather(connection(), task, plans, is_new));
+}
+
+std::vector<Finding> PgSource::judge(std::span<const TablePlan> plans,
+                                     const std::string& facts) const {
+  Facts known = decode_facts(facts);
+  std::vector<Finding> findings = link_tables(known.tables, plans);
+  std::ranges::move(pgsource::judge(known), std::back_inserter(findings));
+  return findings;
 }
 
 void PgSource::prepare(std::span<const TablePlan> plans) {
   const std::string slot = slot_name(task_);
   const std::string publication = publication_name(task_);
-  const auto published = read_publication(connection_, publication);
+  const auto published = read_publication(connection(), publication);
   std::vector<const Table*> missing;
   for (const TablePlan& plan : plans) {
     if (!published || !published->tables.contains(plan.source.name)) {
@@ -70,39 +85,39 @@ void PgSource::prepare(std::span<const TablePlan> plans) {
                 fmt::format("the publication {} lacks {}", publication, missing[0]->name.text()),
                 "a publication that the task file names is never changed by weir",
                 publication_sql(publication, published.has_value(),
-                                connection_.server_version_number(), missing));
+                                connection().server_version_number(), missing));
   }
   if (!missing.empty()) {
     // Before the slot: to a change from before the publication the server finds none, and newer
     // servers pass over it without a word.
-    connection_.execute(kLockTimeout);
-    connection_.execute(publication_sql(publication, published.has_value(),
-                                        connection_.server_version_number(), missing));
-    connection_.execute("SET lock_timeout = 0");
+    connection().execute(kLockTimeout);
+    connection().execute(publication_sql(publication, published.has_value(),
+                                         connection().server_version_number(), missing));
+    connection().execute("SET lock_timeout = 0");
   }
-  if (!read_slot(connection_, slot)) {
-    create_slot(connection_, slot, kStartPatience);
+  if (!read_slot(connection(), slot)) {
+    create_slot(connection(), slot, kStartPatience);
     return;
   }
   // The slot of a start that got no further, or one that was made for us. It may be older than the
   // publication, so nothing may be left that was written before and commits after our start.
-  wait_for_transactions(connection_, WaitFor::all, kStartPatience);
+  wait_for_transactions(connection(), WaitFor::all, kStartPatience);
 }
 
 Offset PgSource::start_offset() {
-  return {take_start_position(connection_, kStartPatience).text(), now()};
+  return {take_start_position(connection(), kStartPatience).text(), now()};
 }
 
-Offset PgSource::log_end() { return {take_log_end(connection_).text(), now()}; }
+Offset PgSource::log_end() { return {take_log_end(connection()).text(), now()}; }
 
 std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity& identity) {
-  if (connection_.scalar("SELECT pg_is_in_recovery()") == "t") return {};  // a check of its own
+  if (connection().scalar("SELECT pg_is_in_recovery()") == "t") return {};  // a check of its own
   const std::string name = slot_name(task_);
-  const std::optional<Slot> slot = read_slot(connection_, name);
-  auto told = identity_gap(read_identity(connection_), identity, offset, slot, task_.source);
+  const std::optional<Slot> slot = read_slot(connection(), name);
+  auto told = identity_gap(read_identity(connection()), identity, offset, slot, task_.source);
   if (told && told->severity == Severity::critical) return told;
   if (auto gap = slot_gap(slot, name, task_.source.database, offset)) return gap;
-  const std::string end = connection_.scalar("SELECT pg_current_wal_flush_lsn()").value_or("0/0");
+  const std::string end = connection().scalar("SELECT pg_current_wal_flush_lsn()").value_or("0/0");
   if (Lsn::parse(end) < Lsn::parse(offset.text)) {
     Finding finding;
     finding.id = "postgres.source-behind";
@@ -120,7 +135,7 @@ std::optional<RetentionFacts> PgSource::retention(const Offset& offset, const Id
   std::optional<Finding> gap = can_resume(offset, identity);
   // Whoever reads from the slot keeps the task from starting; its log is still there.
   if (gap && gap->id == "postgres.slot-active") gap->severity = Severity::warning;
-  RetentionFacts facts = read_retention(connection_, task_, offset);
+  RetentionFacts facts = read_retention(connection(), task_, offset);
   facts.gap = std::move(gap);
   return facts;
 }
@@ -143,7 +158,7 @@ std::unique_ptr<Heartbeat> PgSource::open_heartbeat() {
 }
 
 std::optional<std::vector<Counter>> PgSource::counters(std::span<const TablePlan> plans) {
-  return read_counters(connection_, plans);
+  return read_counters(connection(), plans);
 }
 
 }  // namespace weir::pgsource

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "client/pq.h"
@@ -18,8 +19,9 @@ class PgSource final : public Source {
   Identity identity() override;
   std::vector<TableName> tables() override;
   std::vector<Table> describe(std::span<const TableName> names) override;
-  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                 bool is_new) override;
+  std::string gather(const Task& task, std::span<const TablePlan> plans, bool is_new) override;
+  std::vector<Finding> judge(std::span<const TablePlan> plans,
+                             const std::string& facts) const override;
   void prepare(std::span<const TablePlan> plans) override;
   Offset start_offset() override;
   Offset log_end() override;
@@ -33,8 +35,10 @@ class PgSource final : public Source {
   std::unique_ptr<Heartbeat> open_heartbeat() override;
 
  private:
+  PgConnection& connection();
+
   Task task_;
-  PgConnection connection_;
+  std::optional<PgConnection> connection_;
 };
 
 }  // namespace weir::pgsource

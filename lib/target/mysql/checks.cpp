@@ -80,6 +80,8 @@ Facts::TableFacts gather_table(MysqlConnection& connection, const TableSql& sql,
                                const TablePlan& plan, bool native) {
   Facts::TableFacts table;
   table.plan = &plan;
+  table.source = plan.source.name;
+  table.target = plan.target;
   table.planned = planned_types(plan, native);
   table.shapes = sql.shapes(plan);
   std::string why;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/mysql.h"
@@ -20,6 +21,8 @@ namespace weir::mysqltarget {
 struct Facts {
   struct TableFacts {
     const TablePlan* plan = nullptr;
+    TableName source;
+    TableName target;
     bool started = false;  ///< the task has this table already
     bool schema_exists = false;
     bool can_create = false;
@@ -57,6 +60,10 @@ struct Facts {
 Facts gather(MysqlConnection& connection, const TableSql& sql, const Control& control,
              const Task& task, std::span<const TablePlan> plans,
              const std::optional<Recovered>& recovered);
+
+/// Facts as JSON, without a secret, and back. decode_facts() throws what read_facts() does.
+std::string encode_facts(const Facts& facts);
+Facts decode_facts(std::string_view text);
 
 std::vector<Finding> judge(const Facts& facts);
 

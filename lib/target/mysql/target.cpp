@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/mysql/target.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "model/definition.h"
+#include "model/facts.h"
 #include "target/mysql/applier.h"
 #include "target/mysql/checks.h"
 #include "target/mysql/counters.h"
@@ -59,9 +63,18 @@ void MysqlTarget::plan_types(const Task& task, TablePlan& plan) const {
   for (const std::uint32_t part : plan.key) plan.columns[part].nullable = false;
 }
 
-std::vector<Finding> MysqlTarget::preflight(const Task& task, std::span<const TablePlan> plans,
-                                            const std::optional<Recovered>& recovered) {
-  return judge(gather(connection(), table_sql(), control_, task, plans, recovered));
+std::string MysqlTarget::gather(const Task& task, std::span<const TablePlan> plans,
+                                const std::optional<Recovered>& recovered) {
+  return encode_facts(
+      mysqltarget::gather(connection(), table_sql(), control_, task, plans, recovered));
+}
+
+std::vector<Finding> MysqlTarget::judge(std::span<const TablePlan> plans,
+                                        const std::string& facts) const {
+  Facts known = decode_facts(facts);
+  std::vector<Finding> findings = link_tables(known.tables, plans);
+  std::ranges::move(mysqltarget::judge(known), std::back_inserter(findings));
+  return findings;
 }
 
 std::optional<Recovered> MysqlTarget::recover(const std::string& task) {

@@ -23,8 +23,10 @@ class MysqlTarget final : public Target {
   std::size_t max_name_bytes() const override { return 64; }
   std::string refuse_name(std::string_view name) const override;
   void plan_types(const Task& task, TablePlan& plan) const override;
-  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                 const std::optional<Recovered>& recovered) override;
+  std::string gather(const Task& task, std::span<const TablePlan> plans,
+                     const std::optional<Recovered>& recovered) override;
+  std::vector<Finding> judge(std::span<const TablePlan> plans,
+                             const std::string& facts) const override;
   std::optional<Recovered> recover(const std::string& task) override;
   void start(const std::string& task, const Identity& source, const Offset& start) override;
   void ensure_table(const std::string& task, const TablePlan& plan) override;

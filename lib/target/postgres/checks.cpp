@@ -58,6 +58,8 @@ bool has_key(PgConnection& connection, const std::string& name, const TablePlan&
 Facts::TableFacts gather_table(PgConnection& connection, const TablePlan& plan) {
   Facts::TableFacts table;
   table.plan = &plan;
+  table.source = plan.source.name;
+  table.target = plan.target;
   const std::string name = qualified(plan.target);
   table.schema_exists =
       connection.scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1", {plan.target.schema})
@@ -248,6 +250,7 @@ Facts gather(PgConnection& connection, const Control& control, const Task& task,
   facts.utf8 = facts.encoding == "UTF8";
   facts.role = connection.scalar("SELECT current_user").value_or("");
   facts.control_schema = control.schema();
+  facts.keeps_zero_dates = task.types.zero_dates.kind == ZeroDatePolicy::Kind::keep;
   facts.same_product = task.source.kind == "postgres";
   facts.can_create_schema =
       is_true(connection.scalar("SELECT has_database_privilege(current_database(), 'CREATE')"));
@@ -312,6 +315,11 @@ std::vector<Finding> judge(const Facts& facts) {
                           fmt::format("{} left", facts.connections_left)));
   }
   for (const Facts::TableFacts& table : facts.tables) judge_table(facts, table, out);
+  if (facts.keeps_zero_dates) {
+    out.push_back(
+        finding("postgres.zero-dates", "types.zero_dates is \"keep\", which PostgreSQL cannot do",
+                "it has no dates with a zero part", "say \"refuse\", \"null\" or a date"));
+  }
   return out;
 }
 

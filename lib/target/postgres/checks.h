@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/pq.h"
@@ -28,6 +29,8 @@ struct Facts {
   };
   struct TableFacts {
     const TablePlan* plan = nullptr;
+    TableName source;
+    TableName target;
     bool started = false;  ///< the task has this table already
     bool schema_exists = false;
     bool can_create = false;
@@ -48,6 +51,9 @@ struct Facts {
   std::string encoding;
   std::string role;
   std::string control_schema;
+  bool keeps_zero_dates = false;  ///< the task wants what PostgreSQL cannot do
+  /// Types of the source that are no built-in ones, and what they are here; "" if they are not.
+  std::map<std::string, std::string> foreign_types;
   bool same_product = false;  ///< the source is a PostgreSQL too: columns keep their types
   long connections_left = 0;
   long connections_wanted = 0;
@@ -56,6 +62,10 @@ struct Facts {
 
 Facts gather(PgConnection& connection, const Control& control, const Task& task,
              std::span<const TablePlan> plans, const std::optional<Recovered>& recovered);
+
+/// Facts as JSON, without a secret, and back. decode_facts() throws what read_facts() does.
+std::string encode_facts(const Facts& facts);
+Facts decode_facts(std::string_view text);
 
 std::vector<Finding> judge(const Facts& facts);
 

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/postgres/target.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "model/definition.h"
+#include "model/facts.h"
 #include "target/postgres/alter.h"
 #include "target/postgres/applier.h"
 #include "target/postgres/checks.h"
@@ -73,7 +77,7 @@ void PostgresTarget::plan_types(const Task& task, TablePlan& plan) const {
 std::string PostgresTarget::foreign_type(const std::string& native) const {
   if (native.find('.') == std::string::npos) return "";
   const auto [known, is_new] = foreign_types_.emplace(native, "");
-  if (!is_new) return known->second;
+  if (!is_new || !asks_types_) return known->second;
   if (connection().scalar("SELECT to_regtype($1)", {native})) return known->second = native;
   // An extension may live in another schema here: "public.vector(3)[]" is vector, and "(3)[]".
   const std::size_t end = native.find_first_of("([", native.rfind('.'));
@@ -88,16 +92,24 @@ std::string PostgresTarget::foreign_type(const std::string& native) const {
   return known->second;
 }
 
-std::vector<Finding> PostgresTarget::preflight(const Task& task, std::span<const TablePlan> plans,
-                                               const std::optional<Recovered>& recovered) {
-  std::vector<Finding> findings = judge(gather(connection(), control_, task, plans, recovered));
-  if (task.types.zero_dates.kind == ZeroDatePolicy::Kind::keep) {
-    findings.push_back({"postgres.zero-dates", Severity::critical,
-                        "types.zero_dates is \"keep\", which PostgreSQL cannot do",
-                        "it has no dates with a zero part", "say \"refuse\", \"null\" or a date",
-                        "", ""});
-  }
+std::string PostgresTarget::gather(const Task& task, std::span<const TablePlan> plans,
+                                   const std::optional<Recovered>& recovered) {
+  Facts facts = postgres::gather(connection(), control_, task, plans, recovered);
+  facts.foreign_types = foreign_types_;
+  return encode_facts(facts);
+}
+
+std::vector<Finding> PostgresTarget::judge(std::span<const TablePlan> plans,
+                                           const std::string& facts) const {
+  Facts known = decode_facts(facts);
+  std::vector<Finding> findings = link_tables(known.tables, plans);
+  std::ranges::move(postgres::judge(known), std::back_inserter(findings));
   return findings;
+}
+
+void PostgresTarget::assume(const std::string& facts) {
+  foreign_types_ = decode_facts(facts).foreign_types;
+  asks_types_ = false;
 }
 
 std::optional<Recovered> PostgresTarget::recover(const std::string& task) {

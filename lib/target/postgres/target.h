@@ -21,8 +21,11 @@ class PostgresTarget final : public Target {
   std::size_t max_name_bytes() const override { return 63; }
   std::string refuse_name(std::string_view name) const override;
   void plan_types(const Task& task, TablePlan& plan) const override;
-  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                 const std::optional<Recovered>& recovered) override;
+  std::string gather(const Task& task, std::span<const TablePlan> plans,
+                     const std::optional<Recovered>& recovered) override;
+  std::vector<Finding> judge(std::span<const TablePlan> plans,
+                             const std::string& facts) const override;
+  void assume(const std::string& facts) override;
   std::optional<Recovered> recover(const std::string& task) override;
   void start(const std::string& task, const Identity& source, const Offset& start) override;
   void ensure_table(const std::string& task, const TablePlan& plan) override;
@@ -50,6 +53,7 @@ class PostgresTarget final : public Target {
 
   mutable std::optional<PgConnection> connection_;
   mutable std::map<std::string, std::string> foreign_types_;
+  bool asks_types_ = true;
 };
 
 }  // namespace weir::postgres

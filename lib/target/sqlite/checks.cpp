@@ -285,6 +285,8 @@ Facts gather(const Task& task, FileState file, std::span<const TablePlan> plans,
   for (const TablePlan& plan : plans) {
     facts.tables.push_back(database ? gather_table(*database, plan) : Facts::TableFacts());
     facts.tables.back().plan = &plan;
+    facts.tables.back().source = plan.source.name;
+    facts.tables.back().target = plan.target;
     facts.tables.back().started = started.contains(plan.source.name);
   }
   return facts;

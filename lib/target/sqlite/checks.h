@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/finding.h"
@@ -19,6 +20,8 @@ namespace weir::sqlite {
 struct Facts {
   struct TableFacts {
     const TablePlan* plan = nullptr;
+    TableName source;
+    TableName target;
     bool started = false;  ///< the task has this table already
     bool exists = false;
     bool has_rows = false;
@@ -42,6 +45,10 @@ struct Facts {
 
 Facts gather(const Task& task, FileState file, std::span<const TablePlan> plans,
              const std::optional<Recovered>& recovered);
+
+/// Facts as JSON, without a secret, and back. decode_facts() throws what read_facts() does.
+std::string encode_facts(const Facts& facts);
+Facts decode_facts(std::string_view text);
 
 std::vector<Finding> judge(const Facts& facts);
 

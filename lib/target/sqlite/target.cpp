@@ -2,12 +2,14 @@
 #include "target/sqlite/target.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "model/definition.h"
+#include "model/facts.h"
 #include "target/sqlite/applier.h"
 #include "target/sqlite/checks.h"
 #include "target/sqlite/control.h"
@@ -50,9 +52,17 @@ void SqliteTarget::plan_types(const Task& task, TablePlan& plan) const {
   for (const std::uint32_t part : plan.key) plan.columns[part].nullable = false;
 }
 
-std::vector<Finding> SqliteTarget::preflight(const Task& task, std::span<const TablePlan> plans,
-                                             const std::optional<Recovered>& recovered) {
-  return judge(gather(task, writer_->look(), plans, recovered));
+std::string SqliteTarget::gather(const Task& task, std::span<const TablePlan> plans,
+                                 const std::optional<Recovered>& recovered) {
+  return encode_facts(sqlite::gather(task, writer_->look(), plans, recovered));
+}
+
+std::vector<Finding> SqliteTarget::judge(std::span<const TablePlan> plans,
+                                         const std::string& facts) const {
+  Facts known = decode_facts(facts);
+  std::vector<Finding> findings = link_tables(known.tables, plans);
+  std::ranges::move(sqlite::judge(known), std::back_inserter(findings));
+  return findings;
 }
 
 std::optional<Recovered> SqliteTarget::recover(const std::string& task) {

@@ -23,8 +23,10 @@ class SqliteTarget final : public Target {
   std::string fold_name(std::string_view name) const override;
   std::string only_schema() const override { return "main"; }
   void plan_types(const Task& task, TablePlan& plan) const override;
-  std::vector<Finding> preflight(const Task& task, std::span<const TablePlan> plans,
-                                 const std::optional<Recovered>& recovered) override;
+  std::string gather(const Task& task, std::span<const TablePlan> plans,
+                     const std::optional<Recovered>& recovered) override;
+  std::vector<Finding> judge(std::span<const TablePlan> plans,
+                             const std::string& facts) const override;
   std::optional<Recovered> recover(const std::string& task) override;
   void start(const std::string& task, const Identity& source, const Offset& start) override;
   void ensure_table(const std::string& task, const TablePlan& plan) override;
