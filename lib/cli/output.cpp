@@ -82,8 +82,10 @@ std::string TextTable::text(bool header) const {
 }
 
 std::string finding_text(const Terminal& terminal, Stream stream, const Finding& finding) {
-  const std::string label = fmt::format("{}[{}]", to_string(finding.severity), finding.id);
-  std::string out = terminal.paint(stream, style_of(finding.severity), label) + ": ";
+  const std::string label =
+      fmt::format("{}[{}]", finding.waived ? "waived" : to_string(finding.severity), finding.id);
+  const Style style = finding.waived ? Style::bold : style_of(finding.severity);
+  std::string out = terminal.paint(stream, style, label) + ": ";
   if (!finding.table.empty() && finding.what.find(finding.table) == std::string::npos) {
     out.append(finding.table).append(": ");
   }
@@ -104,13 +106,15 @@ std::string error_text(const Terminal& terminal, const Error& error) {
 }
 
 Json to_json(const Finding& finding) {
-  return Json{{"id", finding.id},
-              {"severity", to_string(finding.severity)},
-              {"table", text_or_null(finding.table)},
+  Json out{{"id", finding.id}, {"severity", to_string(finding.severity)}};
+  if (finding.group != CheckGroup::none) out["group"] = to_string(finding.group);
+  if (finding.waived) out["waived"] = true;
+  out.update({{"table", text_or_null(finding.table)},
               {"what", finding.what},
               {"evidence", text_or_null(finding.evidence)},
               {"why", text_or_null(finding.why)},
-              {"fix", text_or_null(finding.fix)}};
+              {"fix", text_or_null(finding.fix)}});
+  return out;
 }
 
 Json to_json(const Error& error) {

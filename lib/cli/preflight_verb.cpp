@@ -2,17 +2,28 @@
 #include "cli/preflight_verb.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <fstream>
 #include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "base/time.h"
+#include "base/user.h"
 #include "cli/arguments.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/replace_file.h"
 #include "ops/preflight.h"
 #include "ops/sync.h"
 
@@ -105,21 +116,110 @@ Json mapping_json(const Task& task, const ops::Mapping& mapping) {
 }
 
 /// "task shop, 12 tables: it would be refused; 2 critical, 1 warning".
-std::string verdict(const Task& task, const ops::Preflight& checked, bool mapping_only) {
+std::string verdict(const Task& task, const ops::Preflight& checked, bool refused,
+                    bool mapping_only) {
   std::string counts;
+  const auto tell = [&counts](auto count, std::string_view what) {
+    if (count == 0) return;
+    counts += fmt::format("{}{} {}", counts.empty() ? "; " : ", ", count, what);
+  };
   for (const Severity severity :
        {Severity::critical, Severity::unknown, Severity::warning, Severity::info}) {
-    const auto count = std::ranges::count(checked.findings, severity, &Finding::severity);
-    if (count == 0) continue;
-    counts += fmt::format("{}{} {}", counts.empty() ? "; " : ", ", count, to_string(severity));
+    tell(std::ranges::count_if(checked.findings,
+                               [severity](const Finding& finding) {
+                                 return finding.severity == severity && !finding.waived;
+                               }),
+         to_string(severity));
   }
+  tell(std::ranges::count_if(checked.findings, &Finding::waived), "waived");
   const std::size_t tables = checked.mapping.plans.size();
-  const char* const what = refuses(checked.findings) ? "it would be refused"
-                           : mapping_only            ? "the mapping is sound"
-                           : checked.recovered       ? "it can resume"
-                                                     : "it can start";
+  const char* const what = refused             ? "it would be refused"
+                           : mapping_only      ? "the mapping is sound"
+                           : checked.recovered ? "it can resume"
+                                               : "it can start";
   return fmt::format("task {}, {} {}: {}{}\n", task.name, tables, tables == 1 ? "table" : "tables",
                      what, counts);
+}
+
+/// A choice of checks: ids, and groups of them.
+class Choice {
+ public:
+  Choice(const Session& session, std::string_view option, KindCatalogue kinds) {
+    for (const std::string& word : session.texts(option)) add(session, option, word, kinds);
+  }
+
+  bool empty() const { return ids_.empty() && groups_.empty(); }
+  bool has(const Finding& finding) const {
+    return ids_.contains(finding.id) || groups_.contains(finding.group);
+  }
+  std::vector<std::string> ids() const { return {ids_.begin(), ids_.end()}; }
+
+ private:
+  void add(const Session& session, std::string_view option, const std::string& word,
+           KindCatalogue kinds) {
+    if (const auto group = parse_group(word); group && option != "waive") {
+      groups_.insert(*group);
+      return;
+    }
+    const std::vector<CatalogueSection> catalogue = whole_catalogue(kinds);
+    const CatalogueRow* const row = find_row(catalogue, word);
+    if (row != nullptr && row->kind == IdKind::check) {
+      ids_.insert(word);
+      return;
+    }
+    std::string groups;
+    for (const CheckGroup group : check_groups()) {
+      groups += fmt::format("{}{}", groups.empty() ? "" : ", ", to_string(group));
+    }
+    const std::vector<std::string_view> near = near_ids(catalogue, word);
+    throw usage_error(session.verb().name, "usage.unknown-check",
+                      fmt::format("--{}: there is no check '{}'", option, word),
+                      option == "waive"
+                          ? "it takes the id of one check, as a finding shows it in brackets"
+                          : fmt::format("it takes the id of a check, or a group: {}", groups),
+                      near.empty() ? std::string("weir preflight --list shows every check")
+                                   : fmt::format("did you mean {}", fmt::join(near, ", ")));
+  }
+
+  std::set<std::string> ids_;
+  std::set<CheckGroup> groups_;
+};
+
+/// Findings by group, the gravest of each first.
+void arrange(std::vector<Finding>& findings, KindCatalogue kinds) {
+  const std::vector<CatalogueSection> catalogue = whole_catalogue(kinds);
+  for (Finding& finding : findings) {
+    if (const CatalogueRow* const row = find_row(catalogue, finding.id)) finding.group = row->group;
+  }
+  std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) {
+    return a.group != b.group ? a.group < b.group : a.severity > b.severity;
+  });
+}
+
+void print_by_group(Session& session, std::span<const Finding> findings) {
+  for (std::size_t i = 0; i < findings.size();) {
+    std::size_t end = i;
+    while (end < findings.size() && findings[end].group == findings[i].group) ++end;
+    if (!session.json()) {
+      const std::string title =
+          fmt::format("{}{}", i == 0 ? "" : "\n", to_string(findings[i].group));
+      session.print(session.terminal().paint(Stream::out, Style::bold, title) + "\n");
+    }
+    session.report(findings.subspan(i, end - i), Stream::out);
+    i = end;
+  }
+  if (!session.json() && !findings.empty()) session.print("\n");
+}
+
+std::string read_file(const std::string& path) {
+  errno = 0;
+  std::ostringstream text;
+  if (const std::ifstream file(path, std::ios::binary); file && text << file.rdbuf()) {
+    return std::move(text).str();
+  }
+  throw Error(ExitCode::configuration, "facts.unreadable", fmt::format("cannot read {}", path),
+              std::generic_category().message(errno),
+              "check the path: weir preflight TASK --facts-out FILE writes such a file");
 }
 
 /// Every check there is, for no task in particular.
@@ -146,61 +246,124 @@ ExitCode list_checks(Session& session, KindCatalogue kinds) {
   return session.answer(ExitCode::ok, {{"checks", std::move(checks)}});
 }
 
-void refuse_beside_list(const Session& session) {
-  const std::string_view why = "--list shows every check there is, for no task in particular";
-  if (!session.argument().empty()) {
-    throw usage_error(session.verb().name, "usage.extra-argument",
-                      fmt::format("'{}' is one argument too many", session.argument()),
-                      std::string(why));
+/// In the history of the task, for whoever looks for a cause later.
+void record_waivers(const Session& session, const ops::Preflight& checked) {
+  std::set<std::string> ids;
+  for (const Finding& finding : checked.findings) {
+    if (finding.waived) ids.insert(finding.id);
   }
-  if (session.flag("mapping-only")) {
-    throw usage_error(session.verb().name, "usage.bad-value",
-                      "--mapping-only does not go with --list", std::string(why));
+  if (ids.empty()) return;
+  const std::unique_ptr<StateStore> store = open_state(session.state_folder(), false);
+  for (const std::string& id : ids) {
+    store->add_event(session.task(),
+                     {now(), "warning", "task.waived", "",
+                      fmt::format("{} waived {} for a preflight", user_name(), id)});
+  }
+}
+
+Error bad_combination(const Session& session, std::string what, std::string why) {
+  return usage_error(session.verb().name, "usage.bad-combination", std::move(what), std::move(why));
+}
+
+/// Options that mean nothing beside one another.
+void refuse_combinations(const Session& session) {
+  if (session.flag("list")) {
+    const std::string why = "--list shows every check there is, for no task in particular";
+    if (!session.argument().empty()) {
+      throw usage_error(session.verb().name, "usage.extra-argument",
+                        fmt::format("'{}' is one argument too many", session.argument()), why);
+    }
+    for (const char* const flag : {"mapping-only", "strict"}) {
+      if (session.flag(flag)) {
+        throw bad_combination(session, fmt::format("--{} does not go with --list", flag), why);
+      }
+    }
+    for (const char* const option : {"only", "skip", "waive", "facts", "facts-out"}) {
+      if (!session.texts(option).empty()) {
+        throw bad_combination(session, fmt::format("--{} does not go with --list", option), why);
+      }
+    }
+  }
+  const bool reads = session.text("facts").has_value();
+  const bool writes = session.text("facts-out").has_value();
+  if (reads && writes) {
+    throw bad_combination(session, "--facts-out does not go with --facts",
+                          "the facts are in a file already, and no server is asked");
+  }
+  if (session.flag("mapping-only") && (reads || writes)) {
+    throw bad_combination(
+        session, fmt::format("--mapping-only does not go with --facts{}", writes ? "-out" : ""),
+        "with it the target is not asked, and such a file holds both sides");
   }
 }
 
 }  // namespace
 
 ExitCode preflight(Session& session, const Backends& backends, KindCatalogue kinds) {
-  if (session.flag("list")) {
-    refuse_beside_list(session);
-    return list_checks(session, kinds);
-  }
+  refuse_combinations(session);
+  if (session.flag("list")) return list_checks(session, kinds);
   if (session.argument().empty()) {
     throw usage_error(
         session.verb().name, "usage.missing-argument", "TASK is missing",
         fmt::format("weir preflight needs {}, or --list", session.verb().argument.meaning));
   }
+  const Choice only(session, "only", kinds);
+  const Choice skip(session, "skip", kinds);
+  const Choice waived(session, "waive", kinds);
   const std::unique_ptr<StateStore> store = open_state(session.state_folder(), true);
   const Task task = ops::find_task(session.argument(), *store);
   session.set_task(task.name);
+  // Both connect when they are asked something; names and types a target knows by itself.
   const std::unique_ptr<Source> source = backends.open_source(task);
-  // A target connects when it is asked something; names and types it knows by itself.
   const std::unique_ptr<Target> target = backends.open_target(task);
   const bool mapping_only = session.flag("mapping-only");
 
   ops::Preflight checked;
+  std::optional<Time> taken;
   if (mapping_only) {
     checked.source_version = source->version();
     checked.mapping = ops::map_task(task, *source, *target, std::nullopt);
     checked.findings = checked.mapping.findings;
   } else {
-    checked = ops::preflight(task, *source, *target);
+    const auto file = session.text("facts");
+    const ops::PreflightFacts facts =
+        file ? ops::decode_facts(read_file(*file)) : ops::gather_facts(task, *source, *target);
+    if (file) taken = facts.taken;
+    if (const auto out = session.text("facts-out")) {
+      replace_file(*out, ops::encode_facts(facts), 0600);
+    }
+    checked = ops::judge_facts(task, facts, *source, *target);
+    for (const std::string& id : ops::waive(checked, waived.ids())) {
+      session.say(fmt::format("--waive {}: nothing of that name was found", id));
+    }
+    if (store->task(task.name)) record_waivers(session, checked);
   }
-  std::ranges::stable_sort(checked.findings, std::ranges::greater{}, &Finding::severity);
+  arrange(checked.findings, kinds);
+  std::erase_if(checked.findings, [&](const Finding& finding) {
+    return (!only.empty() && !only.has(finding)) || skip.has(finding);
+  });
+  const bool refused =
+      refuses(checked.findings) ||
+      (session.flag("strict") && std::ranges::any_of(checked.findings, [](const Finding& finding) {
+         return finding.severity >= Severity::warning && !finding.waived;
+       }));
 
   if (!session.json() && mapping_only) {
     const std::string mapping = mapping_text(task, checked.mapping);
     session.print(mapping);
     if (!mapping.empty()) session.print("\n");
   }
-  session.report(checked.findings, Stream::out);
-  if (!session.json()) session.print(verdict(task, checked, mapping_only));
+  if (taken)
+    session.say(fmt::format("judged by facts of {}; no server was asked", to_rfc3339(*taken)));
+  print_by_group(session, checked.findings);
+  if (!session.json()) session.print(verdict(task, checked, refused, mapping_only));
 
   Json unmatched = Json::array();
   for (const TableName& name : checked.mapping.unmatched) unmatched.push_back(name.text());
-  return session.answer(refuses(checked.findings) ? ExitCode::refused : ExitCode::ok,
+  return session.answer(refused ? ExitCode::refused : ExitCode::ok,
                         {{"mapping_only", mapping_only},
+                         {"strict", session.flag("strict")},
+                         {"facts_taken", taken ? Json(to_rfc3339(*taken)) : Json()},
                          {"source_version", checked.source_version},
                          {"target_version", mapping_only ? Json() : Json(checked.target_version)},
                          {"resumes", mapping_only ? Json() : Json(checked.recovered.has_value())},

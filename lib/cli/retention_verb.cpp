@@ -22,6 +22,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "cli/output.h"
+#include "cli/replace_file.h"
 #include "mapping/task_file.h"
 #include "ops/sync.h"
 #include "store/state_store.h"
@@ -371,28 +372,6 @@ std::string retention_prometheus(std::span<const RetentionReport> reports, Time 
   return out;
 }
 
-void replace_file(const std::string& path, const std::string& text) {
-  const std::string beside = fmt::format("{}.{}.tmp", path, getpid());
-  const auto refuse = [&](const char* what) {
-    const int number = errno;
-    unlink(beside.c_str());
-    return Error(ExitCode::failed, "output.file", fmt::format("cannot {} {}", what, path),
-                 std::strerror(number), "give a file in a folder that this user may write to");
-  };
-  // A collector that runs as another user reads it.
-  UniqueFd file(open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file) throw refuse("write");
-  for (std::size_t done = 0; done < text.size();) {
-    const ssize_t size = write(file.get(), text.data() + done, text.size() - done);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) throw refuse("write");
-    done += static_cast<std::size_t>(size);
-  }
-  if (fsync(file.get()) != 0) throw refuse("write");
-  file.reset();
-  if (std::rename(beside.c_str(), path.c_str()) != 0) throw refuse("replace");
-}
-
 ExitCode check_retention(Session& session, const Backends& backends) {
   const Wish wish = read_wish(session);
   const std::string folder = session.state_folder();
@@ -437,7 +416,7 @@ ExitCode check_retention(Session& session, const Backends& backends) {
     if (wish.output.empty()) {
       session.print(metrics);
     } else {
-      replace_file(wish.output, metrics);
+      replace_file(wish.output, metrics, 0644);  // a collector of another user reads it
     }
     return code;
   }

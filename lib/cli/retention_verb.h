@@ -24,8 +24,4 @@ std::string retention_prometheus(std::span<const ops::RetentionReport> reports, 
 /// What a monitoring plugin ends with: 0 to 3.
 int nagios_code(std::span<const ops::RetentionReport> reports);
 
-/// Puts `text` in place of the file in one step, readable for others. Throws
-/// Error(failed, "output.file").
-void replace_file(const std::string& path, const std::string& text);
-
 }  // namespace weir::cli

@@ -46,6 +46,9 @@ std::vector<std::string> same_program(const Session& session, const std::string&
                                       const std::string& file) {
   std::vector<std::string> argv = {self(), verb};
   for (std::string& option : session.inherited_options()) argv.push_back(std::move(option));
+  if (verb == "run") {
+    for (const std::string& id : session.texts("waive")) argv.insert(argv.end(), {"--waive", id});
+  }
   argv.push_back("--");
   argv.push_back(file);
   return argv;
@@ -100,6 +103,9 @@ std::vector<TablePlan> check(Session& session, const Task& task, const Backends&
   const std::unique_ptr<Source> source = backends.open_source(task);
   const std::unique_ptr<Target> target = backends.open_target(task);
   ops::Preflight checked = ops::preflight(task, *source, *target);
+  for (const std::string& id : ops::waive(checked, session.texts("waive"))) {
+    session.say(fmt::format("--waive {}: nothing of that name was found", id));
+  }
   // What is merely worth knowing is for `weir preflight`.
   std::erase_if(checked.findings,
                 [](const Finding& finding) { return finding.severity < Severity::warning; });
@@ -158,6 +164,7 @@ ExitCode sync_run(Session& session, const Backends& backends) {
   }
   store->put_task(task.name, task.file);
   store->set_error(task.name, 0, "", "", "");
+  ops::record_waivers(task.name, session.texts("waive"), *store);
 
   Engine::Submission submission;
   submission.task = task.name;
@@ -278,6 +285,7 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
     const std::unique_ptr<Source> source = backends.open_source(task);
     const std::unique_ptr<Target> target = backends.open_target(task);
     ops::Preflight checked = ops::preflight(task, *source, *target);
+    ops::waive(checked, ops::waived_ids(task.name, *store));
     if (refuses(checked.findings)) throw refusal(checked.findings);
     run_task({task, *source, *target, *store, meter, stop}, std::move(checked.mapping.plans));
   } catch (const Error& error) {

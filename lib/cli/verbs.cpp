@@ -261,8 +261,8 @@ constexpr auto kExplainSee =
 
 constexpr auto kPreflightExamples = std::to_array<Example>({
     {"weir preflight shop.toml", "Check both servers, the accounts and the mapping."},
-    {"weir preflight shop --mapping-only --json",
-     "Show which table goes where, as JSON, without judging the servers."},
+    {"weir preflight shop --strict --waive mysql.cascade --facts-out shop.facts",
+     "Refuse because of any warning but one, and keep what the servers said."},
 });
 
 // Not required, for --list goes without; the verb asks for it.
@@ -279,6 +279,42 @@ constexpr auto kPreflightOptions = std::to_array<OptionSpec>({
     {.name = "list",
      .meaning = "list every check there is, without a task and without asking a server",
      .group = "checks"},
+    {.name = "only",
+     .kind = Kind::text,
+     .value = "WHAT",
+     .meaning = "show and judge these alone: the id of a check, or a group such as change-log",
+     .group = "checks",
+     .completion = Completion::id,
+     .repeatable = true},
+    {.name = "skip",
+     .kind = Kind::text,
+     .value = "WHAT",
+     .meaning = "leave these out, as with --only",
+     .group = "checks",
+     .completion = Completion::id,
+     .repeatable = true},
+    {.name = "waive",
+     .kind = Kind::text,
+     .value = "ID",
+     .meaning = "do not refuse because of this check; kept in the history of a registered task",
+     .group = "checks",
+     .completion = Completion::id,
+     .repeatable = true},
+    {.name = "strict",
+     .meaning = "refuse because of warnings and unknown facts, too",
+     .group = "checks"},
+    {.name = "facts-out",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "keep what the servers said in this file; it holds no secret",
+     .group = "facts",
+     .completion = Completion::file},
+    {.name = "facts",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "judge what such a file says, and ask no server",
+     .group = "facts",
+     .completion = Completion::file},
 });
 
 constexpr auto kPreflightCodes =
@@ -296,6 +332,15 @@ constexpr auto kStartExamples = std::to_array<Example>({
      "Start the task and return once the target holds all that the source does."},
 });
 
+constexpr OptionSpec kStartWaive{
+    .name = "waive",
+    .kind = Kind::text,
+    .value = "ID",
+    .meaning = "start in spite of what this check finds; kept in the task's history",
+    .group = "checks",
+    .completion = Completion::id,
+    .repeatable = true};
+
 constexpr auto kStartOptions = std::to_array<OptionSpec>({
     {.name = "wait",
      .kind = Kind::choice,
@@ -309,6 +354,7 @@ constexpr auto kStartOptions = std::to_array<OptionSpec>({
      .value = "DURATION",
      .meaning = "with --wait: stop waiting after this long; the task goes on",
      .group = "waiting"},
+    kStartWaive,
 });
 
 constexpr auto kStartCodes = std::to_array<ExitCode>(
@@ -325,6 +371,8 @@ constexpr auto kRunExamples = std::to_array<Example>({
     {"weir sync run /etc/weir/shop.toml --log-format json",
      "Run it in a container, with a log that machines read."},
 });
+
+constexpr auto kRunOptions = std::to_array<OptionSpec>({kStartWaive});
 
 constexpr auto kRunCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
@@ -625,6 +673,7 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
                     "finish its batch and ends it with 0; a second one ends it at once.",
      .examples = kRunExamples,
      .argument = kTask,
+     .options = kRunOptions,
      .formats = kTextJson,
      .exit_codes = kRunCodes,
      .see_also = kRunSee,

@@ -14,15 +14,6 @@ using enum Severity;
 
 constexpr std::size_t kMostNear = 5;
 
-constexpr std::array<std::string_view, 10> kGroupNames = {
-    "",       "connection", "privileges", "change log", "retention",
-    "tables", "types",      "mapping",    "target",     "capacity"};
-
-constexpr auto kGroups = std::to_array<CheckGroup>(
-    {CheckGroup::connection, CheckGroup::privileges, CheckGroup::change_log, CheckGroup::retention,
-     CheckGroup::tables, CheckGroup::types, CheckGroup::mapping, CheckGroup::target,
-     CheckGroup::capacity});
-
 constexpr auto kRows = std::to_array<CatalogueRow>({
     {"command.start", error, critical, "a shell command of the task file could not be started",
      "the account has reached a limit on processes, memory or open files",
@@ -140,20 +131,6 @@ std::vector<std::string_view> near_ids(std::span<const CatalogueSection> catalog
   take_if([&](std::string_view id) { return id.find(word) != std::string_view::npos; });
   return near;
 }
-
-std::string_view to_string(CheckGroup group) {
-  return kGroupNames[static_cast<std::size_t>(group)];
-}
-
-std::optional<CheckGroup> parse_group(std::string_view word) {
-  std::string name(word);
-  std::ranges::replace(name, '-', ' ');
-  const auto at = std::ranges::find(kGroups, name, [](CheckGroup g) { return to_string(g); });
-  if (at == kGroups.end()) return {};
-  return *at;
-}
-
-std::span<const CheckGroup> check_groups() { return kGroups; }
 
 std::span<const CatalogueRow> model_catalogue() { return kRows; }
 

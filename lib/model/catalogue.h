@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -17,26 +16,6 @@ namespace weir {
 enum class IdKind : std::uint8_t { check, error, event };
 
 std::string_view to_string(IdKind kind);
-
-/// What a check is about, in the order in which preflight shows them. `none` is for what is no
-/// check.
-enum class CheckGroup : std::uint8_t {
-  none,
-  connection,
-  privileges,
-  change_log,
-  retention,
-  tables,
-  types,
-  mapping,
-  target,
-  capacity,
-};
-
-/// "change log". parse_group() reads "change-log" too; empty for a word that is no group.
-std::string_view to_string(CheckGroup group);
-std::optional<CheckGroup> parse_group(std::string_view word);
-std::span<const CheckGroup> check_groups();
 
 /// What one id means. Texts are lowercase, without a full stop, and stand for every place that
 /// prints the id; the printed one knows the names and numbers.

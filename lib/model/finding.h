@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -15,6 +18,26 @@ enum class Severity : std::uint8_t { ok, info, warning, unknown, critical };
 
 std::string to_string(Severity severity);
 
+/// What a check is about, in the order in which preflight shows them. `none` is for what is no
+/// check.
+enum class CheckGroup : std::uint8_t {
+  none,
+  connection,
+  privileges,
+  change_log,
+  retention,
+  tables,
+  types,
+  mapping,
+  target,
+  capacity,
+};
+
+/// "change log". parse_group() reads "change-log" too; empty for a word that is no group.
+std::string_view to_string(CheckGroup group);
+std::optional<CheckGroup> parse_group(std::string_view word);
+std::span<const CheckGroup> check_groups();
+
 /// The result of one check. Texts are lowercase, without a full stop, and hold no secret.
 struct Finding {
   std::string id;  ///< stable, dotted: "mysql.binlog-row"
@@ -24,6 +47,9 @@ struct Finding {
   std::string fix;       ///< what to do, commands included
   std::string evidence;  ///< the fact behind it: "binlog_format = STATEMENT"
   std::string table;     ///< the table it is about, or ""
+  /// For a verb that shows findings by group, filled in by it.
+  CheckGroup group = CheckGroup::none;
+  bool waived = false;  ///< somebody said that the task may run all the same
 };
 
 /// Whether any finding refuses a start.

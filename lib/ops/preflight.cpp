@@ -178,12 +178,36 @@ Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Sourc
   out.mapping = map_tables(task, facts.tables, target);
   out.findings = out.mapping.findings;
   check_ddl(task, out.findings);
+  for (const Finding& finding : out.findings) out.binding.push_back(finding.id);
   append(out.findings, source.judge(out.mapping.plans, facts.source));
   const std::span<const TablePlan> judged =
       refuses(out.mapping.findings) ? std::span<const TablePlan>() : out.mapping.plans;
   append(out.findings, target.judge(judged, facts.target));
-  if (facts.resume) out.findings.push_back(*facts.resume);
+  if (facts.resume) {
+    out.findings.push_back(*facts.resume);
+    out.binding.push_back(facts.resume->id);
+  }
   return out;
+}
+
+std::vector<std::string> waive(Preflight& checked, std::span<const std::string> ids) {
+  std::vector<std::string> unused;
+  for (const std::string& id : ids) {
+    if (std::ranges::find(checked.binding, id) != checked.binding.end()) {
+      throw Error(ExitCode::refused, "preflight.not-waivable",
+                  fmt::format("{} cannot be waived", id),
+                  "the task would not run all the same, or lose changes in silence",
+                  fmt::format("weir explain {} tells how to mend it", id));
+    }
+    bool is_found = false;
+    for (Finding& finding : checked.findings) {
+      if (finding.id != id) continue;
+      finding.waived = true;
+      is_found = true;
+    }
+    if (!is_found) unused.push_back(id);
+  }
+  return unused;
 }
 
 Preflight preflight(const Task& task, Source& source, Target& target) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,12 +73,17 @@ struct Preflight {
   std::string source_version;
   std::string target_version;
   std::optional<Recovered> recovered;  ///< empty for a task that is new to the target
+  std::vector<std::string> binding;    ///< ids that nobody can waive: nothing would work without
 };
 
 /// Judges facts by the task as it is now. `source` and `target` are asked what they know by
 /// themselves; nobody connects to a server.
 Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Source& source,
                       Target& target);
+
+/// Waives the findings of these ids: they refuse no more. What comes back are ids that were not
+/// found. Throws Error(refused, "preflight.not-waivable").
+std::vector<std::string> waive(Preflight& checked, std::span<const std::string> ids);
 
 /// Both. Changes nothing.
 Preflight preflight(const Task& task, Source& source, Target& target);

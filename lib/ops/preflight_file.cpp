@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdexcept>
+
 #include <nlohmann/json.hpp>
 
 #include "model/definition.h"
@@ -64,6 +66,8 @@ void fields(Archive& archive, Recovered& recovered) {
 
 namespace ops {
 
+constexpr const char* kSchema = "weir.facts/1";
+
 template <class Archive>
 void fields(Archive& archive, SourceTables& tables) {
   archive("visible", tables.visible);
@@ -84,7 +88,7 @@ void common_fields(Archive& archive, PreflightFacts& facts) {
 }
 
 void fields(FactWriter& archive, PreflightFacts& facts) {
-  std::string schema = "weir.facts/1";
+  std::string schema = kSchema;
   archive("schema", schema);
   common_fields(archive, facts);
   auto source = fact_json::Json::parse(facts.source);
@@ -94,6 +98,11 @@ void fields(FactWriter& archive, PreflightFacts& facts) {
 }
 
 void fields(FactReader& archive, PreflightFacts& facts) {
+  std::string schema;
+  archive("schema", schema);
+  if (schema != kSchema) {
+    throw std::out_of_range("they are " + schema + ", and this weir reads " + kSchema);
+  }
   common_fields(archive, facts);
   fact_json::Json source;
   fact_json::Json target;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/user.h"
 #include "mapping/task_file.h"
 
 namespace weir::ops {
@@ -182,6 +183,22 @@ Engine::Observer observe(const std::string& task, StateStore& store) {
 void record_error(const std::string& task, StateStore& store, const Error& error) {
   store.set_error(task, static_cast<int>(error.code()), error.id(), error.what(), error.fix());
   store.add_event(task, {now(), "error", error.id(), "", error.what()});
+}
+
+void record_waivers(const std::string& task, std::span<const std::string> ids, StateStore& store) {
+  std::vector<WaiverRow> rows;
+  for (const std::string& id : ids) {
+    rows.push_back({now(), id, user_name()});
+    store.add_event(task, {now(), "warning", "task.waived", "",
+                           fmt::format("{} waived {} for this start", user_name(), id)});
+  }
+  store.put_waivers(task, rows);
+}
+
+std::vector<std::string> waived_ids(const std::string& task, StateStore& store) {
+  std::vector<std::string> out;
+  for (const WaiverRow& row : store.waivers(task)) out.push_back(row.id);
+  return out;
 }
 
 std::string summary_line(const Status& status) {

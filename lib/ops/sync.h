@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,12 @@ Engine::Observer observe(const std::string& task, StateStore& store);
 
 /// Keeps the error that ends a worker.
 void record_error(const std::string& task, StateStore& store, const Error& error);
+
+/// Keeps which checks the start of a task waived, in place of those of the start before, and in the
+/// history.
+void record_waivers(const std::string& task, std::span<const std::string> ids, StateStore& store);
+/// The checks that the last start waived.
+std::vector<std::string> waived_ids(const std::string& task, StateStore& store);
 
 /// "incremental, 2,340 rows/s, lag 0.3 s": one line about a running task.
 std::string summary_line(const Status& status);

@@ -159,10 +159,22 @@ CREATE TABLE retention (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kSchema4 = R"sql(
+CREATE TABLE waiver (
+  -- The checks that the last start of a task waived. What was waived before is in its events.
+  task TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  id   TEXT NOT NULL,                           -- of the check
+  at   TEXT NOT NULL,
+  who  TEXT NOT NULL,                           -- the user who started the task
+  PRIMARY KEY (task, id)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 3> kMigrations = {kSchema1, kSchema2, kSchema3};
+constexpr std::array<const char*, 4> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
+constexpr std::int64_t kWaiverVersion = 4;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -702,6 +714,33 @@ class SqliteState final : public StateStore {
         }
       }
       std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+  void put_waivers(const std::string& task, std::span<const WaiverRow> rows) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare("DELETE FROM waiver WHERE task = ?").bind(task).run();
+      for (const WaiverRow& row : rows) {
+        db.prepare("INSERT OR REPLACE INTO waiver (task, id, at, who) VALUES (?, ?, ?, ?)")
+            .bind(task)
+            .bind(row.id)
+            .bind(text_of(row.at))
+            .bind(row.who)
+            .run();
+      }
+    });
+  }
+
+  std::vector<WaiverRow> waivers(const std::string& task) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<WaiverRow> out;
+      if (db.integer("PRAGMA user_version") < kWaiverVersion) return out;
+      SqliteStatement row = db.prepare("SELECT at, id, who FROM waiver WHERE task = ? ORDER BY id");
+      row.bind(task);
+      while (row.step()) {
+        out.push_back({time_at(row, 0), std::string(row.text(1)), std::string(row.text(2))});
+      }
       return out;
     });
   }

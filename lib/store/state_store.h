@@ -108,6 +108,13 @@ struct RetentionRow {
   std::optional<LogGrowth> written;
 };
 
+/// A check that somebody waived at the last start of a task.
+struct WaiverRow {
+  Time at{};
+  std::string id;
+  std::string who;  ///< the user
+};
+
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
 /// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
@@ -159,6 +166,10 @@ class StateStore {
   virtual void add_sample(const std::string& task, const Sample& sample) = 0;
   /// The newest `limit` samples, oldest first.
   virtual std::vector<Sample> samples(const std::string& task, std::size_t limit) = 0;
+
+  /// Replaces the waivers of the task.
+  virtual void put_waivers(const std::string& task, std::span<const WaiverRow> rows) = 0;
+  virtual std::vector<WaiverRow> waivers(const std::string& task) = 0;
 
   /// Adds a run of check-retention, and forgets those older than 30 days.
   virtual void add_retention(const std::string& task, const RetentionRow& row) = 0;

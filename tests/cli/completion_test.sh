@@ -47,7 +47,7 @@ expect_offers 'stop' weir help sync sto
 expect_offers 'shop shipping' weir sync stop ''
 expect_offers 'shop shop.toml' weir sync start sho
 expect_offers '' weir sync stop shop ''
-expect_offers '--wait' weir sync start shop --w
+expect_offers '--wait --waive' weir sync start shop --w
 expect_offers 'schema full incremental caught-up' weir sync start shop --wait ''
 expect_offers 'full' weir sync start --wait f
 expect_offers 'schema full incremental caught-up' weir sync start shop --wait =
@@ -92,7 +92,7 @@ if command -v fish >/dev/null; then
   expect_fish 'shipping shop' 'weir sync stop '
   expect_fish 'shop shop.toml' 'weir sync start sho'
   expect_fish '' 'weir sync stop shop '
-  expect_fish '--wait' 'weir sync start shop --w'
+  expect_fish '--wait --waive' 'weir sync start shop --w'
   expect_fish 'caught-up full incremental schema' 'weir sync start shop --wait '
   expect_fish '--wait=full' 'weir sync start shop --wait=f'
   expect_fish 'json text' 'weir sync status shop -o '

@@ -97,7 +97,7 @@ refused usage.bad-value 'it takes one of text, json' explain --format yaml
 refused usage.missing-argument 'TASK is missing' preflight
 expect_in err 'or --list'
 refused usage.extra-argument "'shop' is one argument too many" preflight shop --list
-refused usage.bad-value '--mapping-only does not go with --list' preflight --list --mapping-only
+refused usage.bad-combination '--mapping-only does not go with --list' preflight --list --mapping-only
 refused usage.bad-value 'it is a flag and takes none' preflight --list=all
 try weir explain mysql.losst --json
 expect_status 2

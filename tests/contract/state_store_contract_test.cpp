@@ -275,6 +275,24 @@ void samples(const Open& open) {
   CHECK_FALSE(store->samples("t", 1)[0].heartbeat_delay_s);
 }
 
+void waivers(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/etc/weir/shop.toml");
+  CHECK(store->waivers("shop").empty());
+  store->put_waivers("shop", std::vector<WaiverRow>{{at(kNoon), "mysql.engine", "ana"},
+                                                    {at(kNoon), "mysql.cascade", "ben"},
+                                                    {at(kNoon + 1), "mysql.cascade", "ana"}});
+  const auto rows = store->waivers("shop");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].id == "mysql.cascade");
+  CHECK(rows[0].who == "ana");
+  CHECK(rows[0].at == at(kNoon + 1));
+  CHECK(rows[1].id == "mysql.engine");
+  CHECK(store->waivers("other").empty());
+  store->put_waivers("shop", {});
+  CHECK(store->waivers("shop").empty());
+}
+
 void retention(const Open& open) {
   const auto store = open();
   store->put_task("shop", "/etc/weir/shop.toml");
@@ -379,6 +397,7 @@ void unknown_tasks(const Open& open) {
       [&] { store->add_event("ghost", {}); },
       [&] { store->add_sample("ghost", {}); },
       [&] { store->add_retention("ghost", {}); },
+      [&] { store->put_waivers("ghost", {}); },
   };
   for (const auto& call : writes) {
     ExitCode code = ExitCode::ok;
@@ -432,6 +451,7 @@ void check_store(const Open& open) {
   SECTION("events are kept in order and counted by id and time") { events(open); }
   SECTION("a sample comes back whole") { samples(open); }
   SECTION("old samples become one a minute and then go") { old_samples(open); }
+  SECTION("waivers are those of the last start") { waivers(open); }
   SECTION("a run of check-retention comes back whole, and goes after a month") { retention(open); }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }

@@ -2,13 +2,16 @@
 #include "support/task_run.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "support/child_process.h"
 #include "support/eventually.h"
@@ -161,6 +164,25 @@ void TaskRun::rewrite(std::string_view rest) {
 
 std::string TaskRun::log() const { return read_file(state_dir() + "/log/" + name_ + ".log"); }
 
+namespace {
+
+/// Recorded facts under tests/facts come from runs with WEIR_KEEP_FACTS=FOLDER: each preflight
+/// keeps its facts there, and its task file.
+void keep_facts(std::vector<std::string>& words, const std::string& task_file) {
+  const char* const folder = std::getenv("WEIR_KEEP_FACTS");
+  if (folder == nullptr || words.empty() || words.front() != "preflight") return;
+  for (const std::string& word : words) {
+    if (word.starts_with("--facts") || word == "--mapping-only" || word == "--list") return;
+  }
+  static std::atomic<int> runs{0};
+  const std::string name =
+      std::string(folder) + "/" + std::to_string(getpid()) + "-" + std::to_string(++runs);
+  std::filesystem::copy_file(task_file, name + ".toml");
+  words.insert(words.end(), {"--facts-out", name + ".json"});
+}
+
+}  // namespace
+
 TaskRun::Result TaskRun::run(std::vector<std::string> words,
                              std::chrono::milliseconds limit) const {
   const TempDir scratch;
@@ -169,6 +191,7 @@ TaskRun::Result TaskRun::run(std::vector<std::string> words,
   // A child has one file for all that it says; the shell keeps the two apart.
   std::vector<std::string> argv = {"/bin/sh", "-c", "exec \"$@\" 2>\"$0\"", err,
                                    WEIR_BIN_DIR "/weir"};
+  keep_facts(words, file());
   const auto options = std::find(words.begin(), words.end(), "--");
   words.insert(options, {"--state-dir", state_dir()});
   argv.insert(argv.end(), words.begin(), words.end());
