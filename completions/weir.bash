@@ -45,7 +45,7 @@ _weir_options() {
     'preflight') echo --mapping-only --list --only --skip --waive --strict --facts-out --facts ;;
     'sync start') echo --wait --timeout --waive ;;
     'sync run') echo --waive ;;
-    'sync stop') echo --timeout ;;
+    'sync stop') echo --for --accept-risk --timeout ;;
     'sync status') echo --no-tables --no-header ;;
     'sync list') echo --no-header ;;
     'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
@@ -130,6 +130,8 @@ _weir_value() {
     'sync run --format' | 'sync run -o') echo words text json ;;
     'sync run --color') echo words auto always never ;;
     'sync run --log-format') echo words text json ;;
+    'sync stop --for') echo nothing ;;
+    'sync stop --accept-risk') echo words retention ;;
     'sync stop --timeout') echo nothing ;;
     'sync stop --state-dir') echo folders ;;
     'sync stop --format' | 'sync stop -o') echo words text json ;;

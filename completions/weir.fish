@@ -135,6 +135,8 @@ complete -c weir -n '__weir_at 0 sync run' -l version -s V -d 'print the version
 
 complete -c weir -n '__weir_at 0 sync; and not __weir_at 1 sync' -a stop -d 'stop a task'
 complete -c weir -n '__weir_at 0 sync stop; and not __weir_at 1 sync stop' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 0 sync stop' -l for -x -d 'how long the task will stay stopped; it is stopped only if the source is sure to keep its log for as long, and for the time to catch up'
+complete -c weir -n '__weir_at 0 sync stop' -l accept-risk -x -a 'retention' -d 'stop the task even if its offset may be gone before it is started again; this is kept in its history'
 complete -c weir -n '__weir_at 0 sync stop' -l timeout -x -d 'how long to wait for the task to leave; it goes on stopping after that'
 complete -c weir -n '__weir_at 0 sync stop' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
 complete -c weir -n '__weir_at 0 sync stop' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'

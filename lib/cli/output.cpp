@@ -7,11 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "cli/help.h"
 
 namespace weir::cli {
 namespace {
 
 constexpr int kSchema = 1;
+constexpr std::size_t kWidth = 79;
+constexpr std::size_t kDetailIndent = 7;
 
 Style style_of(Severity severity) {
   switch (severity) {
@@ -41,6 +44,18 @@ void append_detail(std::string& out, std::string_view label, std::string_view te
 }
 
 Json text_or_null(std::string_view text) { return text.empty() ? Json() : Json(text); }
+Json time_or_null(Time time) { return time == Time{} ? Json() : Json(to_rfc3339(time)); }
+
+Json gap_json(const LogGap& gap) {
+  const bool spans = gap.from_time != Time{} && gap.to_time > gap.from_time;
+  const std::chrono::duration<double> span = gap.to_time - gap.from_time;
+  return Json{{"from", gap.from},
+              {"to", text_or_null(gap.to)},
+              {"from_time", time_or_null(gap.from_time)},
+              {"to_time", time_or_null(gap.to_time)},
+              {"lost_s", spans ? Json(span.count()) : Json()},
+              {"missing", text_or_null(gap.missing)}};
+}
 
 }  // namespace
 
@@ -92,7 +107,17 @@ std::string finding_text(const Terminal& terminal, Stream stream, const Finding&
   out.append(finding.what) += '\n';
   append_detail(out, "found", finding.evidence);
   append_detail(out, "why", finding.why);
+  if (finding.gap) out += wrap("  gap: ", gap_text(*finding.gap), kDetailIndent, kWidth);
   append_detail(out, "fix", finding.fix);
+  int number = 0;
+  for (const WayOut& way : finding.ways) {
+    const std::string lead = fmt::format("  way {}: ", ++number);
+    out += wrap(lead, way.consequence + ":", lead.size(), kWidth);
+    // To be pasted, so never broken.
+    for (const std::string& line : split(way.command, '\n')) {
+      out.append(lead.size(), ' ').append(line) += '\n';
+    }
+  }
   return out;
 }
 
@@ -109,11 +134,17 @@ Json to_json(const Finding& finding) {
   Json out{{"id", finding.id}, {"severity", to_string(finding.severity)}};
   if (finding.group != CheckGroup::none) out["group"] = to_string(finding.group);
   if (finding.waived) out["waived"] = true;
+  Json ways = Json::array();
+  for (const WayOut& way : finding.ways) {
+    ways.push_back({{"consequence", way.consequence}, {"command", way.command}});
+  }
   out.update({{"table", text_or_null(finding.table)},
               {"what", finding.what},
               {"evidence", text_or_null(finding.evidence)},
               {"why", text_or_null(finding.why)},
-              {"fix", text_or_null(finding.fix)}});
+              {"fix", text_or_null(finding.fix)},
+              {"gap", finding.gap ? gap_json(*finding.gap) : Json()},
+              {"ways", std::move(ways)}});
   return out;
 }
 

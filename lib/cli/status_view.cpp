@@ -2,7 +2,10 @@
 #include "cli/status_view.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -59,6 +62,26 @@ std::string bar(double part) {
          std::string(static_cast<std::size_t>(kWidth - filled), '.') + "]";
 }
 
+/// "may stay stopped until 2026-... (5 h 12 m left, binlog_expire_logs_seconds)".
+std::string countdown_text(const ops::Countdown& countdown, Time now) {
+  std::string out;
+  if (countdown.lost) {
+    out = "its offset is gone from the source's log";
+  } else if (countdown.unknown) {
+    out = "nobody knows how long it may stay stopped";
+  } else if (!countdown.restart_before) {
+    out = "may stay stopped without a limit that is known";
+  } else {
+    const Time end = *countdown.restart_before;
+    out = end > now ? fmt::format("may stay stopped until {} ({} left", to_rfc3339(end),
+                                  format_duration(end - now))
+                    : fmt::format("overdue: was to be started before {} ({} ago", to_rfc3339(end),
+                                  format_duration(now - end));
+    return out + (countdown.limited_by.empty() ? ")" : fmt::format(", {})", countdown.limited_by));
+  }
+  return countdown.limited_by.empty() ? out : fmt::format("{} ({})", out, countdown.limited_by);
+}
+
 /// The error of a table's first stage that has one.
 std::string table_error(const TableRow& table) {
   if (!table.schema_error.empty()) return table.schema_error;
@@ -67,6 +90,24 @@ std::string table_error(const TableRow& table) {
 }
 
 }  // namespace
+
+std::string left_text(const ops::Countdown& countdown, Time now) {
+  if (countdown.lost) return "gone";
+  if (countdown.unknown) return "unknown";
+  if (!countdown.restart_before) return "unlimited";
+  if (*countdown.restart_before <= now) return "overdue";
+  return format_duration(*countdown.restart_before - now);
+}
+
+void add_countdown(Json& out, const std::optional<ops::Countdown>& countdown, Time now) {
+  const bool ends = countdown && countdown->restart_before;
+  out["restart_before"] = ends ? Json(to_rfc3339(*countdown->restart_before)) : Json();
+  out["left_s"] =
+      ends ? Json(std::floor(
+                 std::chrono::duration<double>(*countdown->restart_before - now).count()))
+           : Json();
+  out["limited_by"] = countdown ? text_or_null(countdown->limited_by) : Json();
+}
 
 Json status_json(const ops::Status& status) {
   Json out;
@@ -82,6 +123,7 @@ Json status_json(const ops::Status& status) {
   out["offset_time"] =
       status.offset ? time_or_null(status.offset->offset.source_time) : Json(nullptr);
   out["offset_stored"] = status.offset ? time_or_null(status.offset->stored) : Json(nullptr);
+  add_countdown(out, status.countdown, now());
   out["identity"] = status.offset ? Json(status.offset->identity.text) : Json(nullptr);
   const auto figure = [&status](auto value) { return status.sample ? Json(value) : Json(nullptr); };
   const Sample sample = status.sample.value_or(Sample{});
@@ -169,12 +211,18 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
     line("offset", status.offset->offset.text);
     line("stored", to_rfc3339(status.offset->stored));
   }
+  if (status.countdown) {
+    line("retention", countdown_text(*status.countdown, now()));
+  }
   if (status.failovers > 0) {
     line("failovers", fmt::format("{} in the last 30 minutes", status.failovers));
   }
   if (!task.error_id.empty()) {
     line("error", fmt::format("{}: {}", task.error_id, task.error));
-    if (!task.error_fix.empty()) line("fix", task.error_fix);
+    std::string_view name = "fix";
+    for (const std::string& part : split(task.error_fix, '\n')) {
+      if (!part.empty()) line(std::exchange(name, ""), part);
+    }
   }
   if (!with_tables || status.tables.empty()) return out;
   out += "\n";

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <climits>
+#include <cmath>
 #include <csignal>
 #include <thread>
 
@@ -17,10 +18,14 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "cli/arguments.h"
+#include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/status_view.h"
 #include "ops/preflight.h"
+#include "ops/resume.h"
+#include "ops/stop.h"
 #include "ops/sync.h"
 #include "stage/runner.h"
 
@@ -98,10 +103,24 @@ void wait_for(Session& session, const std::string& task, const std::string& goal
   }
 }
 
+/// Why the task cannot go on from where it was, if that is so: asked before anything else, since
+/// nothing else matters then.
+std::optional<Finding> find_gap(const Task& task, Source& source, Target& target) {
+  std::optional<Finding> gap = ops::resume_gap(task, source, target, target.recover(task.name));
+  if (gap && gap->severity != Severity::critical) gap.reset();
+  return gap;
+}
+
 /// The checks before a start. Findings go to the conversation; one that refuses ends the verb.
 std::vector<TablePlan> check(Session& session, const Task& task, const Backends& backends) {
   const std::unique_ptr<Source> source = backends.open_source(task);
   const std::unique_ptr<Target> target = backends.open_target(task);
+  if (const auto gap = find_gap(task, *source, *target)) {
+    session.report({&*gap, 1}, Stream::err);
+    throw Error(
+        ExitCode::refused, gap->id, gap->what, gap->why,
+        fmt::format("take one of the ways above; `weir preflight {}` shows them again", task.name));
+  }
   ops::Preflight checked = ops::preflight(task, *source, *target);
   for (const std::string& id : ops::waive(checked, session.texts("waive"))) {
     session.say(fmt::format("--waive {}: nothing of that name was found", id));
@@ -112,6 +131,40 @@ std::vector<TablePlan> check(Session& session, const Task& task, const Backends&
   session.report(checked.findings, Stream::err);
   if (refuses(checked.findings)) throw refusal(checked.findings);
   return std::move(checked.mapping.plans);
+}
+
+/// Where the task will go on, and until when it has to.
+std::string stop_text(const ops::RetentionReport& report) {
+  std::string out = fmt::format("offset   {}\nrestart  ", report.offset.text);
+  if (report.may_stay_down && report.purged_at) {
+    out += fmt::format("before {}, in {}: ", to_rfc3339(*report.purged_at),
+                       format_duration(*report.may_stay_down));
+  } else {
+    out += report.verdict == ops::Verdict::lost ? "not possible: "
+           : report.unlimited                   ? "no limit is known: "
+                                                : "nobody knows until when: ";
+  }
+  return out + report.reason + '\n';
+}
+
+Json stop_json(bool already_stopped, const std::optional<ops::RetentionReport>& retention,
+               StateStore& store, const std::string& task) {
+  const auto offset = store.offset(task);
+  Json out{{"already_stopped", already_stopped},
+           {"offset", offset ? Json(offset->offset.text) : Json()},
+           {"verdict", Json()},
+           {"may_stay_down_s", Json()},
+           {"restart_before", Json()},
+           {"limited_by", Json()},
+           {"planned_stop_s", Json()}};
+  if (!retention) return out;
+  out["verdict"] = to_string(retention->verdict);
+  if (retention->may_stay_down)
+    out["may_stay_down_s"] = std::floor(retention->may_stay_down->count());
+  if (retention->purged_at) out["restart_before"] = to_rfc3339(*retention->purged_at);
+  if (!retention->limited_by.empty()) out["limited_by"] = retention->limited_by;
+  if (retention->planned_stop) out["planned_stop_s"] = std::floor(retention->planned_stop->count());
+  return out;
 }
 
 /// A worker that lost its supervisor has the lock until its batch is done, but nobody will start
@@ -190,23 +243,55 @@ ExitCode sync_run(Session& session, const Backends& backends) {
 }
 
 ExitCode sync_stop(Session& session, const Backends& backends) {
+  std::optional<ops::Seconds> planned;
+  if (const auto span = session.duration("for")) {
+    if (span->count() == 0) {
+      throw usage_error(session.verb().name, "usage.bad-value", "--for cannot be '0'",
+                        "it says how long the task will stay stopped",
+                        "leave it out if that is not known");
+    }
+    planned = *span;
+  }
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, false);
   const std::string task = ops::find_task_name(session.argument(), *store);
   session.set_task(task);
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+
+  std::optional<ops::RetentionReport> retention =
+      ops::ask_before_stop(task, planned, backends.open_source, *store, *engine);
+  if (retention) {
+    std::vector<Finding> findings = retention->findings;
+    std::erase_if(findings, [](const Finding& one) { return one.severity < Severity::warning; });
+    session.report(findings, Stream::err);
+    if (const auto refused = ops::stop_refusal(*retention)) {
+      if (session.text("accept-risk")) {
+        ops::record_waiver(task, *refused, *store);
+        session.say(fmt::format("stopping all the same: {}", refused->what));
+      } else if (session.json()) {
+        session.report({&*refused, 1}, Stream::err);
+        return session.answer(ExitCode::refused, stop_json(false, retention, *store, task));
+      } else {
+        throw refusal(*refused);
+      }
+    }
+  }
+
   if (engine->status(task).running) store->set_state(task, TaskState::stopping, "");
   const bool stopped = engine->stop(task, session.duration("timeout").value_or(kStopPatience));
   // A supervisor that was killed, or ended just before the mark above, does not say so any more.
   if (!engine->status(task).running && ops::has_supervisor(*store->task(task))) {
     store->set_state(task, TaskState::stopped, "");
   }
+  if (retention) {
+    const ops::Verdict asked = retention->verdict;
+    retention = ops::ask_after_stop(*retention, backends.open_source, *store, *engine);
+    retention->verdict = asked;
+    if (!session.json()) session.print(stop_text(*retention));
+  }
   session.say(stopped ? fmt::format("task {} is stopped", task)
                       : fmt::format("task {} was not running", task));
-  const auto offset = store->offset(task);
-  return session.answer(ExitCode::ok,
-                        {{"already_stopped", !stopped},
-                         {"offset", offset ? Json(offset->offset.text) : Json(nullptr)}});
+  return session.answer(ExitCode::ok, stop_json(!stopped, retention, *store, task));
 }
 
 ExitCode sync_status(Session& session, const Backends& backends) {
@@ -228,8 +313,13 @@ ExitCode sync_list(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, true);
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
-  TextTable table(
-      {{"TASK"}, {"STATE"}, {"STAGE"}, {"LAG"}, {"TABLES", TextTable::Align::right}, {"FILE"}});
+  TextTable table({{"TASK"},
+                   {"STATE"},
+                   {"STAGE"},
+                   {"LAG"},
+                   {"TABLES", TextTable::Align::right},
+                   {"LEFT"},
+                   {"FILE"}});
   Json rows = Json::array();
   for (const TaskRow& row : store->tasks()) {
     const ops::Status status = ops::status(row.name, *store, *engine);
@@ -237,14 +327,17 @@ ExitCode sync_list(Session& session, const Backends& backends) {
     const double lag = has_lag ? status.sample->apply_lag_s : 0;
     table.add({row.name, to_string(status.task.state), to_string(status.task.stage),
                has_lag ? format_duration(std::chrono::duration<double>(lag)) : "",
-               std::to_string(status.tables.size()), row.file});
-    rows.push_back({{"name", row.name},
-                    {"state", to_string(status.task.state)},
-                    {"stage", to_string(status.task.stage)},
-                    {"caught_up", status.caught_up},
-                    {"apply_lag_s", has_lag ? Json(lag) : Json(nullptr)},
-                    {"tables", status.tables.size()},
-                    {"file", row.file}});
+               std::to_string(status.tables.size()),
+               status.countdown ? left_text(*status.countdown, now()) : "", row.file});
+    Json one{{"name", row.name},
+             {"state", to_string(status.task.state)},
+             {"stage", to_string(status.task.stage)},
+             {"caught_up", status.caught_up},
+             {"apply_lag_s", has_lag ? Json(lag) : Json(nullptr)},
+             {"tables", status.tables.size()},
+             {"file", row.file}};
+    add_countdown(one, status.countdown, now());
+    rows.push_back(std::move(one));
   }
   if (!session.json()) session.print(table.text(!session.flag("no-header")));
   return session.answer(ExitCode::ok, {{"tasks", std::move(rows)}});
@@ -284,6 +377,7 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
   try {
     const std::unique_ptr<Source> source = backends.open_source(task);
     const std::unique_ptr<Target> target = backends.open_target(task);
+    if (const auto gap = find_gap(task, *source, *target)) throw refusal(*gap);
     ops::Preflight checked = ops::preflight(task, *source, *target);
     ops::waive(checked, ops::waived_ids(task.name, *store));
     if (refuses(checked.findings)) throw refusal(checked.findings);

@@ -385,10 +385,26 @@ constexpr auto kRunSee =
 
 constexpr auto kStopExamples = std::to_array<Example>({
     {"weir sync stop shop", "Let the task finish its batch, keep its offset, and leave."},
-    {"weir sync stop shop --timeout 10m", "Give a large transaction ten minutes to end."},
+    {"weir sync stop shop --for 6h",
+     "Stop it only if the source keeps its log for six hours and the time to catch up."},
 });
 
+constexpr auto kStopRisks = std::to_array<std::string_view>({"retention"});
+
 constexpr auto kStopOptions = std::to_array<OptionSpec>({
+    {.name = "for",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "how long the task will stay stopped; it is stopped only if the source is sure to "
+                "keep its log for as long, and for the time to catch up",
+     .group = "retention"},
+    {.name = "accept-risk",
+     .kind = Kind::choice,
+     .value = "RISK",
+     .meaning = "stop the task even if its offset may be gone before it is started again; this is "
+                "kept in its history",
+     .choices = kStopRisks,
+     .group = "retention"},
     {.name = "timeout",
      .kind = Kind::duration,
      .value = "DURATION",
@@ -400,7 +416,7 @@ constexpr auto kStopOptions = std::to_array<OptionSpec>({
 constexpr auto kStopCodes = std::to_array<ExitCode>(
     {ok, failed, usage, refused, state_conflict, not_found, timed_out, bug});
 constexpr auto kStopSee = std::to_array<std::string_view>(
-    {"weir-sync-start(1)", "weir-sync-status(1)", "weir-exit-codes(7)"});
+    {"weir-sync-start(1)", "weir-sync-status(1)", "weir-check-retention(1)", "weir-exit-codes(7)"});
 
 // ---------------------------------------------------------------- sync status
 
@@ -680,8 +696,11 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .long_running = true},
     {.name = "sync stop",
      .summary = "stop a task",
-     .description = "Asks the task to finish its batch, commit it with its offset and leave, and "
-                    "waits for that. A task that does not run is left alone, and that is no error.",
+     .description = "Asks the source how long it keeps its log, as check-retention does, and "
+                    "refuses if the offset would soon be gone. Then asks the task to finish its "
+                    "batch, commit it with its offset and leave, waits for that, and tells until "
+                    "when it has to be started again. A task that does not run is left alone, and "
+                    "that is no error.",
      .examples = kStopExamples,
      .argument = kRegisteredTask,
      .options = kStopOptions,

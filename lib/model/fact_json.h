@@ -56,6 +56,22 @@ void fields(Archive& archive, Identity& identity) {
 }
 
 template <class Archive>
+void fields(Archive& archive, LogGap& gap) {
+  archive("from", gap.from);
+  archive("to", gap.to);
+  archive("from_time", gap.from_time);
+  archive("to_time", gap.to_time);
+  archive("missing", gap.missing);
+  archive("before_anew", gap.before_anew);
+}
+
+template <class Archive>
+void fields(Archive& archive, WayOut& way) {
+  archive("consequence", way.consequence);
+  archive("command", way.command);
+}
+
+template <class Archive>
 void fields(Archive& archive, Finding& finding) {
   archive("id", finding.id);
   archive("severity", finding.severity);
@@ -64,6 +80,8 @@ void fields(Archive& archive, Finding& finding) {
   archive("fix", finding.fix);
   archive("evidence", finding.evidence);
   archive("table", finding.table);
+  archive("gap", finding.gap);
+  archive("ways", finding.ways);
 }
 
 inline std::span<const std::string_view> fact_words(Severity) {

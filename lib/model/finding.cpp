@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 namespace weir {
 namespace {
 
@@ -52,6 +54,28 @@ std::optional<CheckGroup> parse_group(std::string_view word) {
 
 std::span<const CheckGroup> check_groups() { return kGroups; }
 
+std::string gap_text(const LogGap& gap) {
+  const auto place = [](const std::string& text, Time time) {
+    return time == Time{} ? text : fmt::format("{} ({})", text, to_rfc3339(time));
+  };
+  std::string out = "from " + place(gap.from, gap.from_time);
+  out += gap.to.empty() ? " on" : " to " + place(gap.to, gap.to_time);
+  if (gap.from_time != Time{} && gap.to_time > gap.from_time) {
+    out += ", " + format_duration(gap.to_time - gap.from_time);
+  }
+  if (!gap.missing.empty()) out += "; gone: " + gap.missing;
+  return out;
+}
+
+std::string fix_text(const Finding& finding) {
+  std::string out = finding.fix;
+  for (const WayOut& way : finding.ways) {
+    if (!out.empty()) out += '\n';
+    out += fmt::format("{}:\n{}", way.consequence, way.command);
+  }
+  return out;
+}
+
 bool refuses(const std::vector<Finding>& findings) {
   return std::ranges::any_of(findings, is_refusal);
 }
@@ -60,9 +84,10 @@ namespace {
 
 Error refused(const Finding& finding, const std::string& more) {
   const std::string table = finding.table.empty() ? "" : finding.table + ": ";
-  const std::string why =
-      finding.evidence.empty() ? finding.why : finding.why + " (" + finding.evidence + ")";
-  return Error(ExitCode::refused, finding.id, table + finding.what + more, why, finding.fix);
+  std::string why = finding.why;
+  if (!finding.evidence.empty()) why += " (" + finding.evidence + ")";
+  if (finding.gap) why += "; " + gap_text(*finding.gap);
+  return Error(ExitCode::refused, finding.id, table + finding.what + more, why, fix_text(finding));
 }
 
 }  // namespace

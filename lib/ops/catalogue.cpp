@@ -37,6 +37,19 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
      "the mapping has to be sound, and an offset that is gone is never jumped over: waiving these "
      "would not make the task run",
      "mend it: weir explain ID tells how", "weir explain ID; weir preflight TASK"},
+    {"stop.retention", check, critical,
+     "the task was not stopped: its offset would, or might, be gone before it is started again",
+     "the source lets go of its log from there on, and the task would have to be copied anew",
+     "let it run, keep the stop shorter, or raise the setting that the message names; "
+     "--accept-risk "
+     "retention stops the task all the same",
+     "weir check-retention TASK; weir sync stop TASK --for DURATION", retention},
+    {"stop.retention-waived", event, warning,
+     "the task was stopped with --accept-risk retention, though its offset may be gone before it "
+     "is started again",
+     "the event keeps how long it could stay stopped by then, and what limited it",
+     "start the task in time: weir sync status shows what is left",
+     "weir sync status TASK; weir sync start TASK"},
     {"task.ddl-unsupported", check, critical, "[ddl] asks for something that weir does not do yet",
      "weir applies TRUNCATE and changes of columns, and stops a task as a whole",
      "say \"stop-task\", \"alert\" or \"ignore\" for this kind of DDL",

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "mapping/rules.h"
 #include "model/facts.h"
+#include "ops/resume.h"
 #include "target/plan.h"
 
 namespace weir::ops {
@@ -158,12 +159,7 @@ PreflightFacts gather_facts(const Task& task, Source& source, Target& target) {
   const std::span<const TablePlan> judged =
       refuses(mapping.findings) ? std::span<const TablePlan>() : mapping.plans;
   out.target = target.gather(task, judged, recovered);
-  if (recovered) {
-    out.resume = source.can_resume(recovered->offset, recovered->source);
-    if (out.resume && out.resume->severity == Severity::critical) {
-      out.resume->fix += "; " + begin_anew(target, task.name);
-    }
-  }
+  out.resume = resume_gap(task, source, target, recovered);
   return out;
 }
 

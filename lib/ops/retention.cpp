@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ constexpr double kAlwaysBusy = 0.95;
 constexpr double kTrendFactor = 1.25;
 constexpr Seconds kClockSkew{30};
 constexpr std::size_t kRuns = 20'000;
+constexpr std::string_view kLost = "lost";
 constexpr std::size_t kSamples = 20'000;
 
 std::string per_hour(double bytes_per_second) {
@@ -359,6 +361,8 @@ RetentionRow retention_row(const RetentionReport& report, const TaskFacts& task)
   row.verdict = to_string(report.verdict);
   if (report.may_stay_down) row.may_stay_down_s = report.may_stay_down->count();
   row.limited_by = report.limited_by;
+  // What another server says belongs to no series of ours.
+  if (report.verdict == Verdict::lost) return row;
   row.oldest = report.facts->oldest;
   row.oldest_time = report.facts->oldest_time;
   row.end = report.facts->end;
@@ -398,6 +402,7 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
   own.offset = offset->offset;
   own.offset_stored = offset->stored;
   own.earlier = store.retention(task.name, kRuns);
+  std::erase_if(own.earlier, [](const RetentionRow& run) { return run.verdict == kLost; });
   own.samples = store.samples(task.name, kSamples);
   std::optional<RetentionFacts> facts;
   try {
@@ -425,8 +430,7 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
   own.now = now();
   RetentionReport out = judge_retention(request, *facts, own);
   out.task = task.name;
-  // What another server says belongs to no series of ours.
-  if (out.verdict != Verdict::lost) store.add_retention(task.name, retention_row(out, own));
+  store.add_retention(task.name, retention_row(out, own));
   return out;
 }
 

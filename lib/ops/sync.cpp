@@ -15,7 +15,9 @@ namespace weir::ops {
 namespace {
 
 constexpr std::size_t kRateSamples = 10;
-/// A process that a signal ended has this and the signal's number as its exit code.
+//// Further away nobody plans, and a time cannot hold everything.
+constexpr std::chrono::duration<double> kCentury{std::chrono::hours(24 * 36500)};
+// A process that a signal ended has this and the signal's number as its exit code.
 constexpr int kSignalled = 128;
 
 bool looks_like_path(const std::string& argument) {
@@ -56,6 +58,25 @@ void record_end(const std::string& task, StateStore& store, int exit_code) {
   store.set_state(task, state, "");
   store.add_event(task, {now(), state == TaskState::stopped ? "info" : "error", "task.ended", "",
                          fmt::format("the task ended with exit code {}", exit_code)});
+}
+
+std::optional<Countdown> countdown(const std::string& task, const StateStore::StoredOffset& offset,
+                                   StateStore& store) {
+  const std::vector<RetentionRow> rows = store.retention(task, 1);
+  // What was asked before was asked for an offset that the task has left.
+  if (rows.empty() || rows.back().at < offset.stored) return {};
+  const RetentionRow& row = rows.back();
+  Countdown out;
+  out.checked = row.at;
+  out.lost = row.verdict == "lost";
+  out.unknown = row.verdict == "unknown" && !row.may_stay_down_s;
+  out.limited_by = row.limited_by;
+  if (row.may_stay_down_s) {
+    out.restart_before =
+        row.at + std::chrono::duration_cast<Time::duration>(std::chrono::duration<double>(
+                     std::min(*row.may_stay_down_s, kCentury.count())));
+  }
+  return out;
 }
 
 }  // namespace
@@ -139,6 +160,7 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
                   out.sample->idle && out.sample->stage == Stage::incremental &&
                   out.task.stage == Stage::incremental && out.task.detail != "catching up";
   if (out.caught_up) out.task.detail = "caught up";
+  if (!out.engine.running && out.offset) out.countdown = countdown(task, *out.offset, store);
   out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
   return out;
 }

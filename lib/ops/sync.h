@@ -20,6 +20,16 @@ Task find_task(const std::string& argument, StateStore& store);
 /// The name alone, for verbs that must work though the task file is gone or broken.
 std::string find_task_name(const std::string& argument, StateStore& store);
 
+/// Until when a stopped task has to be started again, as the newest answer of its source for its
+/// offset says.
+struct Countdown {
+  Time checked{};
+  bool lost = false;                   ///< the offset was gone by then
+  bool unknown = false;                ///< nobody could tell
+  std::optional<Time> restart_before;  ///< by our clock; empty if nothing limits it, or if unknown
+  std::string limited_by;
+};
+
 /// Everything that weir knows about a task without asking a server.
 struct Status {
   TaskRow task;
@@ -30,8 +40,9 @@ struct Status {
   double rows_read_rate = 0;     ///< a second, over the last samples
   double rows_written_rate = 0;
   double bytes_written_rate = 0;
-  bool caught_up = false;     ///< everything in the source's log is in the target
-  std::size_t failovers = 0;  ///< within the task's current window
+  bool caught_up = false;              ///< everything in the source's log is in the target
+  std::size_t failovers = 0;           ///< within the task's current window
+  std::optional<Countdown> countdown;  ///< of a task that does not run
 };
 
 /// Whether the row says that a supervisor has the task, which is wrong once that was killed.

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/target.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 namespace weir {
+namespace {
+
+std::string forget_and_start(const std::string& task) {
+  return fmt::format(
+      "sqlite3 weir.db \"DELETE FROM task_offset WHERE task = '{0}'\" && weir sync start {0}",
+      task);
+}
+
+}  // namespace
 
 Error refuse_step(const TableAlter& alter, const ColumnAlter& step) {
   const bool adds = step.kind == ColumnAlter::Kind::add;
@@ -22,9 +33,21 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step) {
 
 std::string begin_anew(const Target& target, const std::string& task) {
   return "to begin anew, empty or drop the target tables, run on the target: " +
-         target.forget_statement(task) +
-         "; then in weir's state folder: sqlite3 weir.db \"DELETE FROM task_offset WHERE task = '" +
-         task + "'\"; then: weir sync start " + task;
+         target.forget_statement(task) + "; then in weir's state folder: " + forget_and_start(task);
+}
+
+void add_begin_anew(const Target& target, const std::string& task, Finding& finding) {
+  if (!finding.gap) return;
+  std::string commands;
+  if (const std::string& first = finding.gap->before_anew; !first.empty()) {
+    commands += "# SQL on the source: " + first + '\n';
+  }
+  commands += "# SQL on the target: " + target.forget_statement(task) + '\n';
+  commands += "# in weir's state folder:\n" + forget_and_start(task);
+  finding.ways.push_back(
+      {"nothing is lost or doubled, and every table is copied once more, after which the task "
+       "begins anew: empty or drop the target tables first",
+       std::move(commands)});
 }
 
 }  // namespace weir

@@ -191,4 +191,7 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
 /// How to begin a task anew where it cannot go on, as commands for a fix.
 std::string begin_anew(const Target& target, const std::string& task);
 
+/// Adds that to the ways out of a finding that names a gap in the log; nothing to any other.
+void add_begin_anew(const Target& target, const std::string& task, Finding& finding);
+
 }  // namespace weir

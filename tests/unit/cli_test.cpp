@@ -340,7 +340,7 @@ TEST_CASE("a JSON document begins with the common keys and is always UTF-8", "[c
         R"({"schema":1,"verb":"sync status","task":null,"ok":false,"findings":[{"id":"a.b",)"
         R"("severity":"critical","table":null,"what":"what )"
         "\xef\xbf\xbd"
-        R"(","evidence":null,"why":null,"fix":null}]})"
+        R"(","evidence":null,"why":null,"fix":null,"gap":null,"ways":[]}]})"
         "\n");
 }
 

@@ -18,7 +18,6 @@ namespace {
 constexpr std::uint8_t kFormatDescription = 15;
 /// Behind the header of the format event come at most these: encryption, GTID list, checkpoint.
 constexpr int kFirstEvents = 5;
-constexpr std::uint64_t kShortWay = 16 << 20;
 
 std::uint64_t number(std::string_view text) {
   std::uint64_t out = 0;
@@ -199,64 +198,10 @@ PlaceInFiles place_in(const std::vector<LogFile>& files, const LogPosition& offs
   return out;
 }
 
-std::optional<Finding> history_gap(MysqlConnection& connection, const Offset& offset,
-                                   const std::vector<LogFile>& files) {
-  const LogPosition position = LogPosition::parse(offset.text);
-  if (!connection.is_mariadb() || !position.by_gtid()) return {};
-  Finding finding;
-  finding.severity = Severity::critical;
-  // The GTID state of a MariaDB does not move when files are purged: the floor is in the files.
-  const auto floor = transactions_before(connection, files.front().name);
-  if (floor && !position.gtids.contains(*floor)) {
-    finding.id = "mysql.offset-lost";
-    finding.what = fmt::format("the source no longer has its log from offset {} on", offset.text);
-    finding.why = "the changes after the offset were purged; going on would lose them in silence";
-    finding.fix = "restore the missing binlog files on the source";
-    finding.evidence =
-        fmt::format("the oldest kept file, {}, begins after {}", files.front().name, floor->text());
-    return finding;
-  }
-  const std::string end = connection.scalar("SELECT @@global.gtid_binlog_pos").value_or("");
-  if (!GtidSet::parse(end).contains(position.gtids)) {
-    finding.id = "mysql.source-behind";
-    finding.what = "the source lacks transactions that the task has applied";
-    finding.why =
-        "it is another server, or was restored from a backup: an offset means nothing on it";
-    finding.fix = "point the task at the old server, or restore the source to its newest state";
-    finding.evidence = fmt::format("gtid_binlog_pos = {}, offset {}", end, offset.text);
-    return finding;
-  }
-  const auto own = std::ranges::find(files, position.file, &LogFile::name);
-  if (own == files.end()) return {};
-  const auto before = own == files.begin() ? floor : transactions_before(connection, own->name);
-  const auto after = own + 1 == files.end() ? std::optional<GtidSet>()
-                                            : transactions_before(connection, (own + 1)->name);
-  bool fits = (!before || position.gtids.contains(*before)) &&
-              (!after || after->contains(position.gtids)) && position.position <= own->bytes;
-  // For that the server reads the file up to there, so only a short way is asked of it.
-  if (fits && position.position <= kShortWay) {
-    const auto there = connection.scalar(fmt::format(
-        "SELECT BINLOG_GTID_POS({}, {})", connection.quote(position.file), position.position));
-    fits = !there || there->empty() || GtidSet::parse(*there) == position.gtids;
-    // The server takes the next event for one that does not begin where it was told.
-    if (fits && position.position < own->bytes) {
-      std::string why;
-      const auto events = try_query(connection,
-                                    fmt::format("SHOW BINLOG EVENTS IN {} FROM {} LIMIT 1",
-                                                connection.quote(position.file), position.position),
-                                    why);
-      fits = events && !events->empty() && events->front()[1] == std::to_string(position.position);
-    }
-  }
-  if (fits) return {};
-  finding.id = "source.identity-changed";
-  finding.what = "the source is not the server that the task's offset came from";
-  finding.why = "an offset means nothing on another server: changes would be lost or applied twice";
-  finding.fix = "point the task at the old server";
-  finding.evidence = fmt::format(
-      "{} holds what follows {}{}, offset {}", own->name, before ? before->text() : "nothing",
-      after ? " up to " + after->text() : fmt::format(", {} bytes", own->bytes), offset.text);
-  return finding;
+std::optional<Time> begin_of(MysqlConnection& connection, const Task& task,
+                             const std::string& file) {
+  if (judge_policy(read_settings(connection)).waits_for_readers) return {};
+  return begin_of(task, file);
 }
 
 RetentionFacts read_retention(MysqlConnection& connection, const Task& task, const Offset& offset) {

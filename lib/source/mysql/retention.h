@@ -49,9 +49,9 @@ PlaceInFiles place_in(const std::vector<LogFile>& files, const LogPosition& offs
 /// What the server says of its log, except for RetentionFacts::gap.
 RetentionFacts read_retention(MysqlConnection& connection, const Task& task, const Offset& offset);
 
-/// A MariaDB offset that is older than the first file, or that the server has not written; nothing
-/// for any other. `files` is not empty.
-std::optional<Finding> history_gap(MysqlConnection& connection, const Offset& offset,
-                                   const std::vector<LogFile>& files);
+/// When the server began this file of its log; empty if it does not tell, or could take the asking
+/// for a replica that it waited for before it purges.
+std::optional<Time> begin_of(MysqlConnection& connection, const Task& task,
+                             const std::string& file);
 
 }  // namespace weir::mysql

@@ -117,9 +117,7 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
     return gap(
         "postgres.slot-lost",
         fmt::format("the source no longer has its log from offset {} on", offset.text), lost_why,
-        fmt::format("raise max_slot_wal_keep_size on the source, SELECT "
-                    "pg_drop_replication_slot('{}')",
-                    name),
+        "raise max_slot_wal_keep_size on the source before the task goes on",
         fmt::format(
             "wal_status = {}{}", slot->wal_status,
             slot->invalidation.empty() ? "" : ", invalidation_reason = " + slot->invalidation));

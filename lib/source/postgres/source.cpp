@@ -15,6 +15,7 @@
 #include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
 #include "source/postgres/offset.h"
+#include "source/postgres/resume.h"
 #include "source/postgres/retention.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
@@ -111,28 +112,11 @@ Offset PgSource::start_offset() {
 Offset PgSource::log_end() { return {take_log_end(connection()).text(), now()}; }
 
 std::optional<Finding> PgSource::can_resume(const Offset& offset, const Identity& identity) {
-  if (connection().scalar("SELECT pg_is_in_recovery()") == "t") return {};  // a check of its own
-  const std::string name = slot_name(task_);
-  const std::optional<Slot> slot = read_slot(connection(), name);
-  auto told = identity_gap(read_identity(connection()), identity, offset, slot, task_.source);
-  if (told && told->severity == Severity::critical) return told;
-  if (auto gap = slot_gap(slot, name, task_.source.database, offset)) return gap;
-  const std::string end = connection().scalar("SELECT pg_current_wal_flush_lsn()").value_or("0/0");
-  if (Lsn::parse(end) < Lsn::parse(offset.text)) {
-    Finding finding;
-    finding.id = "postgres.source-behind";
-    finding.severity = Severity::critical;
-    finding.what = "the source lacks transactions that the task has applied";
-    finding.why = "the server was restored from a backup, or lost the end of its log in a crash";
-    finding.fix = "restore the source to its newest state";
-    finding.evidence = fmt::format("its log ends at {}, offset {}", end, offset.text);
-    return finding;
-  }
-  return told;
+  return resume_gap(connection(), task_, offset, identity, ResumeFor::start);
 }
 
 std::optional<RetentionFacts> PgSource::retention(const Offset& offset, const Identity& identity) {
-  std::optional<Finding> gap = can_resume(offset, identity);
+  std::optional<Finding> gap = resume_gap(connection(), task_, offset, identity, ResumeFor::watch);
   // Whoever reads from the slot keeps the task from starting; its log is still there.
   if (gap && gap->id == "postgres.slot-active") gap->severity = Severity::warning;
   RetentionFacts facts = read_retention(connection(), task_, offset);
