@@ -107,7 +107,8 @@ std::string finding_text(const Terminal& terminal, Stream stream, const Finding&
   out.append(finding.what) += '\n';
   append_detail(out, "found", finding.evidence);
   append_detail(out, "why", finding.why);
-  if (finding.gap) out += wrap("  gap: ", gap_text(*finding.gap), kDetailIndent, kWidth);
+  const std::string gap = finding.gap ? gap_text(*finding.gap) : "";
+  if (!gap.empty()) out += wrap("  gap: ", gap, kDetailIndent, kWidth);
   append_detail(out, "fix", finding.fix);
   int number = 0;
   for (const WayOut& way : finding.ways) {

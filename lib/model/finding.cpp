@@ -55,6 +55,7 @@ std::optional<CheckGroup> parse_group(std::string_view word) {
 std::span<const CheckGroup> check_groups() { return kGroups; }
 
 std::string gap_text(const LogGap& gap) {
+  if (gap.to.empty() && gap.missing.empty()) return "";
   const auto place = [](const std::string& text, Time time) {
     return time == Time{} ? text : fmt::format("{} ({})", text, to_rfc3339(time));
   };
@@ -86,7 +87,8 @@ Error refused(const Finding& finding, const std::string& more) {
   const std::string table = finding.table.empty() ? "" : finding.table + ": ";
   std::string why = finding.why;
   if (!finding.evidence.empty()) why += " (" + finding.evidence + ")";
-  if (finding.gap) why += "; " + gap_text(*finding.gap);
+  const std::string gap = finding.gap ? gap_text(*finding.gap) : "";
+  if (!gap.empty()) why += "; the gap is " + gap;
   return Error(ExitCode::refused, finding.id, table + finding.what + more, why, fix_text(finding));
 }
 

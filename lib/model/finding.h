@@ -72,7 +72,7 @@ struct Finding {
   bool waived = false;  ///< somebody said that the task may run all the same
 };
 
-/// "from A (time) to B (time), 2 h 03 m; gone: ..."
+/// "from A (time) to B (time), 2 h 03 m; gone: ..."; "" if nothing is known but where it begins.
 std::string gap_text(const LogGap& gap);
 
 /// `fix`, and each way out on lines of its own.

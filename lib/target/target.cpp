@@ -45,8 +45,8 @@ void add_begin_anew(const Target& target, const std::string& task, Finding& find
   commands += "# SQL on the target: " + target.forget_statement(task) + '\n';
   commands += "# in weir's state folder:\n" + forget_and_start(task);
   finding.ways.push_back(
-      {"nothing is lost or doubled, and every table is copied once more, after which the task "
-       "begins anew: empty or drop the target tables first",
+      {"nothing is lost or doubled, and every table is copied once more: empty or drop the target "
+       "tables first",
        std::move(commands)});
 }
 

@@ -408,6 +408,7 @@ void identity(SourceEnd& end) {
   CHECK(other->id == "source.identity-changed");
   CHECK(other->severity == weir::Severity::critical);
   CHECK_THAT(other->evidence, Catch::Contains(own.text));
+  CHECK(other->ways.size() == 1);
 }
 
 void tables(SourceEnd& end) {
@@ -698,6 +699,16 @@ void lost_logs(SourceEnd& end) {
   CHECK(gap->severity == weir::Severity::critical);
   for (const std::string& part : {gap->id, gap->what, gap->why, gap->fix, gap->evidence}) {
     CHECK_FALSE(part.empty());
+  }
+  // From where to where, and every way out as a command.
+  REQUIRE(gap->gap);
+  CHECK(gap->gap->from == at.text);
+  CHECK_FALSE(gap->gap->to.empty());
+  CHECK_FALSE(gap->gap->missing.empty());
+  CHECK(gap->ways.size() >= 2);
+  for (const weir::WayOut& way : gap->ways) {
+    CHECK_FALSE(way.consequence.empty());
+    CHECK_THAT(way.command, Catch::Contains("weir "));
   }
   // Nor is it passed over by who does not ask.
   ExitCode code = ExitCode::ok;

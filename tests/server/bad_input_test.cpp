@@ -528,7 +528,7 @@ TEST_CASE("another server in the source's place is refused", "[server][bad-input
   const TaskRun::Result start = task.start();
   INFO(start.text());
   CHECK(start.code == kRefused);
-  CHECK(start.err.find("error[mysql.offset-lost]") != std::string::npos);
+  CHECK(start.err.find("error[mysql.source-behind]") != std::string::npos);
   CHECK(everything(target) == before);
 
   edit(task, place(twin), place(source));

@@ -168,7 +168,7 @@ void check_binlogs(MySqlServer& server) {
   // Not enough for a stop of a week: with no rates measured, catching up takes another one.
   CHECK(ask(task, kRefused, {"--planned-stop", "7d"}).at("verdict") == "critical");
   check_nagios(task, kNagiosOk, "RETENTION OK - shop: may stay stopped ");
-  CHECK(weir::open_state(task.state_dir(), true)->retention("shop", 100).size() == 7);
+  CHECK(weir::open_state(task.state_dir(), true)->retention("shop", 100).size() == 9);
 
   purge(server);
   const json lost = ask(task, kRefused);

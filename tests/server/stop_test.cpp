@@ -108,8 +108,7 @@ json refused_start(const TaskRun& task, const std::string& id) {
 
   const TaskRun::Result text = run(task, kRefused, {"sync", "start", task.file()});
   INFO(text.text());
-  CHECK_THAT(text.err, Catch::Contains("\n  gap: from ") && Catch::Contains("\n  way 1: ") &&
-                           Catch::Contains("DELETE FROM") &&
+  CHECK_THAT(text.err, Catch::Contains("\n  way 1: ") && Catch::Contains("DELETE FROM") &&
                            Catch::Contains("weir sync start " + task.name()) &&
                            Catch::Contains("error[" + id + "]: "));
   const TaskRun::Result refused = run(task, kRefused, {"sync", "start", task.file(), "--json"});
@@ -120,6 +119,9 @@ json refused_start(const TaskRun& task, const std::string& id) {
   json finding = error.at("findings").at(0);
   CHECK(finding.at("id") == id);
   REQUIRE_FALSE(finding.at("gap").is_null());
+  const bool bounded = !finding.at("gap").at("to").is_null();
+  CHECK(bounded == (text.err.find("\n  gap: from ") != std::string::npos));
+  CHECK(bounded == (id.find("offset-lost") != id.npos || id.find("slot-") != id.npos));
   CHECK(finding.at("gap").at("from") == task.status().at("offset"));
   REQUIRE(finding.at("ways").size() >= 2);
   for (const json& way : finding.at("ways")) {

@@ -209,7 +209,9 @@ TEST_CASE("a gap is told from end to end, with each way out as a command", "[sto
   finding.fix = "restore it";
   LogGap& gap = finding.gap.emplace();
   gap.from = "bin.000002:120";
-  CHECK(gap_text(gap) == "from bin.000002:120 on");
+  CHECK(gap_text(gap).empty());
+  gap.missing = "all files";
+  CHECK(gap_text(gap) == "from bin.000002:120 on; gone: all files");
   gap.from_time = kNow;
   gap.to = "bin.000005:4";
   gap.to_time = kNow + 2h;
