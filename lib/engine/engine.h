@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -82,6 +83,15 @@ class Engine {
   /// Throws Error(timed_out, "stop.timeout") if it is still there after `limit`; a second call
   /// then ends it at once. Error(state_conflict, "stop.other-host") if it runs on another machine.
   virtual bool stop(const std::string& task, std::chrono::milliseconds limit) = 0;
+
+  /// Keeps a task that does not run from being started, for as long as it lives.
+  class Hold {
+   public:
+    virtual ~Hold() = default;
+  };
+  /// Throws Error(state_conflict, "task.running") if it runs on this machine. Who starts it
+  /// meanwhile waits; to others it looks like a task that does not run.
+  virtual std::unique_ptr<Hold> hold(const std::string& task) = 0;
 
   /// Asks without disturbing: it takes no lock. The pid is 0 for a moment after a start, and while
   /// a worker outlives its killed supervisor.

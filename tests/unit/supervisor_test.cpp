@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -847,4 +848,30 @@ TEST_CASE("a process starts with what it was given and nothing else", "[process]
   CHECK(read_file(dir / "out") ==
         "input\nWEIR_PROCESS_KEPT=1\n0\n1\n2\n3\n/usr\nSigBlk:\t0000000000000000\n");
   CHECK(process.wait(0ms)->code == 0);  // the answer stays
+}
+
+TEST_CASE("a task that is held does not run, and who starts it waits", "[engine]") {
+  TempDir dir;
+  EmbeddedEngine engine(dir.path(), quick());
+  auto hold = engine.hold("shop");
+  CHECK_FALSE(engine.status("shop").running);
+  CHECK_FALSE(engine.stop("shop", 20ms));
+  CHECK_NOTHROW(engine.hold("crm"));
+  const std::string marker = dir / "ran";
+  Told told;
+  auto run = std::async(std::launch::async, [&] {
+    Engine::Submission submission = task_with("touch " + marker);
+    return EmbeddedEngine(dir.path(), quick()).run(submission, told.observer());
+  });
+  CHECK(run.wait_for(300ms) == std::future_status::timeout);
+  CHECK_FALSE(std::filesystem::exists(marker));
+  hold.reset();
+  CHECK(run.get() == 0);
+  CHECK(std::filesystem::exists(marker));
+
+  // Who holds it for longer than anybody waits is named; a task that runs cannot be held.
+  hold = engine.hold("shop");
+  EmbeddedTiming timing = quick();
+  timing.orphan_patience = 50ms;
+  CHECK(error_id([&] { EmbeddedEngine(dir.path(), timing).hold("shop"); }) == "task.held");
 }

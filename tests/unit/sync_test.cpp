@@ -27,6 +27,7 @@ class AskedEngine final : public Engine {
     throw bug("not asked");
   }
   bool stop(const std::string&, std::chrono::milliseconds) override { throw bug("not asked"); }
+  std::unique_ptr<Hold> hold(const std::string&) override { throw bug("not asked"); }
   Status status(const std::string&) override {
     Status out;
     out.running = running_();

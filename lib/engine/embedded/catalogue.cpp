@@ -37,6 +37,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"supervisor.signals", error, critical, "the supervisor cannot wait for signals",
      "nobody could stop the task in an orderly way",
      "raise the limit on open files of the account that runs weir (ulimit -n)"},
+    {"task.held", error, critical, "a verb that changes the task has not come to its end",
+     "the task is not started, nor changed by another verb, while it is changed",
+     "try again later; weir sync status TASK tells what became of it", "weir sync status TASK"},
     {"task.leaving", error, critical, "a worker without a supervisor is still at work for the task",
      "its supervisor was killed, and two workers must not apply one task",
      "try again later: it leaves at the end of its batch; or end it with kill -9 and its process "

@@ -42,6 +42,22 @@ std::optional<LockHolder> introduced(const std::string& path) {
 /// Whether only a worker is left, which was told to finish when its supervisor died.
 bool orphaned(const LockHolder& holder) { return !elsewhere(holder) && !holder.supervisor.alive(); }
 
+/// Whether it is Engine::hold(). Of who has not yet said who it is, the text is another one's.
+bool only_holds(const LockHolder& holder) {
+  return holder.holds_only && holder.supervisor.alive();
+}
+
+/// Whether nobody else may start the task: it runs. Else whoever has the lock gives it up soon.
+bool keeps(const LockHolder& holder) { return !orphaned(holder) && !only_holds(holder); }
+
+class HeldLock final : public Engine::Hold {
+ public:
+  explicit HeldLock(TaskLock lock) : lock_(std::move(lock)) {}
+
+ private:
+  TaskLock lock_;
+};
+
 /// A process for an error text, and how to find it if all we know is that it has the lock.
 std::string name_of(const ProcessMark& process, const std::string& path) {
   return process.alive() ? fmt::format("process {}", process.pid)
@@ -88,7 +104,12 @@ TaskLock EmbeddedEngine::take_lock(const std::string& task) const {
     if (auto lock = TaskLock::acquire(path)) return std::move(*lock);
     const auto holder = introduced(path);
     if (!holder) continue;
-    if (!orphaned(*holder)) throw running_error(task, *holder);
+    if (keeps(*holder)) throw running_error(task, *holder);
+    if (Clock::now() > deadline && only_holds(*holder)) {
+      throw Error(ExitCode::state_conflict, "task.held",
+                  fmt::format("task {} is held by {}", task, name_of(holder->supervisor, path)),
+                  "a verb changes it, and has not come to its end", "try again later");
+    }
     if (Clock::now() > deadline) {
       throw Error(ExitCode::state_conflict, "task.leaving",
                   fmt::format("{} still works for task {}", name_of(holder->worker, path), task),
@@ -116,7 +137,7 @@ int EmbeddedEngine::run(const Submission& submission, const Observer& observer) 
 bool EmbeddedEngine::submit(const std::string& task, const std::vector<std::string>& supervisor,
                             const std::string& log_file) {
   const std::string path = lock_path(task);
-  if (const auto holder = introduced(path); holder && !orphaned(*holder)) return false;
+  if (const auto holder = introduced(path); holder && keeps(*holder)) return false;
 
   Detached program(supervisor, log_file);
   const Clock::time_point deadline = Clock::now() + timing_.submit_patience;
@@ -127,7 +148,7 @@ bool EmbeddedEngine::submit(const std::string& task, const std::vector<std::stri
       if (end->status() == 0) return true;  // a task that had nothing to do
       if (exit_code(*end) == ExitCode::state_conflict) {
         const auto other = introduced(path);
-        if (other && !orphaned(*other)) return false;
+        if (other && keeps(*other)) return false;
       }
       throw Error(exit_code(*end), "start.failed", fmt::format("task {} did not start", task),
                   program.log_tail(), fmt::format("see {}", log_file));
@@ -146,7 +167,7 @@ bool EmbeddedEngine::stop(const std::string& task, std::chrono::milliseconds lim
   const std::string path = lock_path(task);
   const Clock::time_point deadline = Clock::now() + limit;
   const auto holder = introduced(path);
-  if (!holder) return false;
+  if (!holder || only_holds(*holder)) return false;
   if (elsewhere(*holder)) {
     throw Error(ExitCode::state_conflict, "stop.other-host",
                 fmt::format("task {} runs on {}", task, holder->host),
@@ -180,9 +201,20 @@ bool EmbeddedEngine::stop(const std::string& task, std::chrono::milliseconds lim
   return true;
 }
 
+std::unique_ptr<Engine::Hold> EmbeddedEngine::hold(const std::string& task) {
+  TaskLock lock = take_lock(task);
+  LockHolder self;
+  self.supervisor = ProcessMark::of(getpid());
+  self.host = host_name();
+  self.since = now();
+  self.holds_only = true;
+  lock.describe(self);
+  return std::make_unique<HeldLock>(std::move(lock));
+}
+
 Engine::Status EmbeddedEngine::status(const std::string& task) {
   const auto holder = TaskLock::holder(lock_path(task));
-  if (!holder) return {};
+  if (!holder || only_holds(*holder)) return {};
   if (orphaned(*holder)) return {true, 0, host_name(), holder->since};
   return {true, holder->supervisor.pid, holder->host, holder->since};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class EmbeddedEngine final : public Engine {
   bool submit(const std::string& task, const std::vector<std::string>& supervisor,
               const std::string& log_file) override;
   bool stop(const std::string& task, std::chrono::milliseconds limit) override;
+  std::unique_ptr<Hold> hold(const std::string& task) override;
   Status status(const std::string& task) override;
 
  private:

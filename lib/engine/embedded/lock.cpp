@@ -74,6 +74,7 @@ LockHolder parse(std::string_view text) {
     if (key == "worker") out.worker = mark(value);
     if (key == "host") out.host = value;
     if (key == "since") out.since = parse_rfc3339(value);
+    if (key == "holds_only") out.holds_only = value == "1";
     if (key == "command") out.command = value;
   }
   return out;
@@ -148,9 +149,9 @@ std::optional<LockHolder> TaskLock::holder(const std::string& path) {
 
 void TaskLock::describe(const LockHolder& holder) {
   const std::string text = fmt::format(
-      "supervisor={} {}\nworker={} {}\nhost={}\nsince={}\ncommand={}\nend\n", holder.supervisor.pid,
-      holder.supervisor.start, holder.worker.pid, holder.worker.start, holder.host,
-      to_rfc3339(holder.since), one_line(holder.command, 2000));
+      "supervisor={} {}\nworker={} {}\nhost={}\nsince={}\nholds_only={:d}\ncommand={}\nend\n",
+      holder.supervisor.pid, holder.supervisor.start, holder.worker.pid, holder.worker.start,
+      holder.host, to_rfc3339(holder.since), holder.holds_only, one_line(holder.command, 2000));
   if (pwrite(fd(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
       ftruncate(fd(), static_cast<off_t>(text.size())) != 0) {
     throw Error(ExitCode::failed, "task.lock", "cannot write the lock file", std::strerror(errno),

@@ -27,6 +27,7 @@ struct LockHolder {
   std::string host;
   Time since{};
   std::string command;
+  bool holds_only = false;  ///< Engine::hold(): the task does not run
 };
 
 /// The lock of one task: an advisory lock (open file description) on a file that is never deleted.
