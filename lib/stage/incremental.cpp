@@ -32,6 +32,8 @@ namespace {
 constexpr std::size_t kBatchBytes = std::size_t{8} << 20;
 /// How often the offset is stored though no selected table changes, and written to the state file.
 constexpr std::chrono::seconds kKeepEvery{1};
+/// How often it goes into the history of the offset.
+constexpr std::chrono::minutes kHistoryEvery{1};
 /// So long without a word from the source, and the log is taken for read ...
 constexpr std::chrono::milliseconds kSilence{20};
 constexpr std::chrono::milliseconds kLookAround{500};
@@ -87,6 +89,7 @@ class IncrementalStage final : public ChangeSink {
   void apply_batches();
   void applied(const Sealed& sealed);
   void keep_offset(const Offset& offset, bool now_please);
+  void keep_history(const Offset& offset, OffsetRow::Reason reason);
   void finish_unique_if_caught_up(const Offset& offset);
   void keep_tables();
   /// The stage is over: no table is running any more, and the one that an error names has failed.
@@ -121,10 +124,12 @@ class IncrementalStage final : public ChangeSink {
   std::exception_ptr error_;
 
   std::set<std::uint32_t> without_unique_;  ///< tables whose unique indexes are still to be built
+  bool consistent_ = false;                 ///< Recovered::full_end is reached
   std::set<std::uint32_t> emptied_;  ///< tables that the transaction that is open there empties
   std::map<std::uint32_t, TableRow> rows_;
   bool rows_changed_ = false;
   Clock::time_point kept_at_{};
+  Clock::time_point history_at_ = Clock::now();
 };
 
 IncrementalStage::IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,
@@ -156,8 +161,15 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
 
 IncrementalEnd IncrementalStage::run() {
   reader_ = context_.source.open_changes(recovered_.offset, plans_);
-  rereader_ =
-      std::make_unique<Rereader>(context_.source, plans_, without_unique_, recovered_.full_end);
+  const bool reached = recovered_.full_end.empty() ||
+                       context_.source.reached(recovered_.offset, recovered_.full_end);
+  consistent_ = reached && without_unique_.empty();
+  // An offset that was put back makes a copy of tables that were consistent already.
+  std::set<std::uint32_t> copied = without_unique_;
+  for (const TablePlan& plan : plans_) {
+    if (!reached) copied.insert(plan.id);
+  }
+  rereader_ = std::make_unique<Rereader>(context_.source, plans_, copied, recovered_.full_end);
   context_.stop.on_request([this] { reader_->wake(); });
   finish_unique_if_caught_up(recovered_.offset);
   std::thread applying([this] { apply_batches(); });
@@ -188,6 +200,7 @@ IncrementalEnd IncrementalStage::run() {
   end_tables();
   rethrow_error();
   keep_offset(handed_, true);
+  if (!plans_changed_) keep_history(handed_, OffsetRow::Reason::stop);
   return plans_changed_ ? IncrementalEnd::plans_changed : IncrementalEnd::stopped;
 }
 
@@ -395,6 +408,13 @@ void IncrementalStage::keep_offset(const Offset& offset, bool now_please) {
   kept_at_ = Clock::now();
   context_.store.put_offset(task_, offset, recovered_.source);
   keep_tables();
+  if (Clock::now() - history_at_ < kHistoryEvery) return;
+  history_at_ = Clock::now();
+  keep_history(offset, OffsetRow::Reason::sample);
+}
+
+void IncrementalStage::keep_history(const Offset& offset, OffsetRow::Reason reason) {
+  context_.store.add_offset(task_, {now(), reason, offset, recovered_.source, ""});
 }
 
 void IncrementalStage::end_tables() {
@@ -423,7 +443,7 @@ void IncrementalStage::keep_tables() {
 }
 
 void IncrementalStage::finish_unique_if_caught_up(const Offset& offset) {
-  if (without_unique_.empty()) return;
+  if (consistent_) return;
   if (!recovered_.full_end.empty() && !context_.source.reached(offset, recovered_.full_end)) return;
   context_.event("info", "stage.consistent", "",
                  "the target is consistent from here on; building what unique indexes there are");
@@ -435,6 +455,7 @@ void IncrementalStage::finish_unique_if_caught_up(const Offset& offset) {
     }
   }
   without_unique_.clear();
+  consistent_ = true;
   context_.store.set_stage(task_, Stage::incremental, "");
 }
 

@@ -167,6 +167,8 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
   }
   if (!is_new) place_new_tables(context, plans, *recovered);
   context.store.put_offset(task, recovered->offset, recovered->source);
+  context.store.add_offset(
+      task, {now(), OffsetRow::Reason::start, recovered->offset, recovered->source, ""});
   return std::move(*recovered);
 }
 

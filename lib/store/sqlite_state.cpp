@@ -170,11 +170,29 @@ CREATE TABLE waiver (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kSchema5 = R"sql(
+CREATE TABLE offset_history (
+  -- Where the offset of a task has been. Samples are one in ten minutes after a day; after 14 days
+  -- only resets are left, which are kept.
+  number      INTEGER PRIMARY KEY,              -- in order of arrival
+  task        TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  at          TEXT NOT NULL,
+  reason      TEXT NOT NULL CHECK (reason IN ('start', 'sample', 'stop', 'reset')),
+  offset_text TEXT NOT NULL,                    -- as the source's kind writes it
+  source_at   TEXT,                             -- source commit time at the offset, if known
+  identity    TEXT NOT NULL,                    -- proves which server the offset came from
+  note        TEXT NOT NULL                     -- of a reset: from where, by whom, why; else ''
+) STRICT;
+CREATE INDEX offset_history_of_task ON offset_history (task, at);
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 4> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4};
+constexpr std::array<const char*, 5> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
+                                                    kSchema5};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kWaiverVersion = 4;
+constexpr std::int64_t kOffsetsVersion = 5;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -182,6 +200,8 @@ constexpr std::chrono::milliseconds kReadPatience{1000};
 constexpr std::chrono::hours kSampleDetail{1};
 constexpr std::chrono::hours kSampleLife{14 * 24};
 constexpr std::chrono::hours kRetentionLife{30 * 24};
+constexpr std::chrono::hours kOffsetDetail{24};
+constexpr std::chrono::hours kOffsetLife{14 * 24};
 
 /// SQLite has one view of a WAL's shared memory for a whole process: a writer that opens the file
 /// during a read would get the reader's, which cannot be written.
@@ -224,6 +244,9 @@ Enum enumerator(std::string_view text, int count) {
 TaskState task_state(std::string_view text) { return enumerator<TaskState>(text, 6); }
 Stage stage(std::string_view text) { return enumerator<Stage>(text, 3); }
 StageState stage_state(std::string_view text) { return enumerator<StageState>(text, 4); }
+OffsetRow::Reason offset_reason(std::string_view text) {
+  return enumerator<OffsetRow::Reason>(text, 4);
+}
 
 std::int64_t row_limit(std::size_t limit) {
   return static_cast<std::int64_t>(
@@ -534,6 +557,54 @@ class SqliteState final : public StateStore {
       put.bind(task).bind(offset.text);
       bind_time(put, offset.source_time);
       put.bind(identity.text).bind(text_of(now())).run();
+    });
+  }
+
+  void add_offset(const std::string& task, const OffsetRow& row) override {
+    const auto insert = [&](SqliteDatabase& db) {
+      SqliteStatement put = db.prepare(
+          "INSERT INTO offset_history (task, at, reason, offset_text, source_at, identity, note)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?)");
+      put.bind(task).bind(text_of(row.at)).bind(to_string(row.reason)).bind(row.offset.text);
+      bind_time(put, row.offset.source_time);
+      put.bind(row.identity.text).bind(row.note).run();
+      db.prepare("DELETE FROM offset_history WHERE task = ? AND at < ? AND reason <> 'reset'")
+          .bind(task)
+          .bind(text_of(row.at - kOffsetLife))
+          .run();
+      // The first 15 characters of a time are its ten minutes; ':' is past every digit.
+      db.prepare(
+            "DELETE FROM offset_history AS old WHERE task = ?1 AND at < ?2 AND reason = 'sample'"
+            " AND EXISTS (SELECT 1 FROM offset_history AS next WHERE next.task = ?1"
+            " AND next.reason = 'sample' AND next.at > old.at"
+            " AND next.at < substr(old.at, 1, 15) || ':')")
+          .bind(task)
+          .bind(text_of(std::chrono::floor<std::chrono::minutes>(row.at - kOffsetDetail)))
+          .run();
+    };
+    write_task(task, insert,
+               row.reason == OffsetRow::Reason::sample ? Durability::after_crash
+                                                       : Durability::after_power_loss);
+  }
+
+  std::vector<OffsetRow> offsets(const std::string& task, std::size_t limit, Time since) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<OffsetRow> out;
+      if (db.integer("PRAGMA user_version") < kOffsetsVersion) return out;
+      SqliteStatement row = db.prepare(
+          "SELECT at, reason, offset_text, source_at, identity, note FROM offset_history"
+          " WHERE task = ? AND at >= ? ORDER BY number DESC LIMIT ?");
+      row.bind(task).bind(text_of(since)).bind(row_limit(limit));
+      while (row.step()) {
+        OffsetRow& each = out.emplace_back();
+        each.at = time_at(row, 0);
+        each.reason = offset_reason(row.text(1));
+        each.offset = {std::string(row.text(2)), time_at(row, 3)};
+        each.identity.text = row.text(4);
+        each.note = row.text(5);
+      }
+      std::reverse(out.begin(), out.end());
+      return out;
     });
   }
 

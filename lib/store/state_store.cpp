@@ -84,6 +84,20 @@ std::string to_string(TaskState state) {
   return "unknown";
 }
 
+std::string to_string(OffsetRow::Reason reason) {
+  switch (reason) {
+    case OffsetRow::Reason::start:
+      return "start";
+    case OffsetRow::Reason::sample:
+      return "sample";
+    case OffsetRow::Reason::stop:
+      return "stop";
+    case OffsetRow::Reason::reset:
+      return "reset";
+  }
+  return "unknown";
+}
+
 std::string state_folder(const std::string& folder) {
   // A supervisor works in "/": a relative path would mean another place there.
   return std::filesystem::absolute(chosen_folder(folder)).lexically_normal().string();

@@ -93,6 +93,22 @@ struct Sample {
   std::optional<double> heartbeat_delay_s = {};
 };
 
+/// One line of where a task's offset has been.
+struct OffsetRow {
+  enum class Reason : std::uint8_t {
+    start,   ///< a worker went on from there
+    sample,  ///< about once a minute while the incremental stage runs
+    stop,    ///< the task was stopped there
+    reset,   ///< somebody put it there
+  };
+  Time at{};
+  Reason reason = Reason::sample;
+  Offset offset;
+  Identity identity;
+  std::string note;  ///< of a reset: from where, by whom and why
+};
+std::string to_string(OffsetRow::Reason reason);
+
 /// What one run of check-retention found of a task's source.
 struct RetentionRow {
   Time at{};
@@ -155,6 +171,13 @@ class StateStore {
   virtual std::optional<StoredOffset> offset(const std::string& task) = 0;
   virtual void put_offset(const std::string& task, const Offset& offset,
                           const Identity& identity) = 0;
+
+  /// Adds a line to the history of the offset, and thins old ones: samples are one in ten minutes
+  /// after a day, and nothing but resets is left after 14 days.
+  virtual void add_offset(const std::string& task, const OffsetRow& row) = 0;
+  /// The newest `limit` lines since `since`, oldest first.
+  virtual std::vector<OffsetRow> offsets(const std::string& task, std::size_t limit,
+                                         Time since) = 0;
 
   virtual void add_event(const std::string& task, const EventRow& event) = 0;
   /// The newest `limit` events, oldest first.

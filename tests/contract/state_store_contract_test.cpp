@@ -369,6 +369,61 @@ void old_samples(const Open& open) {
   CHECK(samples.size() == 62);
 }
 
+OffsetRow offset_row(Time time, OffsetRow::Reason reason, const std::string& text) {
+  return {time, reason, {text, {}}, {"a server"}, ""};
+}
+
+void offset_history(const Open& open) {
+  using Reason = OffsetRow::Reason;
+  const auto store = open();
+  store->put_task("shop", "/etc/weir/shop.toml");
+  store->put_task("crm", "/etc/weir/crm.toml");
+  OffsetRow full = offset_row(at(kNoon, 5), Reason::reset, "bin.000001:4 gtid 0-1-2");
+  full.offset.source_time = at(kNoon - 60, 7);
+  full.note = "from bin.000009:4, by root: 'INC-1'";
+  store->add_offset("shop", offset_row(at(kNoon), Reason::start, "bin.000009:4"));
+  store->add_offset("shop", full);
+  store->add_offset("crm", offset_row(at(kNoon), Reason::stop, "16/B374D848"));
+  const auto rows = open()->offsets("shop", 10, Time{});
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].reason == Reason::start);
+  CHECK(rows[0].offset.source_time == Time{});
+  CHECK(rows[0].note.empty());
+  CHECK(rows[1].at == full.at);
+  CHECK(rows[1].reason == Reason::reset);
+  CHECK(rows[1].offset.text == full.offset.text);
+  CHECK(rows[1].offset.source_time == full.offset.source_time);
+  CHECK(rows[1].identity.text == "a server");
+  CHECK(rows[1].note == full.note);
+  CHECK(store->offsets("shop", 1, Time{}).at(0).at == full.at);
+  CHECK(store->offsets("shop", 10, at(kNoon, 1)).size() == 1);
+  CHECK(store->offsets("crm", 10, Time{}).at(0).reason == Reason::stop);
+
+  // A sample each minute for more than a day: the day in full, before that one in ten minutes.
+  constexpr int kMinutes = 25 * 60;
+  for (int i = 1; i <= kMinutes; ++i) {
+    store->add_offset("shop", offset_row(at(kNoon + i * 60), Reason::sample, std::to_string(i)));
+  }
+  std::size_t early = 0;
+  std::size_t late = 0;
+  for (const OffsetRow& row : store->offsets("shop", 10'000, Time{})) {
+    if (row.reason != Reason::sample) continue;
+    ++(row.at < at(kNoon + 3600) ? early : late);
+    // The newest of its ten minutes.
+    if (row.at < at(kNoon + 3600))
+      CHECK((row.at - at(kNoon)) % std::chrono::minutes(10) == std::chrono::minutes(9));
+  }
+  CHECK(early == 6);
+  CHECK(late == 24 * 60 + 1);
+  // Two weeks later only what somebody did is left, of this task.
+  store->add_offset("shop", offset_row(at(kNoon + 16 * 86400), Reason::stop, "end"));
+  const auto left = store->offsets("shop", 10'000, Time{});
+  REQUIRE(left.size() == 2);
+  CHECK(left[0].reason == Reason::reset);
+  CHECK(left[1].offset.text == "end");
+  CHECK(store->offsets("crm", 10, Time{}).size() == 1);
+}
+
 void unknown_tasks(const Open& open) {
   const auto store = open();
   CHECK_FALSE(store->task("ghost"));
@@ -376,6 +431,7 @@ void unknown_tasks(const Open& open) {
   CHECK(store->ranges("ghost", {"a", "b"}).empty());
   CHECK_FALSE(store->offset("ghost"));
   CHECK(store->events("ghost", 5).empty());
+  CHECK(store->offsets("ghost", 5, Time{}).empty());
   CHECK(store->samples("ghost", 5).empty());
   CHECK(store->count_events("ghost", "x", Time{}) == 0);
 
@@ -394,6 +450,7 @@ void unknown_tasks(const Open& open) {
       [&] {
         store->put_offset("ghost", {"x", {}}, {"y"});
       },
+      [&] { store->add_offset("ghost", {}); },
       [&] { store->add_event("ghost", {}); },
       [&] { store->add_sample("ghost", {}); },
       [&] { store->add_retention("ghost", {}); },
@@ -453,6 +510,9 @@ void check_store(const Open& open) {
   SECTION("old samples become one a minute and then go") { old_samples(open); }
   SECTION("waivers are those of the last start") { waivers(open); }
   SECTION("a run of check-retention comes back whole, and goes after a month") { retention(open); }
+  SECTION("a history of the offset comes back, is thinned, and keeps what somebody did") {
+    offset_history(open);
+  }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }
   SECTION("what one process wrote is there for the others") { others(open); }

@@ -142,7 +142,8 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
     SqliteDatabase db(dir / "weir.db", {});
     db.execute(
         "ALTER TABLE sample DROP COLUMN heartbeat_age_s;"
-        "ALTER TABLE sample DROP COLUMN heartbeat_delay_s; DROP TABLE retention; DROP TABLE waiver;"
+        "ALTER TABLE sample DROP COLUMN heartbeat_delay_s; DROP TABLE retention;"
+        "DROP TABLE waiver; DROP TABLE offset_history;"
         "PRAGMA user_version = 1");
   }
   const auto samples = open_state(dir.path(), true)->samples("t", 10);
@@ -151,6 +152,7 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
   CHECK_FALSE(samples[0].heartbeat_age_s);
   CHECK(open_state(dir.path(), true)->retention("t", 10).empty());
   CHECK(open_state(dir.path(), true)->waivers("t").empty());
+  CHECK(open_state(dir.path(), true)->offsets("t", 10, Time{}).empty());
   CHECK(SqliteDatabase(dir / "weir.db", {}).integer("PRAGMA user_version") == 1);
 
   const auto store = open_state(dir.path(), false);
