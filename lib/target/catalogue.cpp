@@ -28,6 +28,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "mend what stands in the way on the target and start the task; or set this kind of DDL to "
      "\"ignore\" under [ddl] to leave the target table as it is",
      "weir sync status TASK; weir.toml(5)"},
+    {"offset.moved", error, critical, "the offset is no longer where the plan was made for",
+     "somebody else moved it, or ran the task, meanwhile; nothing was changed",
+     "look where it is now, and plan anew", "weir offset show TASK; weir offset reset TASK"},
 });
 
 }  // namespace

@@ -31,6 +31,14 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step) {
             "begin the task anew");
 }
 
+Error offset_moved(const std::string& task, const Offset& from) {
+  return Error(
+      ExitCode::state_conflict, "offset.moved",
+      fmt::format("the offset of task {} is no longer {}", task, from.text),
+      "somebody else moved it, or ran the task, meanwhile",
+      fmt::format("nothing was changed; look at weir offset show {}, then plan anew", task));
+}
+
 std::string begin_anew(const Target& target, const std::string& task) {
   return "to begin anew, empty or drop the target tables, run on the target: " +
          target.forget_statement(task) + "; then in weir's state folder: " + forget_and_start(task);

@@ -17,6 +17,7 @@
 #include "model/key_range.h"
 #include "model/kind.h"
 #include "model/offset.h"
+#include "model/offset_request.h"
 #include "model/table_alter.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -161,6 +162,10 @@ class Target {
   /// Remembers where the source was after the last row had been copied.
   virtual void full_loaded(const std::string& task, const Offset& full_end) = 0;
 
+  /// Puts the offset of a task that nobody applies elsewhere, with all that `move` says, in one
+  /// transaction. Throws Error(state_conflict, "offset.moved") if it is not at `move.from`.
+  virtual void move_offset(const std::string& task, const OffsetMove& move) = 0;
+
   /// The statement that makes the target forget a task. Printed for people, never run by weir.
   virtual std::string forget_statement(const std::string& task) const = 0;
 
@@ -187,6 +192,9 @@ class Target {
 
 /// Error(refused, "ddl.step") for a step that cannot be taken the way the source took it.
 Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
+
+/// Error(state_conflict, "offset.moved").
+Error offset_moved(const std::string& task, const Offset& from);
 
 /// How to begin a task anew where it cannot go on, as commands for a fix.
 std::string begin_anew(const Target& target, const std::string& task);

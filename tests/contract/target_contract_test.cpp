@@ -936,6 +936,52 @@ void forgetting(TargetEnd& end) {
   CHECK(probe.offset() == "start");
 }
 
+/// The offset is put elsewhere with all that belongs to it, or not at all.
+void moved_offsets(TargetEnd& end) {
+  Probe probe(end, "moved");
+  probe.begin_changes({"1,1,a"});
+  probe.insert("2,2,b");
+  probe.apply("9");
+  probe.applier.reset();
+  Probe other(end, "moved2");
+  other.begin_changes({"1,1,a"});
+
+  weir::OffsetMove move{{"8", {}}, {"3", kTime}, {"9", {}}, {probe.plans[0].source.name}};
+  ExitCode code = ExitCode::ok;
+  CHECK(error_id([&] { probe.target->move_offset("moved", move); }, nullptr, &code) ==
+        "offset.moved");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK(error_id([&] { probe.target->move_offset("nobody", move); }) == "offset.moved");
+  CHECK(probe.offset() == "9");
+  CHECK(probe.progress().since.empty());
+
+  move.from.text = "9";
+  probe.target->move_offset("moved", move);
+  weir::Recovered now = probe.recovered();
+  CHECK(now.offset.text == "3");
+  CHECK(now.offset.source_time == kTime);
+  CHECK(now.full_end.text == "9");
+  CHECK(now.source == kServer);
+  CHECK(probe.progress().since.text == "9");
+  CHECK(probe.rows() == "1,1,a 2,2,b");
+  CHECK(other.offset() == "start");
+  CHECK(other.progress().since.empty());
+
+  // What is not said stays, and a time that is not known is none.
+  probe.target->move_offset("moved", {{"3", {}}, {"5'", {}}, {}, {}});
+  now = probe.recovered();
+  CHECK(now.offset.text == "5'");
+  CHECK(now.offset.source_time == weir::Time{});
+  CHECK(now.full_end.text == "9");
+  CHECK(probe.progress().since.text == "9");
+  // The task goes on from there.
+  probe.open_applier();
+  probe.insert("3,3,c");
+  probe.apply("6");
+  CHECK(probe.offset() == "6");
+  CHECK(probe.rows() == "1,1,a 2,2,b 3,3,c");
+}
+
 /// Each promise is a section; each section has tasks and tables of its own.
 void check_target(Release release) {
   TargetEnd& end = target_end(release);
@@ -958,6 +1004,7 @@ void check_target(Release release) {
   SECTION("deletes are marked or ignored as the plan says") { soft_deletes(end); }
   SECTION("a value is taken as it is, or refused by name") { refused_values(end); }
   SECTION("one applier at a time, after all loaders") { fences(end); }
+  SECTION("an offset is put elsewhere if it is where it was thought to be") { moved_offsets(end); }
   SECTION("a task is forgotten by one statement, and begins anew") { forgetting(end); }
 }
 

@@ -163,6 +163,40 @@ void MysqlTarget::full_loaded(const std::string& task, const Offset& full_end) {
                                    connection().quote(task)));
 }
 
+void MysqlTarget::move_offset(const std::string& task, const OffsetMove& move) {
+  MysqlConnection& open = connection();
+  open.execute("START TRANSACTION");
+  try {
+    const std::string name = open.quote(task);
+    const auto at = open.scalar(fmt::format("SELECT log_offset FROM {} WHERE task = {} FOR UPDATE",
+                                            control_.task_table(), name));
+    if (at != move.from.text) throw offset_moved(task, move.from);
+    std::string time = "NULL";
+    if (move.to.source_time != Time{}) {
+      std::string text = to_rfc3339(move.to.source_time, true);
+      text[text.find('T')] = ' ';
+      text.pop_back();  // the Z: the column is in UTC
+      time = open.quote(text);
+    }
+    open.execute(fmt::format(
+        "UPDATE {} SET log_offset = {}, source_time = {}, full_end_offset = {}, updated_at = "
+        "UTC_TIMESTAMP(6) WHERE task = {}",
+        control_.task_table(), open.quote(move.to.text), time,
+        move.consistent_at.empty() ? "full_end_offset" : open.quote(move.consistent_at.text),
+        name));
+    for (const TableName& table : move.left_out) {
+      open.execute(fmt::format("UPDATE {} SET since_offset = {} WHERE {}", control_.table_table(),
+                               open.quote(move.from.text),
+                               control_.table_condition(open, task, table)));
+    }
+    open.execute("COMMIT");
+  } catch (const Error& error) {
+    // Of a session that is gone nothing is left to be taken back.
+    if (error.id() != "mysql.lost") open.execute("ROLLBACK");
+    throw;
+  }
+}
+
 std::string MysqlTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }

@@ -184,6 +184,35 @@ void PostgresTarget::full_loaded(const std::string& task, const Offset& full_end
       {full_end.text, task});
 }
 
+void PostgresTarget::move_offset(const std::string& task, const OffsetMove& move) {
+  connection().execute("BEGIN");
+  try {
+    const auto at = connection().scalar(
+        fmt::format("SELECT log_offset FROM {} WHERE task = $1 FOR UPDATE", control_.task_table()),
+        {task});
+    if (at != move.from.text) throw offset_moved(task, move.from);
+    const bool timed = move.to.source_time != Time{};
+    connection().query(
+        fmt::format("UPDATE {} SET log_offset = $2, source_time = nullif($3, '')::timestamptz, "
+                    "full_end_offset = coalesce(nullif($4, ''), full_end_offset), updated_at = "
+                    "now() WHERE task = $1",
+                    control_.task_table()),
+        {task, move.to.text, timed ? to_rfc3339(move.to.source_time, true) : std::string(),
+         move.consistent_at.text});
+    for (const TableName& table : move.left_out) {
+      connection().query(
+          fmt::format("UPDATE {} SET since_offset = $1 WHERE task = $2 AND source_schema = $3 AND "
+                      "source_table = $4",
+                      control_.table_table()),
+          {move.from.text, task, table.schema, table.table});
+    }
+    connection().execute("COMMIT");
+  } catch (...) {
+    connection().rollback();
+    throw;
+  }
+}
+
 std::string PostgresTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }

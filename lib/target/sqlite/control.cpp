@@ -155,6 +155,29 @@ void store_offset(SqliteDatabase& database, const std::string& task, const Offse
               "start the task anew with empty target tables, or restore the file");
 }
 
+void move_offset(SqliteDatabase& database, const std::string& task, const OffsetMove& move) {
+  SqliteStatement at = database.prepare("SELECT log_offset FROM weir_task WHERE task = ?");
+  at.bind(task);
+  if (!at.step() || at.text(0) != move.from.text) throw offset_moved(task, move.from);
+  SqliteStatement put = database.prepare(
+      "UPDATE weir_task SET log_offset = ?, full_end_offset = coalesce(nullif(?, ''), "
+      "full_end_offset), source_time = ?, updated_at = strftime('%Y-%m-%dT%H:%M:%fZ', 'now') "
+      "WHERE task = ?");
+  put.bind(move.to.text).bind(move.consistent_at.text);
+  if (move.to.source_time == Time{}) {
+    put.bind(nullptr);
+  } else {
+    put.bind(to_rfc3339(move.to.source_time, true));
+  }
+  put.bind(task).run();
+  SqliteStatement since = database.prepare(
+      "UPDATE weir_table SET since_offset = ? WHERE task = ? AND source_schema = ? AND "
+      "source_table = ?");
+  for (const TableName& table : move.left_out) {
+    since.bind(move.from.text).bind(task).bind(table.schema).bind(table.table).run();
+  }
+}
+
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
                 const RangeProgress& mark) {
   database

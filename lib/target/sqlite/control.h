@@ -22,6 +22,8 @@ void store_full_end(SqliteDatabase& database, const std::string& task, const Off
 
 /// Throws Error(state_conflict, "sqlite.task-gone") if the file no longer knows the task.
 void store_offset(SqliteDatabase& database, const std::string& task, const Offset& offset);
+/// Target::move_offset().
+void move_offset(SqliteDatabase& database, const std::string& task, const OffsetMove& move);
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
                 const RangeProgress& mark);
 /// Whether weir created the table, and with that its key and its indexes.

@@ -151,6 +151,14 @@ void SqliteTarget::full_loaded(const std::string& task, const Offset& full_end) 
   writer_->commit(turn, transaction);
 }
 
+void SqliteTarget::move_offset(const std::string& task, const OffsetMove& move) {
+  const Writer::Turn turn = writer_->turn();
+  writer_->set_durable(turn, true);
+  SqliteTransaction transaction(*turn);
+  sqlite::move_offset(*turn, task, move);
+  writer_->commit(turn, transaction);
+}
+
 std::string SqliteTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM weir_task WHERE task = '{}'", task);
 }

@@ -33,6 +33,7 @@ class SqliteTarget final : public Target {
   void store_ranges(const std::string& task, const TablePlan& plan,
                     std::span<const KeyRange> ranges) override;
   void full_loaded(const std::string& task, const Offset& full_end) override;
+  void move_offset(const std::string& task, const OffsetMove& move) override;
   std::string forget_statement(const std::string& task) const override;
   std::unique_ptr<Loader> open_loader(const std::string& task) override;
   std::unique_ptr<Applier> open_applier(const std::string& task,
