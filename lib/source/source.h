@@ -17,6 +17,7 @@
 #include "model/finding.h"
 #include "model/key_range.h"
 #include "model/offset.h"
+#include "model/offset_request.h"
 #include "model/retention.h"
 #include "model/table.h"
 #include "model/table_plan.h"
@@ -198,6 +199,25 @@ class Source {
 
   /// Whether `a` is at or after `b`. Both must be of this source's identity.
   virtual bool reached(const Offset& a, const Offset& b) const = 0;
+
+  /// The place in the log that is asked for, if it is there and between two transactions. Changes
+  /// nothing. Throws Error(unsupported, "offset.kind") for a kind of place that the log does not
+  /// know, and Error(refused, "offset.not-in-log") with what it does hold, or "offset.inside" with
+  /// the places before and after.
+  virtual FoundOffset find_offset(const OffsetRequest& request);
+
+  /// How much log is between two places of this source; empty if that cannot be told.
+  virtual std::optional<LogDistance> distance(const Offset& /*from*/, const Offset& /*to*/) {
+    return std::nullopt;
+  }
+
+  /// Sees to it that the log can be read from `found`, which a target is about to remember. Returns
+  /// the offset that it should remember: another one than `found` only if that `renews`.
+  virtual Offset claim(const FoundOffset& found) { return found.offset; }
+
+  /// The target remembers `offset`: the source may let go of the log before it. What cannot be done
+  /// is told in a sentence, and does no harm; else "".
+  virtual std::string let_go(const Offset& /*offset*/) { return ""; }
 
   virtual std::unique_ptr<RowReader> open_rows() = 0;
   /// Reads from `from` on. `plans` are those whose changes are wanted; all ids must be distinct,

@@ -190,6 +190,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "set types.zero_dates to \"null\" or to a date such as \"1970-01-01\", or mend the rows on "
      "the source",
      "weir.toml(5)"},
+    {"offset.file-time", error, critical, "a file of the source's log does not say when it began",
+     "a place by time is looked for in the file that was written then",
+     "GRANT REPLICATION SLAVE to the account, or give the place as FILE:POSITION",
+     "weir offset reset TASK; weir log show TASK"},
 });
 
 }  // namespace

@@ -65,35 +65,6 @@ Finding hidden(const char* id, std::string what, std::string fix, std::string ev
   return out;
 }
 
-/// When the server began the file: the time in its format event. Read over a connection of its own,
-/// as the server's stream of events ends with it. Empty if the account may not.
-std::optional<Time> begin_of(const Task& task, const std::string& file) {
-  MysqlConnection connection(task.source, MysqlConnection::Role::source);
-  DumpRequest request;
-  request.from.file = file;
-  request.from.position = 4;
-  request.only_what_is_there = true;
-  try {
-    request_dump(connection, request);
-    // Only the server's announcement of the file comes before.
-    for (int i = 0; i < kFirstEvents; ++i) {
-      const std::string_view packet = connection.read_packet();
-      constexpr std::size_t kHeader = 20;  // with the packet's own first byte
-      if (packet.size() < kHeader) return {};
-      const auto byte = [&packet](std::size_t at) {
-        return static_cast<std::uint32_t>(static_cast<std::uint8_t>(packet[at]));
-      };
-      if (byte(5) != kFormatDescription) continue;
-      const std::uint32_t seconds = byte(1) | byte(2) << 8 | byte(3) << 16 | byte(4) << 24;
-      if (seconds == 0) return {};
-      return Time(std::chrono::seconds(seconds));
-    }
-  } catch (const Error& error) {
-    if (error.id() == "mysql.lost") throw;
-  }
-  return {};
-}
-
 /// RDS for MySQL keeps its own hours, whatever the variables say. Nothing on any other server.
 std::optional<RetentionLimit> managed_limit(MysqlConnection& connection, const std::string& basedir,
                                             RetentionFacts& facts) {
@@ -124,6 +95,33 @@ std::optional<RetentionLimit> managed_limit(MysqlConnection& connection, const s
 }
 
 }  // namespace
+
+std::optional<Time> log_file_begin(const Task& task, const std::string& file) {
+  MysqlConnection connection(task.source, MysqlConnection::Role::source);
+  DumpRequest request;
+  request.from.file = file;
+  request.from.position = 4;
+  request.only_what_is_there = true;
+  try {
+    request_dump(connection, request);
+    // Only the server's announcement of the file comes before.
+    for (int i = 0; i < kFirstEvents; ++i) {
+      const std::string_view packet = connection.read_packet();
+      constexpr std::size_t kHeader = 20;  // with the packet's own first byte
+      if (packet.size() < kHeader) return {};
+      const auto byte = [&packet](std::size_t at) {
+        return static_cast<std::uint32_t>(static_cast<std::uint8_t>(packet[at]));
+      };
+      if (byte(5) != kFormatDescription) continue;
+      const std::uint32_t seconds = byte(1) | byte(2) << 8 | byte(3) << 16 | byte(4) << 24;
+      if (seconds == 0) return {};
+      return Time(std::chrono::seconds(seconds));
+    }
+  } catch (const Error& error) {
+    if (error.id() == "mysql.lost") throw;
+  }
+  return {};
+}
 
 std::optional<GtidSet> parse_gtid_list(std::string_view info) {
   if (!info.starts_with('[') || !info.ends_with(']')) return {};
@@ -201,7 +199,7 @@ PlaceInFiles place_in(const std::vector<LogFile>& files, const LogPosition& offs
 std::optional<Time> begin_of(MysqlConnection& connection, const Task& task,
                              const std::string& file) {
   if (judge_policy(read_settings(connection)).waits_for_readers) return {};
-  return begin_of(task, file);
+  return log_file_begin(task, file);
 }
 
 RetentionFacts read_retention(MysqlConnection& connection, const Task& task, const Offset& offset) {
@@ -248,9 +246,9 @@ RetentionFacts read_retention(MysqlConnection& connection, const Task& task, con
   if (policy.waits_for_readers) {
     if (own + 1 < files.size()) next = offset.source_time;
   } else {
-    if (const auto begin = begin_of(task, files.front().name)) facts.oldest_time = *begin;
+    if (const auto begin = log_file_begin(task, files.front().name)) facts.oldest_time = *begin;
     if (own + 1 < files.size()) {
-      next = begin_of(task, files[own + 1].name).value_or(offset.source_time);
+      next = log_file_begin(task, files[own + 1].name).value_or(offset.source_time);
     }
   }
   // A file that begins in the future was begun before the clock was put back.

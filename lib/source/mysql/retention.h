@@ -24,6 +24,10 @@ std::optional<GtidSet> parse_gtid_list(std::string_view info);
 /// The transactions before a MariaDB binlog file; empty if the file does not say.
 std::optional<GtidSet> transactions_before(MysqlConnection& connection, const std::string& file);
 
+/// When the server began a file: the time in its format event. Read over a connection of its own,
+/// as the server's stream of events ends with it. Empty if the account may not.
+std::optional<Time> log_file_begin(const Task& task, const std::string& file);
+
 /// What binlog settings make of the log, by their names and values as the server shows them.
 struct LogPolicy {
   std::optional<std::chrono::seconds> expiry;  ///< of whole files; empty = none

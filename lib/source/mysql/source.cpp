@@ -12,6 +12,7 @@
 #include "source/mysql/changes.h"
 #include "source/mysql/checks.h"
 #include "source/mysql/counters.h"
+#include "source/mysql/find.h"
 #include "source/mysql/heartbeat.h"
 #include "source/mysql/offset.h"
 #include "source/mysql/resume.h"
@@ -75,6 +76,16 @@ std::optional<RetentionFacts> MysqlSource::retention(const Offset& offset,
   RetentionFacts facts = read_retention(connection(), task_, offset);
   facts.gap = can_resume(offset, identity);
   return facts;
+}
+
+FoundOffset MysqlSource::find_offset(const OffsetRequest& request) {
+  // File, position and GTIDs of one moment.
+  if (request.kind == OffsetRequest::Kind::now) return {start_offset(), "", false};
+  return find_place(connection(), task_, request);
+}
+
+std::optional<LogDistance> MysqlSource::distance(const Offset& from, const Offset& to) {
+  return log_between(connection(), from, to);
 }
 
 bool MysqlSource::reached(const Offset& a, const Offset& b) const {

@@ -14,6 +14,10 @@ using enum Severity;
 
 /// What the table of checks in checks.cpp does not have.
 constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"offset.slot-passed", error, critical, "the task's slot has left a place behind",
+     "a slot does not go back: the server does not send again what the target had durable",
+     "give the place that the message names, or a later one; what was before has to be copied anew",
+     "weir offset history TASK; weir offset reset TASK"},
     {"postgres.binary-value", error, critical, "the source sent a value in binary form",
      "weir asks for text only and does not guess another form",
      "report it with the version of the server; look for a proxy between weir and the server",

@@ -12,6 +12,7 @@
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
 #include "source/postgres/counters.h"
+#include "source/postgres/find.h"
 #include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
 #include "source/postgres/offset.h"
@@ -122,6 +123,22 @@ std::optional<RetentionFacts> PgSource::retention(const Offset& offset, const Id
   RetentionFacts facts = read_retention(connection(), task_, offset);
   facts.gap = std::move(gap);
   return facts;
+}
+
+FoundOffset PgSource::find_offset(const OffsetRequest& request) {
+  return find_place(connection(), task_, request);
+}
+
+std::optional<LogDistance> PgSource::distance(const Offset& from, const Offset& to) {
+  const std::uint64_t a = Lsn::parse(from.text).value;
+  const std::uint64_t b = Lsn::parse(to.text).value;
+  return LogDistance{b > a ? b - a : 0, false};
+}
+
+Offset PgSource::claim(const FoundOffset& found) { return claim_place(connection(), task_, found); }
+
+std::string PgSource::let_go(const Offset& offset) {
+  return let_go_before(connection(), task_, offset);
 }
 
 bool PgSource::reached(const Offset& a, const Offset& b) const {

@@ -27,6 +27,10 @@ class PgSource final : public Source {
   Offset log_end() override;
   std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;
   std::optional<RetentionFacts> retention(const Offset& offset, const Identity& identity) override;
+  FoundOffset find_offset(const OffsetRequest& request) override;
+  std::optional<LogDistance> distance(const Offset& from, const Offset& to) override;
+  Offset claim(const FoundOffset& found) override;
+  std::string let_go(const Offset& offset) override;
   bool reached(const Offset& a, const Offset& b) const override;
   std::unique_ptr<RowReader> open_rows() override;
   std::unique_ptr<ChangeReader> open_changes(const Offset& from,
