@@ -26,13 +26,14 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover check-retention log help'
+_weir_words='init kinds explain preflight sync cutover check-retention log offset help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
   case $1 in
     sync) echo start run stop status list ;;
     log) echo show ;;
+    offset) echo show history reset ;;
   esac
 }
 
@@ -51,6 +52,9 @@ _weir_options() {
     'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
     'check-retention') echo --all --planned-stop --disk-budget --warning --critical --output ;;
     'log show') echo --from --limit --table --follow --values ;;
+    'offset show') echo '' ;;
+    'offset history') echo --limit --since --no-header ;;
+    'offset reset') echo --to --reason --accept-data-loss --timeout --dry-run --yes ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -67,6 +71,9 @@ _weir_argument() {
     'cutover') echo tasks ;;
     'check-retention') echo tasks ;;
     'log show') echo tasks_and_files ;;
+    'offset show') echo tasks ;;
+    'offset history') echo tasks ;;
+    'offset reset') echo tasks ;;
   esac
 }
 
@@ -168,6 +175,23 @@ _weir_value() {
     'log show --format' | 'log show -o') echo words text jsonl ;;
     'log show --color') echo words auto always never ;;
     'log show --log-format') echo words text json ;;
+    'offset show --state-dir') echo folders ;;
+    'offset show --format' | 'offset show -o') echo words text json ;;
+    'offset show --color') echo words auto always never ;;
+    'offset show --log-format') echo words text json ;;
+    'offset history --limit') echo nothing ;;
+    'offset history --since') echo nothing ;;
+    'offset history --state-dir') echo folders ;;
+    'offset history --format' | 'offset history -o') echo words text json ;;
+    'offset history --color') echo words auto always never ;;
+    'offset history --log-format') echo words text json ;;
+    'offset reset --to') echo nothing ;;
+    'offset reset --reason') echo nothing ;;
+    'offset reset --timeout') echo nothing ;;
+    'offset reset --state-dir') echo folders ;;
+    'offset reset --format' | 'offset reset -o') echo words text json ;;
+    'offset reset --color') echo words auto always never ;;
+    'offset reset --log-format') echo words text json ;;
   esac
 }
 

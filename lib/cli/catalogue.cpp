@@ -65,6 +65,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "it is not there, or this user may not read it",
      "check the path: weir preflight TASK --facts-out FILE writes such a file",
      "weir preflight TASK --facts FILE"},
+    {"offset.data-loss", error, critical, "putting the offset there would lose changes",
+     "the task would go on behind them, and the target never have them; nothing was changed",
+     "repeat it with --accept-data-loss if that may be, or give an earlier place",
+     "weir offset reset TASK --dry-run"},
     {"output.file", error, critical, "the file of --output cannot be written",
      "what was there before is still there", "give a file in a folder that this user may write to",
      "weir check-retention"},
@@ -146,6 +150,7 @@ std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds) {
   out.push_back({"a task at work", copy(stage_catalogue())});
   out.push_back({"weir cutover", copy(ops::cutover_catalogue())});
   out.push_back({"weir check-retention", copy(ops::retention_catalogue())});
+  out.push_back({"weir offset", copy(ops::offset_catalogue())});
   out.push_back({"weir's own state", copy(store_catalogue())});
   out.push_back({"the command line", copy(kRows)});
   out.push_back({"weir itself", copy(model_catalogue())});

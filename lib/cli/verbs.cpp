@@ -584,6 +584,83 @@ constexpr auto kLogCodes =
 constexpr auto kLogSee = std::to_array<std::string_view>(
     {"weir-sync-status(1)", "weir.toml(5)", "weir-types(7)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- offset
+
+constexpr auto kOffsetShowExamples = std::to_array<Example>({
+    {"weir offset show shop", "Show where the task stands in its source's change log."},
+    {"weir offset show shop --json | jq -r .offset", "Get the offset into a script."},
+});
+constexpr auto kOffsetShowCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, bug});
+constexpr auto kOffsetShowSee =
+    std::to_array<std::string_view>({"weir-offset-history(1)", "weir-offset-reset(1)",
+                                     "weir-sync-status(1)", "weir-exit-codes(7)"});
+
+constexpr auto kOffsetHistoryExamples = std::to_array<Example>({
+    {"weir offset history shop --since 2h", "Show where the task was over the last two hours."},
+    {"weir offset history shop --limit 1000 --json |\n"
+     "    jq '.offsets[] | select(.reason == \"reset\")'",
+     "Show who put the offset elsewhere, and why."},
+});
+constexpr auto kOffsetHistoryOptions = std::to_array<OptionSpec>({
+    {.name = "limit",
+     .kind = Kind::integer,
+     .value = "N",
+     .meaning = "at most so many lines, the newest ones",
+     .fallback = "20",
+     .group = "selection"},
+    {.name = "since",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "only lines that are not older than this",
+     .group = "selection"},
+    kNoHeader,
+});
+constexpr auto kOffsetHistorySee = std::to_array<std::string_view>(
+    {"weir-offset-show(1)", "weir-offset-reset(1)", "weir-state(5)", "weir-exit-codes(7)"});
+
+constexpr auto kOffsetResetExamples = std::to_array<Example>({
+    {"weir offset reset shop --to bin.000112:4 --dry-run",
+     "Show what would be lost if the task went on at the oldest place that is left."},
+    {"weir offset reset shop --to time:2026-03-01T02:00:00Z --yes \\\n"
+     "    --reason 'INC-4711: rows were changed on the target by hand'",
+     "Have everything applied again that was committed from then on."},
+});
+constexpr auto kOffsetResetOptions = std::to_array<OptionSpec>({
+    {.name = "to",
+     .kind = Kind::text,
+     .value = "PLACE",
+     .meaning = "the place: gtid:SET, FILE:POSITION, lsn:LSN, time:TIME, now, or an offset as weir "
+                "prints it",
+     .group = "place",
+     .required = true},
+    {.name = "reason",
+     .kind = Kind::text,
+     .value = "TEXT",
+     .meaning = "why, for the task's history",
+     .group = "action"},
+    {.name = "accept-data-loss",
+     .meaning = "agree that changes are passed over, which the target will never have",
+     .group = "action"},
+    {.name = "timeout",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "how long reading the log between the two places may take",
+     .fallback = "10m",
+     .group = "action"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .meaning = "show what would be done, and change nothing",
+     .group = "action"},
+    {.name = "yes", .letter = 'y', .meaning = "do not ask for the task's name", .group = "action"},
+});
+constexpr auto kOffsetResetCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, unsupported, timed_out, bug});
+constexpr auto kOffsetResetSee = std::to_array<std::string_view>(
+    {"weir-offset-show(1)", "weir-offset-history(1)", "weir-check-retention(1)", "weir-log-show(1)",
+     "weir-control(7)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- hidden verbs
 
 constexpr auto kCompleteKinds = std::to_array<std::string_view>({"tasks", "tables", "ids"});
@@ -767,6 +844,39 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJsonLines,
      .exit_codes = kLogCodes,
      .see_also = kLogSee},
+    {.name = "offset show",
+     .summary = "show where a task stands in its source's log",
+     .description = "Shows the task's offset: everything at or before it is in the target. Reads "
+                    "weir's own state only, so it answers while both servers are down; while the "
+                    "task runs the target is up to a second further.",
+     .examples = kOffsetShowExamples,
+     .argument = kRegisteredTask,
+     .formats = kTextJson,
+     .exit_codes = kOffsetShowCodes,
+     .see_also = kOffsetShowSee},
+    {.name = "offset history",
+     .summary = "show where a task's offset has been",
+     .description = "Shows one line for each start, stop and reset, and about one a minute while "
+                    "the task runs: where the offset was, oldest first. Reads weir's own state "
+                    "only.",
+     .examples = kOffsetHistoryExamples,
+     .argument = kRegisteredTask,
+     .options = kOffsetHistoryOptions,
+     .formats = kTextJson,
+     .exit_codes = kOffsetShowCodes,
+     .see_also = kOffsetHistorySee},
+    {.name = "offset reset",
+     .summary = "put a stopped task's offset elsewhere",
+     .description = "Looks for a place in the source's log, shows what going on from there would "
+                    "lose or repeat, and puts the offset there once that is confirmed. What is "
+                    "skipped needs --accept-data-loss. It is done on the target, in one "
+                    "transaction, and kept in the task's history.",
+     .examples = kOffsetResetExamples,
+     .argument = kRegisteredTask,
+     .options = kOffsetResetOptions,
+     .formats = kTextJson,
+     .exit_codes = kOffsetResetCodes,
+     .see_also = kOffsetResetSee},
     {.name = "sync worker",
      .summary = "do the work of a task, under its supervisor",
      .description = "The process that sync run starts, and starts again after a crash.",
@@ -800,6 +910,7 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
 constexpr auto kGroups = std::to_array<GroupSpec>({
     {"sync", "start, stop and watch tasks"},
     {"log", "look into a source's change log"},
+    {"offset", "show where a task stands, and put it elsewhere"},
 });
 
 constexpr bool sound(std::span<const OptionSpec> options) {

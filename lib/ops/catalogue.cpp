@@ -160,6 +160,62 @@ constexpr auto kCutoverRows = std::to_array<CatalogueRow>({
      "stop the writers, then repeat it: that is harmless", "weir cutover TASK", change_log},
 });
 
+constexpr auto kOffsetRows = std::to_array<CatalogueRow>({
+    {"offset.copy-unfinished", check, critical, "the copy of the task's tables is not finished",
+     "the offset says from where on the log makes good what changed while tables were copied",
+     "let the copy come to its end, then repeat it",
+     "weir sync start TASK --wait incremental; weir sync status TASK", retention},
+    {"offset.definition-changed", check, critical,
+     "a table has another definition at the place than at the task's offset",
+     "rows of one definition cannot be read by another, and the target has the one of the offset",
+     "give a place with no change of definition in between, or begin the task anew",
+     "weir log show TASK; weir-control(7)", retention},
+    {"offset.keyless-loss", check, warning,
+     "later changes of a table without a key may not find their rows",
+     "its rows are found by all their values; a change of a row that was lost stops the task",
+     "nothing yet; if it happens, the table has to be copied anew", "weir sync status TASK",
+     retention},
+    {"offset.left-out", check, info, "nothing is repeated for a table without a key",
+     "a change that is applied twice would double its rows; they stay as they are",
+     "copy such a table anew if it is why the offset is put back",
+     "weir offset reset TASK --dry-run", retention},
+    {"offset.not-comparable", check, critical,
+     "the place is neither before nor after the task's offset",
+     "each has transactions that the other lacks, so that some would be lost and others repeated",
+     "name the transactions of every server and domain that the log holds",
+     "weir offset show TASK; weir offset history TASK", retention},
+    {"offset.not-started", check, critical, "the target does not know the task",
+     "nothing was copied yet, or the target's control tables are gone", "weir sync start TASK",
+     "weir sync start TASK; weir-control(7)", retention},
+    {"offset.reset", event, warning, "somebody put the task's offset elsewhere",
+     "changes in between are lost on the way forward and repeated on the way back; the event keeps "
+     "from where to where, who and why",
+     "nothing, if it was meant: after a loss, copy the tables anew when there is time",
+     "weir offset history TASK"},
+    {"offset.resetting", event, warning, "somebody is about to put the task's offset elsewhere",
+     "without an event offset.reset after it the work was cut short; where the offset is then, the "
+     "target says when the task starts",
+     "look at the event that follows", "weir offset show TASK; weir offset history TASK"},
+    {"offset.running", error, critical, "the task runs, and moves its offset itself",
+     "an offset is put elsewhere only while nobody works from it", "stop the task, then repeat it",
+     "weir sync stop TASK"},
+    {"offset.timeout", error, critical,
+     "the log that would be repeated was not read to its end in time",
+     "only reading it shows whether a definition changed there",
+     "give it more time with --timeout, or a place that is nearer",
+     "weir offset reset TASK --timeout DURATION"},
+    {"offset.unique-index", check, warning,
+     "the target may refuse repeated changes of a table with a unique index beside its key",
+     "on the way rows are as they were, and a value may still be with the row that has it now; the "
+     "task would stop there, and goes on once the index is gone",
+     "drop these indexes on the target, and make them again once the task has caught up",
+     "weir offset reset TASK --dry-run", retention},
+    {"offset.unread", check, critical, "the log that would be repeated cannot be read to its end",
+     "rows that do not fit the definition of their table, or an event that weir does not know, are "
+     "in it",
+     "give a later place", "weir log show TASK", retention},
+});
+
 constexpr auto kRetentionRows = std::to_array<CatalogueRow>({
     {"retention.clock-skew", check, info, "the clocks of the source and of this machine differ",
      "times of the source's log are by its own clock; weir allows for it, people who compare times "
@@ -188,6 +244,7 @@ constexpr auto kRetentionRows = std::to_array<CatalogueRow>({
 
 }  // namespace
 
+std::span<const CatalogueRow> offset_catalogue() { return kOffsetRows; }
 std::span<const CatalogueRow> retention_catalogue() { return kRetentionRows; }
 std::span<const CatalogueRow> task_catalogue() { return kTaskRows; }
 std::span<const CatalogueRow> cutover_catalogue() { return kCutoverRows; }

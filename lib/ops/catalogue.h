@@ -11,6 +11,8 @@ namespace weir::ops {
 std::span<const CatalogueRow> task_catalogue();
 /// Those of `weir cutover`.
 std::span<const CatalogueRow> cutover_catalogue();
+/// Those of `weir offset`.
+std::span<const CatalogueRow> offset_catalogue();
 /// Those of `weir check-retention`.
 std::span<const CatalogueRow> retention_catalogue();
 

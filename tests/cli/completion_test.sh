@@ -38,7 +38,7 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init kinds explain preflight sync cutover check-retention log help' weir ''
+expect_offers 'init kinds explain preflight sync cutover check-retention log offset help' weir ''
 expect_offers 'sync' weir sy
 expect_offers 'start run stop status list' weir sync ''
 expect_offers 'start stop status' weir sync st
