@@ -394,6 +394,14 @@ ResetPlan plan_reset(const Task& task, const ResetRequest& request, Source& sour
   }
   if (ahead && behind && !plan.found.renews) return plan;
   plan.direction = ahead ? Direction::forward : Direction::backward;
+  if (!ahead && !source.reached(source.find_offset({}).offset, plan.move.from)) {
+    throw refusal(finding(
+        "offset.beyond-log", Severity::critical, "the source's log ends before the task's offset",
+        fmt::format("the target has changes up to {}, which this log does not know: it was begun "
+                    "anew, or the server was restored from a backup",
+                    plan.move.from.text),
+        "restore the source to its newest state, or begin the task anew"));
+  }
 
   const bool back = plan.direction == Direction::backward;
   const Offset& first = back ? plan.move.to : plan.move.from;

@@ -129,7 +129,7 @@ class IncrementalStage final : public ChangeSink {
   std::map<std::uint32_t, TableRow> rows_;
   bool rows_changed_ = false;
   Clock::time_point kept_at_{};
-  Clock::time_point history_at_ = Clock::now();
+  Clock::time_point history_at_{};
 };
 
 IncrementalStage::IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,

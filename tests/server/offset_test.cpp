@@ -195,9 +195,13 @@ void check_both_ways(MySqlServer& server) {
   start(task);
   stop(task);
   const std::string early = offset_of(task);
+  CHECK(show(task).at("state") == "stopped");
+  CHECK(history(task).back().at("offset") == early);
   server.sql("INSERT INTO shop.item VALUES (2, 'b'); INSERT INTO shop.bag VALUES ('x')");
   server.sql("UPDATE shop.item SET v = 'A' WHERE id = 1; DELETE FROM shop.bag LIMIT 1");
   start(task);
+  // While a task runs, its history says where it was.
+  CHECK(eventually([&] { return history(task).back().at("reason") == "sample"; }));
   stop(task);
   const std::string late = offset_of(task);
   CHECK(rows(target, "item") == "1A 2b");
@@ -307,6 +311,56 @@ void check_bad_places(MySqlServer& server, const std::string& known_gtid,
   CHECK(found.at("lost_or_repeated").at("changes") == 2);
   const json back = document(task, old, {"--dry-run"});
   CHECK(back.at("direction") == "none");
+}
+
+/// Forward by place and time, and not back.
+void check_slot(TempPostgres& server) {
+  make_shop(server);
+  SqliteFile target;
+  TaskRun task(postgres_section(server), target.section(), kShop);
+  start(task);
+  stop(task);
+  const std::string early = offset_of(task);
+  PgSession writer = server.session();
+  const auto end = [&] { return server.value("SELECT pg_current_wal_flush_lsn()"); };
+  const std::string confirmed =
+      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'weir_shop'";
+
+  writer.sql("INSERT INTO shop.item VALUES (2, 'b'), (3, 'c')");
+  const std::string between = end();
+  // A run of check-retention sees where the log ends, and when.
+  CHECK(task.run({"check-retention", "shop"}).code == 0);
+  const weir::Time seen = weir::now();
+  writer.sql("INSERT INTO shop.item VALUES (4, 'd')");
+  const std::string time =
+      "time:" + weir::to_rfc3339(std::chrono::ceil<std::chrono::seconds>(seen));
+  REQUIRE(eventually([&] { return weir::now() > seen + std::chrono::seconds(1); }));
+
+  const json by_time = document(task, time, {"--dry-run"});
+  INFO(by_time.dump(2));
+  CHECK(by_time.at("direction") == "forward");
+  CHECK(by_time.at("lost_or_repeated").at("counted") == true);
+  CHECK(by_time.at("lost_or_repeated").at("changes") == 2);
+  CHECK_THAT(by_time.at("note").get<std::string>(), Catch::Contains("the place was seen at"));
+
+  check_refused(task, "lsn:FFFFFF/0", kRefused, "offset.not-in-log");
+  check_refused(task, "gtid:0-1-42", kUnsupported, "offset.kind");
+  check_refused(task, "bin.000001:4", kUnsupported, "offset.kind");
+  check_refused(task, "time:2001-01-01T00:00:00Z", kRefused, "offset.not-in-log");
+  check_refused(task, "time:2999-01-01T00:00:00Z", kRefused, "offset.not-in-log");
+  check_refused(task, "lsn:0/1", kRefused, "offset.slot-passed");
+  check_refused(task, between, kRefused, "offset.data-loss");
+
+  const json done = document(task, "lsn:" + between, {"--yes", "--accept-data-loss"});
+  INFO(done.dump(2));
+  CHECK(done.at("lost_or_repeated").at("changes") == 2);
+  CHECK(done.at("lost_or_repeated").at("bytes") > 0);
+  CHECK(done.at("notes").empty());
+  CHECK(server.value(confirmed) == between);
+  check_refused(task, early, kRefused, "offset.slot-passed");
+  start(task);
+  CHECK(rows(target, "item") == "1a 4d");
+  stop(task);
 }
 
 }  // namespace
@@ -436,52 +490,13 @@ TEST_CASE("offset reset: a kill between the target and the state leaves the targ
 TEST_CASE("offset reset: PostgreSQL goes forward, and a slot does not go back",
           "[offset][server]") {
   TempPostgres server;
-  make_shop(server);
-  SqliteFile target;
-  TaskRun task(postgres_section(server), target.section(), kShop);
-  start(task);
-  stop(task);
-  const std::string early = offset_of(task);
-  PgSession writer = server.session();
-  const auto end = [&] { return server.value("SELECT pg_current_wal_flush_lsn()"); };
-  const std::string confirmed =
-      "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'weir_shop'";
+  check_slot(server);
+}
 
-  writer.sql("INSERT INTO shop.item VALUES (2, 'b'), (3, 'c')");
-  const std::string between = end();
-  // A run of check-retention sees where the log ends, and when.
-  CHECK(task.run({"check-retention", "shop"}).code == 0);
-  const weir::Time seen = weir::now();
-  writer.sql("INSERT INTO shop.item VALUES (4, 'd')");
-  const std::string time =
-      "time:" + weir::to_rfc3339(std::chrono::ceil<std::chrono::seconds>(seen));
-  REQUIRE(eventually([&] { return weir::now() > seen + std::chrono::seconds(1); }));
-
-  const json by_time = document(task, time, {"--dry-run"});
-  INFO(by_time.dump(2));
-  CHECK(by_time.at("direction") == "forward");
-  CHECK(by_time.at("lost_or_repeated").at("counted") == true);
-  CHECK(by_time.at("lost_or_repeated").at("changes") == 2);
-  CHECK_THAT(by_time.at("note").get<std::string>(), Catch::Contains("the place was seen at"));
-
-  check_refused(task, "lsn:FFFFFF/0", kRefused, "offset.not-in-log");
-  check_refused(task, "gtid:0-1-42", kUnsupported, "offset.kind");
-  check_refused(task, "bin.000001:4", kUnsupported, "offset.kind");
-  check_refused(task, "time:2001-01-01T00:00:00Z", kRefused, "offset.not-in-log");
-  check_refused(task, "time:2999-01-01T00:00:00Z", kRefused, "offset.not-in-log");
-  check_refused(task, "lsn:0/1", kRefused, "offset.slot-passed");
-  check_refused(task, between, kRefused, "offset.data-loss");
-
-  const json done = document(task, "lsn:" + between, {"--yes", "--accept-data-loss"});
-  INFO(done.dump(2));
-  CHECK(done.at("lost_or_repeated").at("changes") == 2);
-  CHECK(done.at("lost_or_repeated").at("bytes") > 0);
-  CHECK(done.at("notes").empty());
-  CHECK(server.value(confirmed) == between);
-  check_refused(task, early, kRefused, "offset.slot-passed");
-  start(task);
-  CHECK(rows(target, "item") == "1a 4d");
-  stop(task);
+TEST_CASE("offset reset: PostgreSQL 18 goes forward, and a slot does not go back",
+          "[offset][bootstrap]") {
+  TempPostgres server({.release = TempPostgres::Release::v18});
+  check_slot(server);
 }
 
 TEST_CASE("offset reset: PostgreSQL after its slot was lost", "[offset][server]") {
@@ -541,4 +556,31 @@ TEST_CASE("offset reset: another server is not the task's", "[offset][server]") 
   server.args().back() = "--server-id=" + id;
   server.restart();
   CHECK(document(task, "now", {"--yes"}).at("loses_changes") == false);
+
+  // A log that was begun anew does not know what the target has.
+  server.sql("RESET MASTER");
+  server.sql("INSERT INTO shop.item VALUES (9, 'z')");
+  check_refused(task, "now", kRefused, "offset.beyond-log", {"--yes", "--accept-data-loss"});
+}
+
+TEST_CASE("offset reset: what a target may refuse on the way back is told", "[offset][server]") {
+  TempMariaDb server;
+  server.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.mail (id INT PRIMARY KEY, v VARCHAR(20) UNIQUE)");
+  server.sql("INSERT INTO shop.mail VALUES (1, 'x')");
+  SqliteFile target;
+  TaskRun task(server, target.section(), {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
+  start(task);
+  stop(task);
+  const std::string early = offset_of(task);
+  server.sql("UPDATE shop.mail SET v = 'y'; INSERT INTO shop.mail VALUES (2, 'x')");
+  start(task);
+  stop(task);
+  const TaskRun::Result back = reset(task, early);
+  INFO(back.text());
+  CHECK(back.code == 0);
+  CHECK_THAT(back.err, Catch::Contains("warning[offset.unique-index]") &&
+                           Catch::Contains("repeated changes of shop.mail"));
+  start(task);
+  CHECK(rows(target, "mail") == "x y");
 }

@@ -106,7 +106,7 @@ BinlogReader::BinlogReader(const Endpoint& endpoint, std::uint32_t server_id, co
   for (const TablePlan& plan : plans) {
     auto table = std::make_unique<SelectedTable>();
     table->plan = &plan;
-    if (!plan.since.empty()) table->since = LogPosition::parse(plan.since.text);
+    if (!plan.since.empty()) table->since = applied_position(plan.since.text);
     table->definition = std::make_shared<const Table>(plan.source);
     const std::size_t count = plan.source.columns.size();
     table->wanted.assign(count, false);

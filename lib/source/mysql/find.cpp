@@ -481,10 +481,7 @@ FoundOffset find_time(MysqlConnection& connection, const Task& task, Time wanted
   }
 }
 
-}  // namespace
-
-FoundOffset find_place(MysqlConnection& connection, const Task& task,
-                       const OffsetRequest& request) {
+FoundOffset find(MysqlConnection& connection, const Task& task, const OffsetRequest& request) {
   switch (request.kind) {
     case OffsetRequest::Kind::file:
       return find_in_file(connection, task, request.text);
@@ -501,6 +498,19 @@ FoundOffset find_place(MysqlConnection& connection, const Task& task,
       break;
   }
   throw bug("a place that the caller finds");
+}
+
+}  // namespace
+
+FoundOffset find_place(MysqlConnection& connection, const Task& task,
+                       const OffsetRequest& request) {
+  FoundOffset out = find(connection, task, request);
+  if (purges_for_readers(connection)) {
+    out.note =
+        "this server purges when its log is read, which was done to find the place: what its "
+        "settings let go may be gone by now";
+  }
+  return out;
 }
 
 LogDistance log_between(MysqlConnection& connection, const Offset& from, const Offset& to) {

@@ -38,7 +38,8 @@ LogPosition LogPosition::parse(std::string_view text) {
   const std::size_t colon = place.rfind(':');
   const std::string_view digits = colon == std::string_view::npos ? "" : place.substr(colon + 1);
   const char* const end = digits.data() + digits.size();
-  if (digits.empty() || std::from_chars(digits.data(), end, out.position).ptr != end) {
+  const auto [at, problem] = std::from_chars(digits.data(), end, out.position);
+  if (digits.empty() || at != end || problem != std::errc()) {
     throw Error(ExitCode::failed, "offset.format", "not an offset of a MySQL or MariaDB source",
                 "expected FILE:POSITION, or FILE:POSITION gtid SET",
                 "copy the offset from `weir sync status` as it stands");

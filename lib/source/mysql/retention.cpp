@@ -149,6 +149,10 @@ std::optional<GtidSet> transactions_before(MysqlConnection& connection, const st
   return {};
 }
 
+bool purges_for_readers(MysqlConnection& connection) {
+  return judge_policy(read_settings(connection)).waits_for_readers;
+}
+
 LogPolicy judge_policy(const std::map<std::string, std::string>& settings) {
   LogPolicy out;
   const std::string seconds = value_of(settings, "binlog_expire_logs_seconds");

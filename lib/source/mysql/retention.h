@@ -39,6 +39,8 @@ struct LogPolicy {
   /// A client that opens the log may be what the server waits for before it purges.
   bool waits_for_readers = false;
 };
+/// Whether the server purges once somebody reads its log: the policy's waits_for_readers.
+bool purges_for_readers(MysqlConnection& connection);
 LogPolicy judge_policy(const std::map<std::string, std::string>& settings);
 
 /// Where an offset stands among the files.

@@ -75,8 +75,9 @@ FoundOffset find_time(PgConnection& connection, const std::optional<Slot>& slot,
   const Lsn lsn = best->offset.empty() ? Lsn{best->end.position} : Lsn::parse(best->offset.text);
   FoundOffset out = check_place(connection, slot, name, asked, lsn);
   out.offset.source_time = best->offset.empty() ? best->at : best->offset.source_time;
-  out.note = fmt::format("the place was seen at {}, {} before the time that was asked for",
-                         to_rfc3339(best->at), format_duration(request.time - best->at));
+  out.note = fmt::format(
+      "the place was seen at {} by this machine's clock, {} before the time that was asked for",
+      to_rfc3339(best->at), format_duration(request.time - best->at));
   return out;
 }
 

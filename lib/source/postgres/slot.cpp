@@ -127,7 +127,9 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
         "postgres.slot-ahead", fmt::format("the replication slot {} is ahead of the task", name),
         "somebody else has read from it, or moved it: the server does not send what is "
         "before its place again",
-        "give each reader a slot of its own (source.slot)",
+        fmt::format("give each reader a slot of its own (source.slot); or go on without those "
+                    "changes: weir offset reset TASK --to lsn:{}",
+                    slot->confirmed->text()),
         fmt::format("confirmed_flush_lsn = {}, offset {}", slot->confirmed->text(), offset.text));
   }
   if (slot->active && !slot->held_by_weir) {
