@@ -108,6 +108,7 @@ class IncrementalStage final : public ChangeSink {
   bool half_handed_ = false;  ///< the target holds a transaction open whose end is still to come
   Time beat_{};               ///< newest beat that was read and not handed over; epoch if none
   Offset handed_;             ///< the last offset that was handed over
+  Offset kept_;               ///< the last one that the state file has; on the applier's thread
   Clock::time_point handed_at_{};
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point gathering_since_{};
@@ -141,7 +142,8 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
       log_end_(std::move(log_end)),
       applier_(applier),
       builder_(plans, context.task.name),
-      handed_(recovered_.offset) {
+      handed_(recovered_.offset),
+      kept_(recovered_.offset) {
   for (int i = 0; i < 2; ++i) spare_.push_back(std::make_unique<Sealed>());
   std::map<TableName, TableRow> rows;
   for (TableRow& row : context.store.tables(task_)) rows.emplace(row.source, std::move(row));
@@ -288,8 +290,9 @@ void IncrementalStage::offer_batch(bool quiet) {
   if (has_work()) {
     const bool waited = Clock::now() - gathering_since_ >= context_.task.incremental.flush_interval;
     if (quiet || waited) hand_over(true);
-  } else if (Clock::now() - handed_at_ >= kKeepEvery && !(reader_->offset() == handed_)) {
-    hand_over(true);  // only the offset: what passed concerns no selected table
+  } else if (Clock::now() - handed_at_ >= kKeepEvery &&
+             !(reader_->offset() == handed_ && handed_ == kept_)) {
+    hand_over(true);  // only the offset: what passed concerns no selected table, or is not kept yet
   }
 }
 
@@ -398,7 +401,6 @@ void IncrementalStage::applied(const Sealed& sealed) {
                                plans_[table].target.text()));
   }
   if (batch.heartbeat != Time{}) record_beat(meter, batch.heartbeat, now());
-  reader_->confirm(batch.offset);
   keep_offset(batch.offset, false);
   finish_unique_if_caught_up(batch.offset);
 }
@@ -407,6 +409,9 @@ void IncrementalStage::keep_offset(const Offset& offset, bool now_please) {
   if (!now_please && Clock::now() - kept_at_ < kKeepEvery) return;
   kept_at_ = Clock::now();
   context_.store.put_offset(task_, offset, recovered_.source);
+  kept_ = offset;
+  // Not before: who looks at a task that was killed would find the source ahead of it.
+  reader_->confirm(offset);
   keep_tables();
   if (Clock::now() - history_at_ < kHistoryEvery) return;
   history_at_ = Clock::now();

@@ -5,8 +5,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -415,21 +415,36 @@ TEST_CASE("a PostgreSQL task that is busy is never taken for one whose slot was 
   TaskRun task(postgres_section(server), target.section(), kShop);
   start(task);
   std::atomic<bool> done{false};
-  std::thread writer([&] {
+  auto writer = std::async(std::launch::async, [&] {
     PgSession owner = server.session();
     for (int i = 10; !done; ++i) {
       owner.sql(fmt::format("INSERT INTO shop.item VALUES ({}, 'x')", i));
     }
   });
+  const struct Ending {
+    std::atomic<bool>& done;
+    ~Ending() { done = true; }
+  } ending{done};
   std::vector<std::string> verdicts;
   for (int i = 0; i < 30; ++i) {
     const TaskRun::Result asked = task.run({"check-retention", "shop", "--json"});
     verdicts.push_back(asked.json().at("tasks").at(0).at("verdict"));
   }
+  // Nor is one that was killed in the middle of it.
+  for (int i = 0; i < 5; ++i) {
+    task.kill_worker();
+    task.kill_supervisor();
+    REQUIRE(eventually([&] { return !running(task); }));
+    const TaskRun::Result asked = task.run({"check-retention", "shop", "--json"});
+    verdicts.push_back(asked.json().at("tasks").at(0).at("verdict"));
+    const TaskRun::Result started = task.start("incremental");
+    INFO(started.text());
+    REQUIRE(started.code == 0);
+  }
   const TaskRun::Result stopped = task.run({"sync", "stop", "shop"});
   done = true;
-  writer.join();
-  CHECK(verdicts == std::vector<std::string>(30, "warning"));
+  writer.get();
+  CHECK(verdicts == std::vector<std::string>(35, "warning"));
   INFO(stopped.text());
   CHECK(stopped.code == 0);
 }
