@@ -165,7 +165,7 @@ constexpr auto kOffsetRows = std::to_array<CatalogueRow>({
      "it was begun anew (RESET MASTER), or the server was restored from a backup: the target has "
      "changes that it does not know, and places of the two logs cannot be compared",
      "restore the source to its newest state, or begin the task anew",
-     "weir offset show TASK; weir-control(7)"},
+     "weir offset show TASK; weir-control(7)", retention},
     {"offset.copy-unfinished", check, critical, "the copy of the task's tables is not finished",
      "the offset says from where on the log makes good what changed while tables were copied",
      "let the copy come to its end, then repeat it",

@@ -2,6 +2,7 @@
 #include "stage/incremental.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <map>
@@ -108,7 +109,8 @@ class IncrementalStage final : public ChangeSink {
   bool half_handed_ = false;  ///< the target holds a transaction open whose end is still to come
   Time beat_{};               ///< newest beat that was read and not handed over; epoch if none
   Offset handed_;             ///< the last offset that was handed over
-  Offset kept_;               ///< the last one that the state file has; on the applier's thread
+  /// The last offset that was applied is not in the state file yet.
+  std::atomic<bool> is_unkept_{false};
   Clock::time_point handed_at_{};
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point gathering_since_{};
@@ -142,8 +144,7 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
       log_end_(std::move(log_end)),
       applier_(applier),
       builder_(plans, context.task.name),
-      handed_(recovered_.offset),
-      kept_(recovered_.offset) {
+      handed_(recovered_.offset) {
   for (int i = 0; i < 2; ++i) spare_.push_back(std::make_unique<Sealed>());
   std::map<TableName, TableRow> rows;
   for (TableRow& row : context.store.tables(task_)) rows.emplace(row.source, std::move(row));
@@ -291,7 +292,7 @@ void IncrementalStage::offer_batch(bool quiet) {
     const bool waited = Clock::now() - gathering_since_ >= context_.task.incremental.flush_interval;
     if (quiet || waited) hand_over(true);
   } else if (Clock::now() - handed_at_ >= kKeepEvery &&
-             !(reader_->offset() == handed_ && handed_ == kept_)) {
+             (!(reader_->offset() == handed_) || is_unkept_)) {
     hand_over(true);  // only the offset: what passed concerns no selected table, or is not kept yet
   }
 }
@@ -406,10 +407,10 @@ void IncrementalStage::applied(const Sealed& sealed) {
 }
 
 void IncrementalStage::keep_offset(const Offset& offset, bool now_please) {
-  if (!now_please && Clock::now() - kept_at_ < kKeepEvery) return;
+  is_unkept_ = !now_please && Clock::now() - kept_at_ < kKeepEvery;
+  if (is_unkept_) return;
   kept_at_ = Clock::now();
   context_.store.put_offset(task_, offset, recovered_.source);
-  kept_ = offset;
   // Not before: who looks at a task that was killed would find the source ahead of it.
   reader_->confirm(offset);
   keep_tables();

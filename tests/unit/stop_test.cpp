@@ -41,6 +41,7 @@ class IdleEngine final : public Engine {
     return false;
   }
   bool stop(const std::string&, std::chrono::milliseconds) override { return false; }
+  std::unique_ptr<Hold> hold(const std::string&) override { return nullptr; }
   Status status(const std::string&) override {
     Status out;
     out.running = running_;
