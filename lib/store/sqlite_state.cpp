@@ -186,13 +186,39 @@ CREATE TABLE offset_history (
 CREATE INDEX offset_history_of_task ON offset_history (task, at);
 )sql";
 
+constexpr const char* kSchema6 = R"sql(
+CREATE TABLE checklist (
+  -- What was confirmed before an operation with a risk. Kept.
+  number    INTEGER PRIMARY KEY,                -- in order of arrival
+  task      TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  operation TEXT NOT NULL,                      -- remove-table, restart, ...
+  at        TEXT NOT NULL,
+  who       TEXT NOT NULL,                      -- the user who ran weir checklist
+  passed    INTEGER NOT NULL                    -- 1: every item that applies passed
+) STRICT;
+CREATE INDEX checklist_of_task ON checklist (task, operation, number);
+
+CREATE TABLE checklist_item (
+  -- The items of a checklist, in its order.
+  checklist INTEGER NOT NULL REFERENCES checklist (number) ON DELETE CASCADE,
+  place     INTEGER NOT NULL,                   -- from 0
+  id        TEXT NOT NULL,
+  verdict   TEXT NOT NULL,                      -- pass, fail, unknown, not-applicable
+  measured  TEXT NOT NULL,                      -- what weir found; '' if it only asked
+  answer    INTEGER,                            -- 1: yes, 0: no, NULL: nobody was asked
+  evidence  TEXT NOT NULL,                      -- of the answer, in the person's words
+  PRIMARY KEY (checklist, place)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 5> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
-                                                    kSchema5};
+constexpr std::array<const char*, 6> kMigrations = {kSchema1, kSchema2, kSchema3,
+                                                    kSchema4, kSchema5, kSchema6};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kWaiverVersion = 4;
 constexpr std::int64_t kOffsetsVersion = 5;
+constexpr std::int64_t kChecklistVersion = 6;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -812,6 +838,61 @@ class SqliteState final : public StateStore {
       while (row.step()) {
         out.push_back({time_at(row, 0), std::string(row.text(1)), std::string(row.text(2))});
       }
+      return out;
+    });
+  }
+
+  void add_checklist(const std::string& task, const ChecklistRow& row) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare("INSERT INTO checklist (task, operation, at, who, passed) VALUES (?, ?, ?, ?, ?)")
+          .bind(task)
+          .bind(row.operation)
+          .bind(text_of(row.at))
+          .bind(row.who)
+          .bind(row.passed)
+          .run();
+      const std::int64_t number = db.integer("SELECT last_insert_rowid()");
+      SqliteStatement put = db.prepare(
+          "INSERT INTO checklist_item (checklist, place, id, verdict, measured, answer, evidence)"
+          " VALUES (?, ?, ?, ?, ?, ?, ?)");
+      std::uint64_t place = 0;
+      for (const ChecklistItemRow& item : row.items) {
+        put.bind(number).bind(place++).bind(item.id).bind(item.verdict).bind(item.measured);
+        bind_optional(put, item.answer);
+        put.bind(item.evidence).run();
+      }
+    });
+  }
+
+  std::vector<ChecklistRow> checklists(const std::string& task, const std::string& operation,
+                                       std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<ChecklistRow> out;
+      if (db.integer("PRAGMA user_version") < kChecklistVersion) return out;
+      SqliteStatement row = db.prepare(
+          "SELECT number, operation, at, who, passed FROM checklist"
+          " WHERE task = ?1 AND (?2 = '' OR operation = ?2) ORDER BY number DESC LIMIT ?3");
+      row.bind(task).bind(operation).bind(row_limit(limit));
+      while (row.step()) {
+        ChecklistRow& one = out.emplace_back();
+        one.operation = row.text(1);
+        one.at = time_at(row, 2);
+        one.who = row.text(3);
+        one.passed = row.integer(4) != 0;
+        SqliteStatement item = db.prepare(
+            "SELECT id, verdict, measured, answer, evidence FROM checklist_item"
+            " WHERE checklist = ? ORDER BY place");
+        item.bind(row.integer(0));
+        while (item.step()) {
+          ChecklistItemRow& answered = one.items.emplace_back();
+          answered.id = item.text(0);
+          answered.verdict = item.text(1);
+          answered.measured = item.text(2);
+          if (!item.is_null(3)) answered.answer = item.integer(3) != 0;
+          answered.evidence = item.text(4);
+        }
+      }
+      std::reverse(out.begin(), out.end());
       return out;
     });
   }

@@ -131,6 +131,26 @@ struct WaiverRow {
   std::string who;  ///< the user
 };
 
+/// One item of a checklist, as it was answered.
+struct ChecklistItemRow {
+  std::string id;
+  std::string verdict;         ///< pass, fail, unknown, not-applicable
+  std::string measured;        ///< what weir found; "" if it only asked
+  std::optional<bool> answer;  ///< yes or no; empty if nobody was asked
+  std::string evidence;        ///< of that answer, in the person's own words
+
+  bool operator==(const ChecklistItemRow&) const = default;
+};
+
+/// One run of weir checklist in which every item was answered.
+struct ChecklistRow {
+  std::string operation;
+  Time at{};
+  std::string who;
+  bool passed = false;
+  std::vector<ChecklistItemRow> items;
+};
+
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
 /// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
@@ -198,6 +218,12 @@ class StateStore {
   virtual void add_retention(const std::string& task, const RetentionRow& row) = 0;
   /// The newest `limit` runs, oldest first.
   virtual std::vector<RetentionRow> retention(const std::string& task, std::size_t limit) = 0;
+
+  /// Keeps a checklist with its items. Kept for ever.
+  virtual void add_checklist(const std::string& task, const ChecklistRow& row) = 0;
+  /// The newest `limit` of this operation, or of all of them if it is "", oldest first.
+  virtual std::vector<ChecklistRow> checklists(const std::string& task,
+                                               const std::string& operation, std::size_t limit) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

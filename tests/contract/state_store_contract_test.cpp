@@ -339,6 +339,46 @@ void retention(const Open& open) {
   CHECK(store->retention("shop", 10).size() == 1);
 }
 
+void checklists(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/etc/weir/shop.toml");
+  store->put_task("other", "/etc/weir/other.toml");
+  ChecklistRow row;
+  row.operation = "restart";
+  row.at = at(kNoon);
+  row.who = "root (sudo: anna)";
+  row.passed = true;
+  row.items = {{"retention", "pass", "6 d are left", {}, ""},
+               {"downstream", "pass", "", true, "the team's channel"},
+               {"failovers", "fail", "7 of them", false, ""}};
+  store->add_checklist("shop", row);
+  const std::vector<ChecklistItemRow> items = row.items;
+  row.at = at(kNoon + 60);
+  row.passed = false;
+  row.items.clear();
+  store->add_checklist("shop", row);
+  row.operation = "tune";
+  row.at = at(kNoon - 60);
+  store->add_checklist("shop", row);
+
+  const auto restarts = store->checklists("shop", "restart", 10);
+  REQUIRE(restarts.size() == 2);
+  CHECK(restarts[0].operation == "restart");
+  CHECK(restarts[0].at == at(kNoon));
+  CHECK(restarts[0].who == "root (sudo: anna)");
+  CHECK(restarts[0].passed);
+  CHECK(restarts[0].items == items);
+  CHECK(restarts[1].at == at(kNoon + 60));
+  CHECK_FALSE(restarts[1].passed);
+  CHECK(restarts[1].items.empty());
+  // The newest is the one that came last, whatever a clock says.
+  REQUIRE(store->checklists("shop", "", 1).size() == 1);
+  CHECK(store->checklists("shop", "", 1)[0].operation == "tune");
+  CHECK(store->checklists("shop", "", 10).size() == 3);
+  CHECK(store->checklists("shop", "remap", 10).empty());
+  CHECK(store->checklists("other", "", 10).empty());
+}
+
 void old_samples(const Open& open) {
   const auto in_hour = [](const std::vector<Sample>& samples, Time from, Time to) {
     return std::count_if(samples.begin(), samples.end(),
@@ -433,6 +473,7 @@ void unknown_tasks(const Open& open) {
   CHECK(store->events("ghost", 5).empty());
   CHECK(store->offsets("ghost", 5, Time{}).empty());
   CHECK(store->samples("ghost", 5).empty());
+  CHECK(store->checklists("ghost", "", 5).empty());
   CHECK(store->count_events("ghost", "x", Time{}) == 0);
 
   const TableRow row;
@@ -454,6 +495,7 @@ void unknown_tasks(const Open& open) {
       [&] { store->add_event("ghost", {}); },
       [&] { store->add_sample("ghost", {}); },
       [&] { store->add_retention("ghost", {}); },
+      [&] { store->add_checklist("ghost", {}); },
       [&] { store->put_waivers("ghost", {}); },
   };
   for (const auto& call : writes) {
@@ -513,6 +555,7 @@ void check_store(const Open& open) {
   SECTION("a history of the offset comes back, is thinned, and keeps what somebody did") {
     offset_history(open);
   }
+  SECTION("a checklist comes back with its items, in order of arrival") { checklists(open); }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }
   SECTION("what one process wrote is there for the others") { others(open); }
