@@ -26,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover check-retention log offset help'
+_weir_words='init kinds explain preflight sync cutover check-retention checklist log help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -51,6 +51,7 @@ _weir_options() {
     'sync list') echo --no-header ;;
     'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
     'check-retention') echo --all --planned-stop --disk-budget --warning --critical --output ;;
+    'checklist') echo --answers --print-answers --show --checklist-age ;;
     'log show') echo --from --limit --table --follow --values ;;
     'offset show') echo '' ;;
     'offset history') echo --limit --since --no-header ;;
@@ -59,21 +60,20 @@ _weir_options() {
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
 
-# What the argument of a verb can be.
+# What the next argument of a verb can be, after so many.
 _weir_argument() {
-  case $1 in
-    'explain') echo ids ;;
-    'preflight') echo tasks_and_files ;;
-    'sync start') echo tasks_and_files ;;
-    'sync run') echo tasks_and_files ;;
-    'sync stop') echo tasks ;;
-    'sync status') echo tasks ;;
-    'cutover') echo tasks ;;
-    'check-retention') echo tasks ;;
-    'log show') echo tasks_and_files ;;
-    'offset show') echo tasks ;;
-    'offset history') echo tasks ;;
-    'offset reset') echo tasks ;;
+  case "$1 $2" in
+    'explain 0') echo ids ;;
+    'preflight 0') echo tasks_and_files ;;
+    'sync start 0') echo tasks_and_files ;;
+    'sync run 0') echo tasks_and_files ;;
+    'sync stop 0') echo tasks ;;
+    'sync status 0') echo tasks ;;
+    'cutover 0') echo tasks ;;
+    'check-retention 0') echo tasks ;;
+    'checklist 0') echo words remove-table add-tables restart rerun-full tune reset-offset remap ;;
+    'checklist 1') echo tasks ;;
+    'log show 0') echo tasks_and_files ;;
   esac
 }
 
@@ -168,6 +168,12 @@ _weir_value() {
     'check-retention --format' | 'check-retention -o') echo words text nagios prometheus json ;;
     'check-retention --color') echo words auto always never ;;
     'check-retention --log-format') echo words text json ;;
+    'checklist --answers') echo files ;;
+    'checklist --checklist-age') echo nothing ;;
+    'checklist --state-dir') echo folders ;;
+    'checklist --format' | 'checklist -o') echo words text json ;;
+    'checklist --color') echo words auto always never ;;
+    'checklist --log-format') echo words text json ;;
     'log show --from') echo nothing ;;
     'log show --limit') echo nothing ;;
     'log show --table') echo tables ;;
@@ -224,14 +230,15 @@ _weir() {
     first=3
   fi
 
-  local _weir_task='' i word
+  local _weir_task='' arguments=0 i word
   for ((i = first; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     if [[ $word == -* ]]; then
       [[ -n $(_weir_value "$verb" "$word") ]] && ((i++))
       [[ ${COMP_WORDS[i]} == '=' ]] && ((i++))
-    elif [[ -z $_weir_task ]]; then
+    else
       _weir_task=$word
+      ((arguments++))
     fi
   done
 
@@ -242,8 +249,8 @@ _weir() {
     _weir_offer "$1" "$typed" "${@:2}"
   elif [[ $typed == -* ]]; then
     _weir_offer words "$typed" $(_weir_options "$verb")
-  elif [[ -z $_weir_task ]]; then
-    set -- $(_weir_argument "$verb")
+  else
+    set -- $(_weir_argument "$verb" "$arguments")
     [[ -n $1 ]] && _weir_offer "$1" "$typed" "${@:2}"
   fi
 }

@@ -123,12 +123,13 @@ Cut cut_words(const VerbSpec& verb, const std::vector<OptionSpec>& options,
   return cut;
 }
 
-/// Takes the positional argument out of what is left, and refuses everything else.
-std::string take_argument(const VerbSpec& verb, const std::vector<OptionSpec>& options,
-                          std::span<const std::string> words,
-                          const std::vector<std::string>& rest) {
+/// Takes the positional arguments out of what is left, and refuses everything else.
+std::vector<std::string> take_arguments(const VerbSpec& verb,
+                                        const std::vector<OptionSpec>& options,
+                                        std::span<const std::string> words,
+                                        const std::vector<std::string>& rest) {
   const bool ends_options = std::ranges::find(words, "--") != words.end();
-  std::vector<std::string_view> positional;
+  std::vector<std::string> positional;
   bool only_positional = false;
   for (const std::string& word : rest) {
     if (word == "--" && !only_positional) {
@@ -148,15 +149,32 @@ std::string take_argument(const VerbSpec& verb, const std::vector<OptionSpec>& o
     }
     positional.push_back(word);
   }
-  const std::size_t taken = verb.argument.name.empty() ? 0 : 1;
+  const std::size_t taken = verb.argument.name.empty() ? 0 : verb.second.name.empty() ? 1 : 2;
   if (positional.size() > taken) {
     throw usage_error(verb.name, "usage.extra-argument",
                       fmt::format("'{}' is one argument too many", positional[taken]),
-                      taken == 0
-                          ? fmt::format("weir {} takes none", verb.name)
-                          : fmt::format("weir {} takes one {}", verb.name, verb.argument.name));
+                      taken == 0 ? fmt::format("weir {} takes none", verb.name)
+                      : taken == 1
+                          ? fmt::format("weir {} takes one {}", verb.name, verb.argument.name)
+                          : fmt::format("weir {} takes one {} and one {}", verb.name,
+                                        verb.argument.name, verb.second.name));
   }
-  return positional.empty() ? std::string() : std::string(positional.front());
+  positional.resize(2);
+  return positional;
+}
+
+void check_argument(const VerbSpec& verb, const ArgumentSpec& spec, const std::string& value,
+                    bool asks_only) {
+  if (value.empty()) {
+    if (spec.name.empty() || !spec.required || asks_only) return;
+    throw usage_error(verb.name, "usage.missing-argument", fmt::format("{} is missing", spec.name),
+                      fmt::format("weir {} needs {}", verb.name, spec.meaning));
+  }
+  if (spec.choices.empty() || std::ranges::find(spec.choices, value) != spec.choices.end()) return;
+  throw usage_error(verb.name, "usage.bad-value",
+                    fmt::format("{} cannot be '{}'", spec.name, value),
+                    fmt::format("it takes one of {}", fmt::join(spec.choices, ", ")),
+                    did_you_mean(value, spec.choices));
 }
 
 }  // namespace
@@ -181,7 +199,9 @@ Arguments::Arguments(const VerbSpec& verb, std::span<const std::string> words) :
   for (const OptionSpec& option : options) kinds_[option.name] = option.kind;
   Cut cut = cut_words(verb, options, words);
   flags_ = std::move(cut.flags);
-  argument_ = take_argument(verb, options, words, cut.rest);
+  std::vector<std::string> positional = take_arguments(verb, options, words, cut.rest);
+  argument_ = std::move(positional[0]);
+  second_ = std::move(positional[1]);
 
   const bool asks_only = flag("help") || flag("version");
   for (const OptionSpec& option : options) {
@@ -206,18 +226,8 @@ Arguments::Arguments(const VerbSpec& verb, std::span<const std::string> words) :
     if (!given.empty()) values_[option.name] = std::move(given);
   }
 
-  const ArgumentSpec& spec = verb.argument;
-  if (argument_.empty() && !spec.name.empty() && spec.required && !asks_only) {
-    throw usage_error(verb.name, "usage.missing-argument", fmt::format("{} is missing", spec.name),
-                      fmt::format("weir {} needs {}", verb.name, spec.meaning));
-  }
-  if (!argument_.empty() && !spec.choices.empty() &&
-      std::ranges::find(spec.choices, argument_) == spec.choices.end()) {
-    throw usage_error(verb.name, "usage.bad-value",
-                      fmt::format("{} cannot be '{}'", spec.name, argument_),
-                      fmt::format("it takes one of {}", fmt::join(spec.choices, ", ")),
-                      did_you_mean(argument_, spec.choices));
-  }
+  check_argument(verb, verb.argument, argument_, asks_only);
+  check_argument(verb, verb.second, second_, asks_only);
 }
 
 const std::vector<std::string>* Arguments::values(std::string_view name, ValueKind kind) const {

@@ -30,6 +30,8 @@ class Arguments {
   const VerbSpec& verb() const { return *verb_; }
   /// The positional argument; "" if it was left out.
   const std::string& argument() const { return argument_; }
+  /// The one after it; "" if it was left out.
+  const std::string& second() const { return second_; }
 
   bool flag(std::string_view name) const { return times(name) > 0; }
   int times(std::string_view name) const;                        ///< how often a flag was given
@@ -43,6 +45,7 @@ class Arguments {
 
   const VerbSpec* verb_;
   std::string argument_;
+  std::string second_;
   std::map<std::string_view, int> flags_;
   std::map<std::string_view, std::vector<std::string>> values_;
   std::map<std::string_view, ValueKind> kinds_;

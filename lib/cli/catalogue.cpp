@@ -21,6 +21,10 @@ using enum IdKind;
 using enum Severity;
 
 constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"checklist.unanswered", error, critical, "a checklist has items that nobody has answered",
+     "only a person knows them; an item without an answer does not pass, and nothing was kept",
+     "answer at a terminal, or with --answers FILE; --print-answers prints such a file",
+     "weir checklist OPERATION TASK --print-answers"},
     {"confirm.declined", error, critical, "a step that can lose data was not confirmed",
      "the answer was not the task's name; nothing was changed",
      "repeat it and type the name, or give --yes"},
@@ -100,7 +104,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"usage.bad-combination", error, critical, "an option or argument does not go with another one",
      "the message says which two, and why", "leave out one of them; weir help VERB shows both"},
     {"usage.extra-argument", error, critical, "there is one argument too many",
-     "a verb takes one argument or none", "take it out, or quote it if it is part of another one"},
+     "a verb takes as many as its usage shows",
+     "take it out, or quote it if it is part of another "
+     "one"},
     {"usage.init", error, critical, "options of weir init do not go together, or one is missing",
      "the rules are made from the tables that the source holds, so it has to be reached",
      "say how to reach the source: --host or --socket, --user, and --password-file or "
@@ -151,6 +157,7 @@ std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds) {
   out.push_back({"weir cutover", copy(ops::cutover_catalogue())});
   out.push_back({"weir check-retention", copy(ops::retention_catalogue())});
   out.push_back({"weir offset", copy(ops::offset_catalogue())});
+  out.push_back({"weir checklist", copy(ops::checklist_catalogue())});
   out.push_back({"weir's own state", copy(store_catalogue())});
   out.push_back({"the command line", copy(kRows)});
   out.push_back({"weir itself", copy(model_catalogue())});

@@ -144,14 +144,15 @@ _weir() {
     first=3
   fi
 
-  local _weir_task='' i word
+  local _weir_task='' arguments=0 i word
   for ((i = first; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     if [[ $word == -* ]]; then
       [[ -n $(_weir_value "$verb" "$word") ]] && ((i++))
       [[ ${COMP_WORDS[i]} == '=' ]] && ((i++))
-    elif [[ -z $_weir_task ]]; then
+    else
       _weir_task=$word
+      ((arguments++))
     fi
   done
 
@@ -162,8 +163,8 @@ _weir() {
     _weir_offer "$1" "$typed" "${@:2}"
   elif [[ $typed == -* ]]; then
     _weir_offer words "$typed" $(_weir_options "$verb")
-  elif [[ -z $_weir_task ]]; then
-    set -- $(_weir_argument "$verb")
+  else
+    set -- $(_weir_argument "$verb" "$arguments")
     [[ -n $1 ]] && _weir_offer "$1" "$typed" "${@:2}"
   fi
 }
@@ -286,6 +287,15 @@ std::string fish_action(Completion completion, std::span<const std::string_view>
   return " -x";
 }
 
+/// What an argument can be: -r and -x speak of an option's value, and have no place here.
+std::string fish_argument(const ArgumentSpec& argument) {
+  if (!argument.choices.empty()) return " -a " + fish_quoted(joined(argument.choices));
+  const bool files = argument.completion == Completion::task_or_file;
+  const bool ids = argument.completion == Completion::id;
+  return fmt::format("{} -a '(weir complete {} 2>/dev/null)'", files ? " -F" : "",
+                     ids ? "ids" : "tasks");
+}
+
 constexpr std::string_view kFishHead = R"sh(
 # The words before the cursor that are no options, without weir itself.
 function __weir_words
@@ -336,11 +346,14 @@ std::string bash_completion() {
   for (const OptionSpec& option : global_options()) out += fmt::format(" --{}", option.name);
   out += "\n}\n";
 
-  out += "\n# What the argument of a verb can be.\n_weir_argument() {\n  case $1 in\n";
+  out += "\n# What the next argument of a verb can be, after so many.\n";
+  out += "_weir_argument() {\n  case \"$1 $2\" in\n";
   for (const VerbSpec& verb : shown_verbs()) {
-    if (verb.argument.name.empty()) continue;
-    out += fmt::format("    '{}') echo {} ;;\n", verb.name,
-                       bash_offer(verb.argument.completion, verb.argument.choices));
+    std::size_t before = 0;
+    for (const ArgumentSpec& argument : arguments_of(verb)) {
+      out += fmt::format("    '{} {}') echo {} ;;\n", verb.name, before++,
+                         bash_offer(argument.completion, argument.choices));
+    }
   }
   out += "  esac\n}\n";
 
@@ -366,9 +379,10 @@ std::string zsh_completion() {
   for (const VerbSpec& verb : shown_verbs()) {
     out += fmt::format("\n{}() {{\n  _arguments -s -S", zsh_function(verb.name));
     for (const OptionSpec& option : options_of(verb)) out += " \\\n    " + zsh_option(option);
-    if (!verb.argument.name.empty()) {
-      out += fmt::format(" \\\n    '1:{}:{}'", zsh_escaped(verb.argument.name),
-                         zsh_action(verb.argument.completion, verb.argument.choices));
+    std::size_t place = 0;
+    for (const ArgumentSpec& argument : arguments_of(verb)) {
+      out += fmt::format(" \\\n    '{}:{}:{}'", ++place, zsh_escaped(argument.name),
+                         zsh_action(argument.completion, argument.choices));
     }
     out += "\n}\n";
   }
@@ -419,14 +433,11 @@ std::string fish_completion() {
           "complete -c weir -n '__weir_at 0 {0}; and not __weir_at 1 {0}' -a {1} -d {2}\n",
           verb.group(), second_word(verb), fish_quoted(verb.summary));
     }
-    if (!verb.argument.name.empty()) {
-      // -r and -x speak of an option's value; an argument has neither.
-      const bool files = verb.argument.completion == Completion::task_or_file;
-      const bool ids = verb.argument.completion == Completion::id;
-      out += fmt::format(
-          "complete -c weir -n '{0}; and not __weir_at 1 {1}'{2} -a '(weir complete {3} "
-          "2>/dev/null)'\n",
-          at, verb.name, files ? " -F" : "", ids ? "ids" : "tasks");
+    std::size_t before = 0;
+    for (const ArgumentSpec& argument : arguments_of(verb)) {
+      out += fmt::format("complete -c weir -n '__weir_at {0} {1}; and not __weir_at {2} {1}'{3}\n",
+                         before, verb.name, before + 1, fish_argument(argument));
+      ++before;
     }
     for (const OptionSpec& option : options_of(verb)) {
       out += fmt::format("complete -c weir -n '{}' -l {}", at, option.name);

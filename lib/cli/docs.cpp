@@ -23,6 +23,7 @@
 #include "cli/verbs.h"
 #include "mapping/task_file.h"
 #include "model/type.h"
+#include "ops/checklist.h"
 
 namespace weir::cli {
 namespace {
@@ -55,7 +56,10 @@ std::string indented(std::string_view text) {
   std::string out;
   std::string lines = wrap("", scdoc_escaped(text), 0, kWidth - kTab);
   lines.pop_back();
-  for (const std::string& line : split(lines, '\n')) out += "\t" + line + "\n";
+  for (const std::string& line : split(lines, '\n')) {
+    // A line that begins with a bare dash would be an entry of a list.
+    out += (line.starts_with('-') ? "\t\\" : "\t") + line + "\n";
+  }
   return out;
 }
 
@@ -88,8 +92,8 @@ std::string synopsis(const VerbSpec& verb) {
     // A line that begins with a bare bracket would be a table.
     return required ? " " + words : " \\[" + words + "\\]";
   };
-  if (!verb.argument.name.empty()) {
-    text += bracketed(verb.argument.required, underlined(verb.argument.name));
+  for (const ArgumentSpec& argument : arguments_of(verb)) {
+    text += bracketed(argument.required, underlined(argument.name));
   }
   for (const OptionSpec& option : verb.options) {
     std::string words = bold(fmt::format("--{}", option.name));
@@ -102,12 +106,13 @@ std::string synopsis(const VerbSpec& verb) {
 
 std::string options(const VerbSpec& verb) {
   std::string out;
-  if (!verb.argument.name.empty()) {
-    std::string meaning(verb.argument.meaning);
-    if (!verb.argument.choices.empty()) {
-      meaning += fmt::format("; one of {}", fmt::join(verb.argument.choices, ", "));
+  for (const ArgumentSpec& argument : arguments_of(verb)) {
+    std::string meaning(argument.meaning);
+    if (!argument.choices.empty()) {
+      meaning += fmt::format("; one of {}", fmt::join(argument.choices, ", "));
     }
-    out += underlined(verb.argument.name) + "\n" + indented(capitalized(meaning) + ".");
+    if (!out.empty()) out += "\n";
+    out += underlined(argument.name) + "\n" + indented(capitalized(meaning) + ".");
   }
   std::string_view group;
   for (const OptionSpec& option : verb.options) {
@@ -217,6 +222,28 @@ std::string neutral_types() {
   return out;
 }
 
+std::string checklist_list() {
+  std::string out;
+  for (const ops::ItemSpec& item : ops::checklist_items()) {
+    std::string operations;
+    std::size_t count = 0;
+    for (const std::string_view name : ops::kOperations) {
+      if (!ops::applies(item, ops::operation_named(name))) continue;
+      operations.append(count++ == 0 ? "" : ", ").append(name);
+    }
+    if (count == ops::kOperations.size()) operations = "every operation";
+    if (!out.empty()) out += "\n";
+    out += bold(item.id) + "\n" + indented(capitalized(std::string(item.question))) +
+           indented(fmt::format("{}: {}.",
+                                item.judge == nullptr ? "Asked"
+                                : item.asks == 0      ? "Measured"
+                                                      : "Measured, then asked if need be",
+                                item.how)) +
+           indented(fmt::format("For {}.", operations));
+  }
+  return out;
+}
+
 /// A sentence from a text of the catalogue. Only a plain word can be written with a capital.
 std::string sentence(std::string_view text) {
   const std::string_view word = text.substr(0, text.find_first_of(" ,:"));
@@ -311,6 +338,7 @@ std::string doc_block(std::string_view page, std::string_view block, const DocBl
   if (block == "exit-codes") return exit_code_list();
   if (block == "keys") return key_list();
   if (block == "neutral-types") return neutral_types();
+  if (block == "checklist-items") return checklist_list();
   if (const auto found = more.find(block); found != more.end()) return found->second();
   throw Error(ExitCode::failed, "docs.block",
               fmt::format("{}: nothing makes the block '{}'", page, block),

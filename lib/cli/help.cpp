@@ -150,8 +150,8 @@ std::string full_meaning(const OptionSpec& option) {
 
 std::string usage(const VerbSpec& verb) {
   std::string text = fmt::format("weir {}", verb.name);
-  if (!verb.argument.name.empty()) {
-    text += ' ' + bracketed(verb.argument.required, verb.argument.name);
+  for (const ArgumentSpec& argument : arguments_of(verb)) {
+    text += ' ' + bracketed(argument.required, argument.name);
   }
   // A long list of options is no use on one line; it follows below anyway.
   constexpr std::size_t kFew = 4;
@@ -220,11 +220,14 @@ std::string verb_help(const Terminal& terminal, Stream stream, const VerbSpec& v
   page.examples(verb.examples);
   page.heading("DESCRIPTION");
   page.paragraph(verb.description);
-  if (!verb.argument.name.empty()) {
-    page.heading("ARGUMENT");
-    std::string meaning(verb.argument.meaning);
-    if (!verb.argument.choices.empty()) meaning += "; one of " + joined(verb.argument.choices);
-    page.row(verb.argument.name, meaning, verb.argument.name.size() + 4);
+  const std::vector<ArgumentSpec> arguments = arguments_of(verb);
+  if (!arguments.empty()) page.heading(arguments.size() == 1 ? "ARGUMENT" : "ARGUMENTS");
+  std::size_t longest = 0;
+  for (const ArgumentSpec& argument : arguments) longest = std::max(longest, argument.name.size());
+  for (const ArgumentSpec& argument : arguments) {
+    std::string meaning(argument.meaning);
+    if (!argument.choices.empty()) meaning += "; one of " + joined(argument.choices);
+    page.row(argument.name, meaning, longest + 4);
   }
   add_options(page, verb);
   page.heading("EXIT CODES");

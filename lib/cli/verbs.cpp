@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "ops/checklist.h"
+
 namespace weir::cli {
 namespace {
 
@@ -32,6 +34,16 @@ constexpr ArgumentSpec kTask{
     .name = "TASK", .meaning = kTaskMeaning, .completion = Completion::task_or_file};
 constexpr ArgumentSpec kRegisteredTask{
     .name = "TASK", .meaning = kTaskMeaning, .completion = Completion::task};
+
+/// What every verb takes that demands a checklist.
+constexpr OptionSpec checklist_age_option(std::string_view group) {
+  return {.name = "checklist-age",
+          .kind = Kind::duration,
+          .value = "DURATION",
+          .meaning = "for how long a checklist counts",
+          .fallback = "1h",
+          .group = group};
+}
 
 constexpr OptionSpec kNoHeader{
     .name = "no-header", .meaning = "leave out the line of column names", .group = "output"};
@@ -546,6 +558,37 @@ constexpr auto kRetentionSee =
     std::to_array<std::string_view>({"weir-sync-stop(1)", "weir-sync-status(1)", "weir.toml(5)",
                                      "weir-state(5)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- checklist
+
+constexpr auto kChecklistExamples = std::to_array<Example>({
+    {"weir checklist restart shop", "Go through the checklist before the task is restarted."},
+    {"weir checklist rerun-full shop --answers rerun.toml --json",
+     "Take the answers from a file, and keep the outcome as JSON."},
+});
+
+constexpr auto kChecklistOptions = std::to_array<OptionSpec>({
+    {.name = "answers",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "take the answers from this TOML file; at a terminal the others are asked",
+     .group = "checklist",
+     .completion = Completion::file},
+    {.name = "print-answers",
+     .meaning = "print such a file, with every question and no answer",
+     .group = "checklist"},
+    {.name = "show",
+     .meaning = "show the last checklist of the operation, asking no server; ends with 0 only if "
+                "it passed and still counts",
+     .group = "checklist"},
+    checklist_age_option("checklist"),
+});
+
+constexpr auto kChecklistCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, bug});
+constexpr auto kChecklistSee =
+    std::to_array<std::string_view>({"weir-preflight(1)", "weir-check-retention(1)",
+                                     "weir-sync-status(1)", "weir-state(5)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- log show
 
 constexpr auto kLogExamples = std::to_array<Example>({
@@ -830,6 +873,22 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kMonitoring,
      .exit_codes = kRetentionCodes,
      .see_also = kRetentionSee},
+    {.name = "checklist",
+     .summary = "go through what has to be so before a risky step",
+     .description = "Answers by itself what can be measured of the task and both servers: the "
+                    "source's log, rows on the target, new tables, changes of definition, "
+                    "failovers. Asks for what only a person knows, at a terminal or from a file, "
+                    "and keeps who answered what and when. An item that is not so names what to do "
+                    "first, and ends it with 4. Nothing is changed on a server.",
+     .examples = kChecklistExamples,
+     .argument = {.name = "OPERATION",
+                  .meaning = "what is going to be done",
+                  .choices = ops::kOperations},
+     .second = kRegisteredTask,
+     .options = kChecklistOptions,
+     .formats = kTextJson,
+     .exit_codes = kChecklistCodes,
+     .see_also = kChecklistSee},
     {.name = "log show",
      .summary = "show what a source's change log holds",
      .description = "Reads the change log of a task's source, or a binlog file on disk, with the "
@@ -927,8 +986,9 @@ static_assert(std::ranges::all_of(kVerbs, [](const VerbSpec& verb) {
   const bool clashes = std::ranges::any_of(verb.options, [](const OptionSpec& own) {
     return std::ranges::find(kGlobalOptions, own.name, &OptionSpec::name) != kGlobalOptions.end();
   });
-  return !clashes && sound(verb.options) && !verb.formats.empty() && !verb.examples.empty() &&
-         std::ranges::is_sorted(verb.exit_codes) &&
+  return !clashes && sound(verb.options) &&
+         !(verb.argument.name.empty() && !verb.second.name.empty()) && !verb.formats.empty() &&
+         !verb.examples.empty() && std::ranges::is_sorted(verb.exit_codes) &&
          (verb.hidden || (verb.examples.size() == 2 && !verb.see_also.empty()));
 }));
 
@@ -937,6 +997,14 @@ static_assert(std::ranges::all_of(kVerbs, [](const VerbSpec& verb) {
 std::span<const VerbSpec> verbs() { return kVerbs; }
 std::span<const GroupSpec> groups() { return kGroups; }
 std::span<const OptionSpec> global_options() { return kGlobalOptions; }
+
+std::vector<ArgumentSpec> arguments_of(const VerbSpec& verb) {
+  std::vector<ArgumentSpec> arguments;
+  for (const ArgumentSpec& argument : {verb.argument, verb.second}) {
+    if (!argument.name.empty()) arguments.push_back(argument);
+  }
+  return arguments;
+}
 
 std::vector<OptionSpec> options_of(const VerbSpec& verb) {
   std::vector<OptionSpec> options(verb.options.begin(), verb.options.end());

@@ -33,7 +33,7 @@ struct OptionSpec {
   bool repeatable = false;
 };
 
-/// The one positional argument of a verb.
+/// A positional argument of a verb.
 struct ArgumentSpec {
   std::string_view name;  ///< "TASK"; "" = the verb takes none
   std::string_view meaning = {};
@@ -54,6 +54,7 @@ struct VerbSpec {
   std::string_view description;
   std::span<const Example> examples;
   ArgumentSpec argument = {};
+  ArgumentSpec second = {};  ///< the one after `argument`; few verbs have two
   std::span<const OptionSpec> options = {};
   std::span<const std::string_view> formats = {};  ///< the default first, the JSON form last
   std::span<const ExitCode> exit_codes = {};
@@ -76,6 +77,9 @@ std::span<const GroupSpec> groups();
 
 /// The options that every verb takes.
 std::span<const OptionSpec> global_options();
+
+/// The positional arguments of one verb, in their order: none, one or two.
+std::vector<ArgumentSpec> arguments_of(const VerbSpec& verb);
 
 /// The options of one verb, global ones last, with --format narrowed to what the verb can print.
 std::vector<OptionSpec> options_of(const VerbSpec& verb);

@@ -247,9 +247,32 @@ constexpr auto kRetentionRows = std::to_array<CatalogueRow>({
      "weir check-retention TASK --disk-budget SIZE", retention},
 });
 
+constexpr auto kChecklistRows = std::to_array<CatalogueRow>({
+    {"checklist.answers", error, critical, "the file of answers to a checklist cannot be used",
+     "an answer that is misread would be a confirmation that nobody gave",
+     "correct the lines that the message names, or begin with a fresh file",
+     "weir checklist OPERATION TASK --print-answers"},
+    {"checklist.answers-unreadable", error, critical,
+     "the file of answers to a checklist cannot be read", "nothing was asked and nothing was kept",
+     "check the path and its permissions", "weir checklist OPERATION TASK --answers FILE"},
+    {"checklist.failed", error, critical, "the last checklist of an operation did not pass",
+     "an item is not so, and the operation can lose data or surprise those who rely on the target",
+     "do what the failed items name first, then go through the checklist again",
+     "weir checklist OPERATION TASK --show; weir checklist OPERATION TASK"},
+    {"checklist.missing", error, critical,
+     "an operation with a risk needs a checklist, and nobody has gone through one",
+     "it can lose data, or surprise those who rely on the target",
+     "go through it, at a terminal or with a file of answers", "weir checklist OPERATION TASK"},
+    {"checklist.stale", error, critical, "the checklist of an operation is too old",
+     "things may have changed since it was answered",
+     "go through it again; --checklist-age lets it count for longer",
+     "weir checklist OPERATION TASK"},
+});
+
 }  // namespace
 
 std::span<const CatalogueRow> offset_catalogue() { return kOffsetRows; }
+std::span<const CatalogueRow> checklist_catalogue() { return kChecklistRows; }
 std::span<const CatalogueRow> retention_catalogue() { return kRetentionRows; }
 std::span<const CatalogueRow> task_catalogue() { return kTaskRows; }
 std::span<const CatalogueRow> cutover_catalogue() { return kCutoverRows; }

@@ -13,6 +13,8 @@ std::span<const CatalogueRow> task_catalogue();
 std::span<const CatalogueRow> cutover_catalogue();
 /// Those of `weir offset`.
 std::span<const CatalogueRow> offset_catalogue();
+/// Those of `weir checklist`.
+std::span<const CatalogueRow> checklist_catalogue();
 /// Those of `weir check-retention`.
 std::span<const CatalogueRow> retention_catalogue();
 

@@ -143,7 +143,7 @@ Mapping map_task(const Task& task, Source& source, const Target& target,
   return map_tables(task, read_tables(task, source, recovered), target);
 }
 
-PreflightFacts gather_facts(const Task& task, Source& source, Target& target) {
+PreflightFacts gather_facts(const Task& task, Source& source, Target& target, StartFrom from) {
   PreflightFacts out;
   out.task = task.name;
   out.taken = now();
@@ -151,7 +151,8 @@ PreflightFacts gather_facts(const Task& task, Source& source, Target& target) {
   out.target_kind = task.target.kind;
   out.source_version = source.version();
   out.target_version = target.version();
-  const std::optional<Recovered> recovered = target.recover(task.name);
+  const std::optional<Recovered> recovered =
+      from == StartFrom::memory ? target.recover(task.name) : std::nullopt;
   out.tables = read_tables(task, source, recovered);
   const Mapping mapping = map_tables(task, out.tables, target);
   out.source = source.gather(task, mapping.plans, !recovered);
@@ -206,8 +207,8 @@ std::vector<std::string> waive(Preflight& checked, std::span<const std::string> 
   return unused;
 }
 
-Preflight preflight(const Task& task, Source& source, Target& target) {
-  return judge_facts(task, gather_facts(task, source, target), source, target);
+Preflight preflight(const Task& task, Source& source, Target& target, StartFrom from) {
+  return judge_facts(task, gather_facts(task, source, target, from), source, target);
 }
 
 }  // namespace weir::ops

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -59,8 +60,12 @@ struct PreflightFacts {
   std::optional<Finding> resume;  ///< Source::can_resume(), of a task that the target knows
 };
 
+/// From where a task would start: from what the target remembers, or as if it knew nothing.
+enum class StartFrom : std::uint8_t { memory, nothing };
+
 /// Asks both servers. Changes nothing.
-PreflightFacts gather_facts(const Task& task, Source& source, Target& target);
+PreflightFacts gather_facts(const Task& task, Source& source, Target& target,
+                            StartFrom from = StartFrom::memory);
 
 /// One document of JSON, indented, and back. Reading throws Error(configuration, "facts.format").
 std::string encode_facts(const PreflightFacts& facts);
@@ -86,6 +91,7 @@ Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Sourc
 std::vector<std::string> waive(Preflight& checked, std::span<const std::string> ids);
 
 /// Both. Changes nothing.
-Preflight preflight(const Task& task, Source& source, Target& target);
+Preflight preflight(const Task& task, Source& source, Target& target,
+                    StartFrom from = StartFrom::memory);
 
 }  // namespace weir::ops

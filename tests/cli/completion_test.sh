@@ -38,7 +38,13 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init kinds explain preflight sync cutover check-retention log offset help' weir ''
+expect_offers 'init kinds explain preflight sync cutover check-retention checklist log offset help' weir ''
+expect_offers 'remove-table add-tables restart rerun-full tune reset-offset remap' weir checklist ''
+expect_offers 'remove-table restart rerun-full reset-offset remap' weir checklist re
+expect_offers 'shop shipping' weir checklist restart ''
+expect_offers 'shipping' weir checklist restart --show ship
+expect_offers '' weir checklist restart shop ''
+expect_offers 'shop.toml' weir checklist restart shop --answers ''
 expect_offers 'sync' weir sy
 expect_offers 'start run stop status list' weir sync ''
 expect_offers 'start stop status' weir sync st
@@ -86,6 +92,8 @@ if command -v fish >/dev/null; then
     command_line="fish: $2"
     expect_equal "$(fish_offers "$2")" "$1"
   }
+  expect_fish 'shipping shop' 'weir checklist restart '
+  expect_fish '' 'weir checklist restart shop '
   expect_fish 'cutover explain help init kinds log preflight sync' 'weir '
   expect_fish 'mysql.lost mysql.offset-lost' 'weir explain '
   expect_fish 'list run start status stop' 'weir sync '

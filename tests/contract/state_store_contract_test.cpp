@@ -346,7 +346,7 @@ void checklists(const Open& open) {
   ChecklistRow row;
   row.operation = "restart";
   row.at = at(kNoon);
-  row.who = "root (sudo: anna)";
+  row.who = "root (sudo by anna)";
   row.passed = true;
   row.items = {{"retention", "pass", "6 d are left", {}, ""},
                {"downstream", "pass", "", true, "the team's channel"},
@@ -365,7 +365,7 @@ void checklists(const Open& open) {
   REQUIRE(restarts.size() == 2);
   CHECK(restarts[0].operation == "restart");
   CHECK(restarts[0].at == at(kNoon));
-  CHECK(restarts[0].who == "root (sudo: anna)");
+  CHECK(restarts[0].who == "root (sudo by anna)");
   CHECK(restarts[0].passed);
   CHECK(restarts[0].items == items);
   CHECK(restarts[1].at == at(kNoon + 60));

@@ -194,6 +194,25 @@ TEST_CASE("a repeatable option takes one word, not the rest of the line", "[cli]
   CHECK(parse("log show", {"--table", "a.*", "shop"}).argument() == "shop");
 }
 
+TEST_CASE("a verb may take two arguments, each judged by its own row", "[cli]") {
+  const Arguments both = parse("checklist", {"restart", "--show", "shop"});
+  CHECK(both.argument() == "restart");
+  CHECK(both.second() == "shop");
+  CHECK(parse("sync start", {"shop"}).second().empty());
+  const auto id = [](std::vector<std::string> words) {
+    return id_of([&] { parse("checklist", words); });
+  };
+  CHECK(id({}) == "usage.missing-argument");
+  CHECK(id({"restart"}) == "usage.missing-argument");
+  CHECK(id({"shop", "restart"}) == "usage.bad-value");
+  CHECK(id({"restart", "shop", "more"}) == "usage.extra-argument");
+  CHECK(id({"restart", "--help"}) == "");
+  const std::string help = verb_help(Terminal(Color::never), Stream::out, *find_verb("checklist"));
+  CHECK_THAT(help, Contains("weir checklist OPERATION TASK [") && Contains("\nARGUMENTS\n"));
+  const std::string one = verb_help(Terminal(Color::never), Stream::out, *find_verb("sync start"));
+  CHECK_THAT(one, Contains("weir sync start TASK [") && Contains("\nARGUMENT\n"));
+}
+
 TEST_CASE("after two dashes a word with a dash is the argument", "[cli]") {
   CHECK(parse("preflight", {"--json", "--", "-odd.toml"}).argument() == "-odd.toml");
 }
