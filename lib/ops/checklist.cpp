@@ -13,6 +13,9 @@ namespace weir::ops {
 namespace {
 
 constexpr std::size_t kEvents = 20'000;
+/// How long an answer of a server may take: a large catalogue needs its time, a hung server has
+/// none to give.
+constexpr std::chrono::seconds kPatience{120};
 constexpr std::size_t kSamples = 20'000;
 /// Samples further apart have a stop between them.
 constexpr Seconds kSampleGap{150};
@@ -460,9 +463,10 @@ void estimate_copy(ChecklistFacts& facts, const std::vector<Sample>& samples) {
     rate = std::min(*rate, static_cast<double>(facts.task.full.rate_rows));
   }
   facts.full_load = Seconds(static_cast<double>(rows) / *rate);
+  const std::string speed =
+      *rate < 10 ? fmt::format("{:.2g}", *rate) : format_count(static_cast<std::uint64_t>(*rate));
   facts.full_load_basis =
-      fmt::format("{} rows at {} a second, the task's own rate", format_count(rows),
-                  format_count(static_cast<std::uint64_t>(*rate)));
+      fmt::format("{} rows at {} a second, the task's own rate", format_count(rows), speed);
 }
 
 }  // namespace
@@ -539,9 +543,12 @@ ChecklistFacts gather_checklist(Operation operation, const Task& task,
     return error.code() == ExitCode::bug || error.code() == ExitCode::configuration;
   };
   try {
-    const std::unique_ptr<Source> from = source(task);
-    const std::unique_ptr<Target> to = target(task);
-    facts.checked = preflight(task, *from, *to,
+    Task bounded = task;
+    bounded.source.patience = kPatience;
+    bounded.target.patience = kPatience;
+    const std::unique_ptr<Source> from = source(bounded);
+    const std::unique_ptr<Target> to = target(bounded);
+    facts.checked = preflight(bounded, *from, *to,
                               operation == rerun_full ? StartFrom::nothing : StartFrom::memory);
   } catch (const Error& error) {
     if (is_ours(error)) throw;

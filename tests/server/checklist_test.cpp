@@ -316,6 +316,37 @@ TEST_CASE("checklist: the task's history is read, and what was confirmed is reme
   CHECK_THAT(item(frequent, "failovers").at("measured"), Catch::Contains("2 in the last 1 h"));
 }
 
+TEST_CASE("checklist: a copy that takes longer than the log is kept is told before it begins",
+          "[checklist][server]") {
+  TempMariaDb server({.args = {kWeek}});
+  make_shop(server);
+  SqliteFile target;
+  const TempDir dir;
+  TaskRun task(server, target.section(), {.rest = kShop + "existing = \"truncate\"\n"});
+  start(task);
+  REQUIRE(task.stop().code == kOk);
+  // Two rows at a row in two hours: the copy takes four.
+  {
+    const auto state = weir::open_state(task.state_dir(), false);
+    for (int minute = 0; minute <= 120; minute += 2) {
+      weir::Sample sample;
+      sample.at = weir::now() - std::chrono::hours(24) + std::chrono::minutes(minute);
+      sample.stage = weir::Stage::full;
+      sample.rows_read = minute == 120 ? 1 : 0;
+      state->add_sample("shop", sample);
+    }
+  }
+  const json week = ask(task, "rerun-full", kOk, answers(dir));
+  CHECK_THAT(item(week, "retention").at("measured"),
+             Catch::Contains("the copy may take 4 h 00 m (2 rows at 0.00014 a second"));
+  server.sql("SET GLOBAL binlog_expire_logs_seconds = 14400");
+  const json hours = ask(task, "rerun-full", kRefused, answers(dir));
+  CHECK(open_items(hours) == Ids{"retention"});
+  CHECK_THAT(item(hours, "retention").at("action"), Catch::Contains("binlog_expire_logs_seconds"));
+  // What begins no copy does not need as long.
+  ask(task, "tune", kOk, answers(dir));
+}
+
 TEST_CASE("checklist: a server that is down is unknown, and no pass", "[checklist][server]") {
   SqliteFile target;
   const TempDir dir;
@@ -324,6 +355,11 @@ TEST_CASE("checklist: a server that is down is unknown, and no pass", "[checklis
   TaskRun task(*server, target.section(), {.rest = kShop});
   start(task);
   REQUIRE(task.stop().code == kOk);
+  // One that hangs is no different from one that is gone, but for the wait.
+  server->freeze();
+  CHECK(open_items(ask(task, "add-tables", kRefused, answers(dir))) ==
+        Ids{"retention", "preflight", "new-tables"});
+  server->thaw();
   server.reset();
   const json down = ask(task, "add-tables", kRefused, answers(dir));
   INFO(down.dump(2));

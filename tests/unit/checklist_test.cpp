@@ -112,6 +112,17 @@ std::vector<ops::ChecklistAnswer> parse(std::string_view text) {
   return ops::parse_answers(text, "answers.toml");
 }
 
+/// Runs nothing, and says so.
+class IdleEngine final : public Engine {
+ public:
+  int run(const Submission&, const Observer&) override { throw bug("not asked"); }
+  bool submit(const std::string&, const std::vector<std::string>&, const std::string&) override {
+    throw bug("not asked");
+  }
+  bool stop(const std::string&, std::chrono::milliseconds) override { throw bug("not asked"); }
+  Status status(const std::string&) override { return {}; }
+};
+
 /// Both ends of a pseudo-terminal, with what a person types there put in beforehand.
 struct Typed {
   explicit Typed(const std::string& text) {
@@ -441,6 +452,15 @@ TEST_CASE("a file of answers that could be misread is refused, with every proble
   CHECK(refused("answers = true\n"));
 }
 
+TEST_CASE("the example of answers can be used", "[checklist]") {
+  const auto answers = ops::read_answers(WEIR_SOURCE_DIR "/examples/checklist/answers.toml");
+  CHECK(answers.size() == 6);
+  for (const ops::ChecklistAnswer& one : answers) {
+    CHECK(one.yes);
+    CHECK_FALSE(one.evidence.empty());
+  }
+}
+
 TEST_CASE("the template of answers is read back, with every question that may be asked",
           "[checklist]") {
   for (const std::string_view name : ops::kOperations) {
@@ -560,14 +580,7 @@ TEST_CASE("a verb with a risk goes on with a fresh checklist only, where nobody 
   cli::Session session(cli::Arguments(*verb, words), piped);
   CHECK(session.argument() == "restart");
   CHECK(session.second() == "shop");
-  class NoEngine final : public Engine {
-    int run(const Submission&, const Observer&) override { throw bug("not asked"); }
-    bool submit(const std::string&, const std::vector<std::string>&, const std::string&) override {
-      throw bug("not asked");
-    }
-    bool stop(const std::string&, std::chrono::milliseconds) override { throw bug("not asked"); }
-    Status status(const std::string&) override { throw bug("not asked"); }
-  } engine;
+  IdleEngine engine;
   const cli::Backends nobody{nullptr, nullptr, nullptr};
   Task task;
   task.name = "shop";
@@ -580,6 +593,39 @@ TEST_CASE("a verb with a risk goes on with a fresh checklist only, where nobody 
   store->add_checklist("shop", {"restart", now() - 11min, "anna", true, {}});
   CHECK(demand() == "checklist.stale");
   ::close(nothing);
+}
+
+TEST_CASE("a verb with a risk goes through the checklist with whoever is at the terminal",
+          "[checklist]") {
+  const test::TempDir dir;
+  const auto store = open_state(dir.path(), false);
+  store->put_task("shop", "/shop.toml");
+  const std::vector<std::string> words{"restart", "shop"};
+  const cli::Backends down{[](const Task&) -> std::unique_ptr<Source> {
+                             throw Error(ExitCode::source_unreachable, "mysql.unreachable", "no");
+                           },
+                           nullptr, nullptr};
+  IdleEngine engine;
+  Task task;
+  task.name = "shop";
+  const auto demand = [&](const std::string& typed) {
+    const Typed person(typed);
+    cli::Terminal terminal(cli::Color::never, {person.inside, person.inside, person.inside});
+    cli::Session session(cli::Arguments(*cli::find_verb("checklist"), words), terminal);
+    return id_of([&] { cli::demand_checklist(session, down, restart, task, *store, engine); });
+  };
+  // Whoever leaves in the middle has confirmed nothing.
+  CHECK(demand("y\n\n\x04") == "checklist.unanswered");
+  CHECK(store->checklists("shop", "", 9).empty());
+  // All that was asked is so, and what was to be measured is unknown.
+  CHECK(demand("y\n\ny\n\ny\n\ny\n\ny\n\n") == "checklist.failed");
+  REQUIRE(store->checklists("shop", "restart", 9).size() == 1);
+  for (const ChecklistItem& one :
+       ops::items_of(store->checklists("shop", "restart", 1).at(0), "shop")) {
+    INFO(one.id);
+    if (one.id.starts_with("alert-")) CHECK(one.verdict == pass);
+    if (one.id == "preflight" || one.id == "retention") CHECK(one.verdict == unknown);
+  }
 }
 
 TEST_CASE("who runs weir is told with who is behind sudo", "[checklist]") {
