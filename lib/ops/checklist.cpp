@@ -345,6 +345,20 @@ Judgement judge_last_error(const ChecklistFacts& facts) {
   return {fail, fmt::format("[{}] {}", task.error_id, shortened(task.error)), true, task.error_fix};
 }
 
+/// Which tables the rules leave out already; what becomes of them is for people to say.
+Judgement judge_left_behind(const ChecklistFacts& facts) {
+  if (!facts.checked || !facts.checked->recovered) return {unknown, "", true};
+  std::vector<std::string> left;
+  for (const TableProgress& table : facts.checked->recovered->tables) {
+    const bool selected = std::ranges::any_of(
+        facts.checked->mapping.plans,
+        [&](const TablePlan& plan) { return plan.source.name == table.source; });
+    if (!selected) left.push_back(table.target.text());
+  }
+  if (left.empty()) return {unknown, "the rules still select every table of the task", true};
+  return {unknown, "the rules leave out, and the target would keep: " + list(left), true};
+}
+
 Judgement judge_load(const ChecklistFacts& facts) {
   const FullSettings& full = facts.task.full;
   std::string limit = "no rate_limit";
@@ -394,7 +408,7 @@ constexpr auto kItems = std::to_array<ItemSpec>({
      "the owners of reports, jobs and services that read them; say who agreed",
      "find out who reads the tables, and agree on the day with them"},
     {"left-behind", "is it settled what becomes of the target table, which weir leaves alone?",
-     only(remove_table), nullptr, kAll, "kept as it is, archived or dropped, and by whom",
+     only(remove_table), judge_left_behind, kAll, "kept as it is, archived or dropped, and by whom",
      "settle who keeps, archives or drops it"},
     {"load", "can both servers bear the work now?", only(add_tables, rerun_full, tune), judge_load,
      kAll, "their load at this hour, free connections, and the disk that the target needs",

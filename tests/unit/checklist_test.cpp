@@ -409,6 +409,18 @@ TEST_CASE("the task's own state is read: lag, copies, offset, error", "[checklis
   CHECK(item(facts, "last-error").action == "start the server");
 }
 
+TEST_CASE("left-behind: names the tables that the rules leave out", "[checklist]") {
+  ChecklistFacts facts = healthy(remove_table);
+  CHECK(item(facts, "left-behind").measured == "the rules still select every table of the task");
+  facts.checked->mapping.plans.pop_back();
+  ChecklistItem left = item(facts, "left-behind");
+  CHECK_THAT(left.measured, Contains("would keep: dw.orders"));
+  CHECK(left.verdict == unknown);
+  CHECK(left.asks);
+  ops::take_answer(left, true, "dropped on Monday by the data team");
+  CHECK(left.verdict == pass);
+}
+
 TEST_CASE("answers come as a plain word or with evidence", "[checklist]") {
   const auto answers = parse(
       "[answers]\n"
