@@ -191,9 +191,14 @@ Judgement judge_full_load(const ChecklistFacts& facts) {
 Judgement judge_preflight(const ChecklistFacts& facts) {
   if (!facts.checked) return not_told(facts);
   std::vector<std::string> critical;
+  std::vector<std::string> waived;
   std::size_t other = 0;
   for (const Finding& finding : facts.checked->findings) {
     if (is_about_rows(finding)) continue;
+    if (finding.waived) {
+      waived.push_back(fmt::format("[{}]", finding.id));
+      continue;
+    }
     if (finding.severity != Severity::critical) {
       other += finding.severity >= Severity::warning ? 1 : 0;
       continue;
@@ -201,7 +206,8 @@ Judgement judge_preflight(const ChecklistFacts& facts) {
     critical.push_back(finding.table.empty() ? fmt::format("[{}]", finding.id)
                                              : fmt::format("{} [{}]", finding.table, finding.id));
   }
-  const std::string beside = other == 0 ? "" : "; " + counted(other, "warning", "warnings");
+  std::string beside = other == 0 ? "" : "; " + counted(other, "warning", "warnings");
+  if (!waived.empty()) beside += "; waived at the last start: " + list(waived);
   if (critical.empty()) {
     const std::size_t tables = facts.checked->mapping.plans.size();
     return {pass, fmt::format("{}, nothing that would refuse{}", tables_text(tables), beside)};
@@ -221,7 +227,7 @@ Judgement judge_target_data(const ChecklistFacts& facts) {
   if (!facts.checked) return not_told(facts);
   std::vector<std::string> refused;
   for (const Finding& finding : facts.checked->findings) {
-    if (is_about_rows(finding)) refused.push_back(finding.table);
+    if (is_about_rows(finding) && !finding.waived) refused.push_back(finding.table);
   }
   if (!refused.empty()) {
     return {fail,
@@ -271,7 +277,7 @@ Judgement judge_new_tables(const ChecklistFacts& facts) {
     names.push_back(plan->source.name.text());
     rows += plan->source.estimated_rows;
     const auto hinders = [plan](const Finding& finding) {
-      return finding.severity == Severity::critical &&
+      return finding.severity == Severity::critical && !finding.waived &&
              (finding.table == plan->source.name.text() || finding.table == plan->target.text());
     };
     const auto why = std::ranges::find_if(facts.checked->findings, hinders);
@@ -564,6 +570,12 @@ ChecklistFacts gather_checklist(Operation operation, const Task& task,
     const std::unique_ptr<Target> to = target(bounded);
     facts.checked = preflight(bounded, *from, *to,
                               operation == rerun_full ? StartFrom::nothing : StartFrom::memory);
+    // Whoever starts the task next waives the same again, or mends it.
+    std::vector<std::string> waived = waived_ids(task.name, store);
+    std::erase_if(waived, [&](const std::string& id) {
+      return std::ranges::find(facts.checked->binding, id) != facts.checked->binding.end();
+    });
+    waive(*facts.checked, waived);
   } catch (const Error& error) {
     if (is_ours(error)) throw;
     facts.unchecked = error;

@@ -291,6 +291,19 @@ TEST_CASE("target-data: rows in the way need a rule", "[checklist]") {
   CHECK(item(facts, "target-data").verdict == fail);
 }
 
+TEST_CASE("preflight: what the last start waived refuses no more, and is told", "[checklist]") {
+  ChecklistFacts facts = healthy(restart);
+  facts.checked->findings = {critical("mysql.grants", ""), critical("mysql.charset", "shop.item")};
+  CHECK(item(facts, "preflight").verdict == fail);
+  CHECK(item(facts, "preflight").measured == "[mysql.grants], shop.item [mysql.charset]");
+  facts.checked->findings[0].waived = true;
+  CHECK(item(facts, "preflight").measured ==
+        "shop.item [mysql.charset]; waived at the last start: [mysql.grants]");
+  facts.checked->findings[1].waived = true;
+  CHECK(item(facts, "preflight").verdict == pass);
+  CHECK_THAT(item(facts, "preflight").measured, Contains("waived at the last start: "));
+}
+
 TEST_CASE("new-tables: each needs its history and can have it", "[checklist]") {
   ChecklistFacts facts = healthy(add_tables);
   const ChecklistItem none = item(facts, "new-tables");
