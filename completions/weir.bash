@@ -26,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover check-retention checklist log help'
+_weir_words='init kinds explain preflight sync cutover check-retention checklist log offset help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -74,6 +74,9 @@ _weir_argument() {
     'checklist 0') echo words remove-table add-tables restart rerun-full tune reset-offset remap ;;
     'checklist 1') echo tasks ;;
     'log show 0') echo tasks_and_files ;;
+    'offset show 0') echo tasks ;;
+    'offset history 0') echo tasks ;;
+    'offset reset 0') echo tasks ;;
   esac
 }
 
