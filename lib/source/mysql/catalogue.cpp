@@ -125,9 +125,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"mysql.offset-lost", check, critical,
      "the source no longer has its log from the task's offset on",
      "the changes after the offset were purged; going on would lose them in silence",
-     "restore the missing binlog files on the source, or begin the task anew with empty target "
-     "tables",
-     "weir preflight TASK; weir-control(7)", retention},
+     "restore the missing binlog files on the source, go on without those changes (weir offset "
+     "reset), or begin the task anew with empty target tables",
+     "weir offset reset TASK --to now; weir-control(7)", retention},
     {"mysql.position-too-large", error, critical,
      "the task cannot resume at a file position beyond 4 GiB",
      "the replication protocol takes smaller ones only",

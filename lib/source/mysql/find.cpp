@@ -52,8 +52,9 @@ Error other_server(const std::string& place, std::string why) {
 /// What the log says while one file of it is read.
 struct Place {
   std::uint64_t position = 0;
-  GtidSet gtids;          ///< all before it; empty where the server has none
-  Time last{};            ///< when the last transaction of the file before it was committed
+  GtidSet gtids;  ///< all before it; empty where the server has none
+  /// When the last transaction of the file before it was committed, or the file was begun.
+  Time last{};
   bool exact = false;     ///< that time has microseconds, else whole seconds
   bool ends_one = false;  ///< a transaction ends there
   Gtid ended;             ///< its id
@@ -171,6 +172,7 @@ class FileScan {
       : task_(task), file_(file) {
     place_.position = kFirstEvent;
     place_.gtids = gtids_before(connection, file);
+    place_.last = log_file_begin(task, file).value_or(Time{});
   }
 
   void run(const Visitor& wants_more) {
@@ -392,9 +394,10 @@ FoundOffset find_mariadb_set(MysqlConnection& connection, const Task& task, cons
                     unknown, connection.scalar("SELECT @@global.gtid_binlog_state").value_or("")));
   }
   const auto file = file_of(connection, files, set);
-  const std::string range =
-      fmt::format("its log goes from {} to {}", gtids_before(connection, files.front().name).text(),
-                  connection.scalar("SELECT @@global.gtid_binlog_pos").value_or(""));
+  const GtidSet oldest = gtids_before(connection, files.front().name);
+  const std::string range = fmt::format(
+      "its log goes from {} to {}", oldest.empty() ? "the first transaction" : oldest.text(),
+      connection.scalar("SELECT @@global.gtid_binlog_pos").value_or(""));
   const std::string fix = fmt::format(
       "give the last transaction of each domain at one place of the log; the oldest place is --to "
       "{}:{}",

@@ -90,9 +90,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"postgres.slot-ahead", check, critical, "the replication slot is ahead of the task's offset",
      "somebody else has read from it, or moved it: the server does not send what is before its "
      "place again",
-     "give each reader a slot of its own (source.slot); this task has to begin anew with empty "
-     "target tables",
-     "weir preflight TASK; weir-control(7)", retention},
+     "give each reader a slot of its own (source.slot); this task goes on without those changes "
+     "(weir offset reset), or begins anew with empty target tables",
+     "weir offset reset TASK --to lsn:LSN; weir-control(7)", retention},
     {"postgres.slot-busy", error, critical,
      "somebody reads from the slot now, so that its log cannot be shown",
      "a slot serves one reader at a time, most often the task itself",
@@ -107,8 +107,9 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "a dropped slot takes its place in the log along; going on with another one would lose "
      "changes in silence",
      "if it was renamed, or another one keeps the log from the offset on, name it as source.slot; "
-     "else begin the task anew with empty target tables",
-     "weir preflight TASK; weir-control(7)", retention},
+     "else go on without those changes (weir offset reset), or begin the task anew with empty "
+     "target tables",
+     "weir offset reset TASK --to now; weir-control(7)", retention},
     {"postgres.snapshot", error, critical,
      "the snapshot that a table without a key is copied from cannot be taken",
      "it comes with a temporary slot, of which each copying session needs one",
