@@ -43,9 +43,7 @@ std::optional<LockHolder> introduced(const std::string& path) {
 bool orphaned(const LockHolder& holder) { return !elsewhere(holder) && !holder.supervisor.alive(); }
 
 /// Whether it is Engine::hold(). Of who has not yet said who it is, the text is another one's.
-bool only_holds(const LockHolder& holder) {
-  return holder.holds_only && holder.supervisor.alive();
-}
+bool only_holds(const LockHolder& holder) { return holder.holds_only && holder.supervisor.alive(); }
 
 /// Whether nobody else may start the task: it runs. Else whoever has the lock gives it up soon.
 bool keeps(const LockHolder& holder) { return !orphaned(holder) && !only_holds(holder); }
