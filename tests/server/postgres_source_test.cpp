@@ -629,7 +629,9 @@ TEST_CASE("PostgreSQL: a slot that a task cannot go on with is named", "[server]
   }
   SECTION("gone, ahead, lost") {
     REQUIRE(task.start().code == 0);
-    REQUIRE(task.stop().code == 0);
+    // With less than a segment to spare the server may let go at any checkpoint.
+    CHECK(task.stop().code == 4);
+    REQUIRE(task.run({"sync", "stop", "shop", "--accept-risk", "retention"}).code == 0);
     PgSession owner = at.source.session();
     owner.sql("INSERT INTO shop.item VALUES (3, 'c')");
     at.source.sql("SELECT pg_replication_slot_advance('weir_shop', pg_current_wal_flush_lsn())");

@@ -47,31 +47,25 @@ void name_gap(const Place& at, Finding& finding, Lsn to, Time to_time) {
   }
 }
 
-void lose_changes(const Place& at, Finding& finding, const std::string& first,
-                  const std::string& to) {
+void lose_changes(const Place& at, Finding& finding, const std::string& to) {
   finding.ways.push_back(
       {fmt::format("every change between {} and {} is lost: rows that it touched differ from the "
                    "source until they change again",
                    finding.gap->from, finding.gap->to),
-       first + reset(at, to)});
+       reset(at, to)});
 }
 
 /// A slot that has gone, or can no longer be used: only a new one helps, which begins now.
 void add_new_slot(const Place& at, Finding& finding) {
   name_gap(at, finding, at.end, at.now);
-  const bool exists = at.slot.has_value();
-  if (!exists) {
+  if (!at.slot) {
     finding.ways.push_back(
         {"nothing is lost: if the slot was renamed, or another one keeps the "
          "log from the offset on, name that one as source.slot",
          start(at)});
   }
-  finding.gap->before_anew = exists ? drop_slot(at) : "";
-  lose_changes(at, finding,
-               fmt::format("# SQL on the source: {}SELECT pg_create_logical_replication_slot('{}', "
-                           "'pgoutput')\n",
-                           exists ? drop_slot(at) + "; " : "", at.slot_name),
-               "now");
+  finding.gap->before_anew = at.slot ? drop_slot(at) : "";
+  lose_changes(at, finding, "now");
 }
 
 void add_ways(const Place& at, Finding& finding) {
@@ -81,7 +75,7 @@ void add_ways(const Place& at, Finding& finding) {
   } else if (id == "postgres.slot-ahead") {
     const Lsn confirmed = at.slot->confirmed.value_or(at.end);
     name_gap(at, finding, confirmed, Time{});
-    lose_changes(at, finding, "", "lsn:" + confirmed.text());
+    lose_changes(at, finding, "lsn:" + confirmed.text());
   } else if (id == "postgres.source-behind") {
     finding.gap.emplace().from = at.offset.text;
     finding.gap->before_anew = at.slot ? drop_slot(at) : "";
