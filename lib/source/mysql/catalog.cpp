@@ -312,6 +312,10 @@ std::vector<Table> describe_tables(MysqlConnection& connection, const TypeSettin
                                    std::span<const TableName> names) {
   std::map<std::string, std::vector<std::string>> by_schema;
   for (const TableName& name : names) by_schema[name.schema].push_back(name.table);
+  // A primary key that the server adds by itself is in the log's rows, whether it is shown or not.
+  if (!connection.is_mariadb() && connection.server_version_number() >= 80030) {
+    connection.execute("SET SESSION show_gipk_in_create_table_and_information_schema = ON");
+  }
   std::map<TableName, Table> found;
   for (const auto& [schema, tables] : by_schema) {
     for (auto& [name, table] : SchemaReader(connection, types, schema, tables).read()) {

@@ -132,12 +132,6 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the task cannot resume at a file position beyond 4 GiB",
      "the replication protocol takes smaller ones only",
      "turn GTIDs on at the source, or lower max_binlog_size", "weir sync status TASK"},
-    {"mysql.server-id-taken", error, critical,
-     "another replica of the source uses the task's server id",
-     "the server keeps one session for each id, and the two would end each other's",
-     "set source.server_id in the task file to a number that no other replica uses (SHOW REPLICAS "
-     "lists them)",
-     "weir.toml(5)"},
     {"mysql.snapshot-lock", error, critical,
      "a table without a key cannot be locked for the moment of its snapshot",
      "the place of the snapshot in the log is exact only under that lock, and a transaction holds "
@@ -183,13 +177,6 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the task does not have its rows",
      "begin the task anew, once no XA transaction is prepared: weir preflight names them",
      "weir preflight TASK; weir-control(7)"},
-    {"mysql.zero-date", error, critical,
-     "a column holds a date that no calendar has, such as 0000-00-00",
-     "types.zero_dates is \"refuse\", and a target may not take dates with a zero part or a day "
-     "that the month lacks",
-     "set types.zero_dates to \"null\" or to a date such as \"1970-01-01\", or mend the rows on "
-     "the source",
-     "weir.toml(5)"},
     {"offset.file-time", error, critical, "a file of the source's log does not say when it began",
      "a place by time is looked for in the file that was written then",
      "GRANT REPLICATION SLAVE to the account, or give the place as FILE:POSITION",

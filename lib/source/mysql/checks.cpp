@@ -3,62 +3,108 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <map>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
 #include "base/time.h"
-#include "source/mysql/heartbeat.h"
-#include "source/mysql/start.h"
-#include "source/mysql/types.h"
 
 namespace weir::mysql {
 namespace {
 
 constexpr std::uint64_t kShortRetention = 24 * 3600;
+constexpr const char* kWeek = "604800";
+/// A copy that cannot go on in the middle is worth a word from here on.
+constexpr std::uint64_t kLargeCopy = std::uint64_t{1} << 30;
+constexpr std::uint64_t kOldestMariaDb = 100500;
+constexpr std::uint64_t kOldestMysql = 80000;
 
 /// What a rule found: evidence, and the table if it is about one. `unknown` where the fact is
 /// hidden.
 struct Hit {
   std::string evidence;
-  std::string table;
+  std::string table = {};
   bool unknown = false;
-  std::string grant;     ///< of an unknown fact: what would show it
-  std::string fix = {};  ///< in place of the rule's, where it depends on the fact
+  std::string grant = {};  ///< of an unknown fact: what would show it
+  std::string fix = {};    ///< in place of the rule's, where it depends on the fact
 };
 using Hits = std::vector<Hit>;
 
-template <class T, class Judge>
-Hits on(const std::optional<T>& fact, const char* name, Judge&& judge,
-        const char* grant = "let the account read the server's global variables") {
-  if (!fact) return {{fmt::format("the account may not see {}", name), "", true, grant}};
-  const std::string evidence = judge(*fact);
-  if (evidence.empty()) return {};
-  return {{evidence, "", false, ""}};
+std::string grant(const Facts& facts, std::string_view what, std::string_view where = "*.*") {
+  return fmt::format("GRANT {} ON {} TO {}", what, where,
+                     facts.account.empty() ? "the account" : facts.account);
 }
 
-template <class Judge>
-Hits on_tables(const Facts& facts, Judge&& judge) {
+/// What shows the state of the log.
+std::string grant_monitor(const Facts& facts) {
+  return grant(facts, facts.is_mariadb ? "BINLOG MONITOR" : "REPLICATION CLIENT");
+}
+
+std::string qualified(const TableName& name) {
+  return mysql_identifier(name.schema) + "." + mysql_identifier(name.table);
+}
+
+/// A managed service takes settings in its own place only.
+std::string set_global(const Facts& facts, std::string_view name, std::string_view value,
+                       std::string_view then) {
+  if (!facts.service.empty()) {
+    return fmt::format("set {} = {} in the parameters of {}; {}", name, value, facts.service, then);
+  }
+  return fmt::format("SET GLOBAL {} = {}; {}", name, value, then);
+}
+
+constexpr std::string_view kReconnect =
+    "then have the writers reconnect, for a session keeps what it began with, and set it in the "
+    "server's configuration";
+
+template <class T, class Judge>
+Hits on(const Facts& facts, const std::optional<T>& fact, const char* name, Judge&& judge,
+        std::string fix = "", std::string grant = "") {
+  if (!fact) {
+    if (grant.empty()) grant = grant_monitor(facts);
+    return {{fmt::format("the account may not see {}", name), "", true, std::move(grant)}};
+  }
+  std::string evidence = judge(*fact);
+  if (evidence.empty()) return {};
+  return {{.evidence = std::move(evidence), .fix = std::move(fix)}};
+}
+
+/// `judge` gives the evidence, `mend` the statement for a table.
+template <class Judge, class Mend>
+Hits on_tables(const Facts& facts, Judge&& judge, Mend&& mend) {
   Hits hits;
   for (const Facts::TableFacts& table : facts.tables) {
     std::string evidence = judge(table);
-    if (!evidence.empty()) hits.push_back({std::move(evidence), table.name, false, ""});
+    if (evidence.empty()) continue;
+    hits.push_back({.evidence = std::move(evidence), .table = table.name, .fix = mend(table)});
   }
   return hits;
+}
+
+/// `value` where it is not the one that is wanted.
+std::string unless(const char* name, const std::string& value, std::string_view wanted) {
+  return value == wanted ? std::string() : fmt::format("{} = {}, wanted {}", name, value, wanted);
 }
 
 bool contains(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
+/// The first few of a long list.
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 5;
+  if (names.size() <= kShown) return join(names, ", ");
+  return fmt::format("{} and {} more", join(std::span(names).first(kShown), ", "),
+                     names.size() - kShown);
+}
+
 using HeartbeatState = Facts::HeartbeatFacts::State;
 
 Hits on_heartbeat(const Facts& facts, HeartbeatState state, bool with_statements) {
   if (!facts.heartbeat || facts.heartbeat->state != state) return {};
-  return {{facts.heartbeat->evidence, "", false, "",
-           with_statements ? facts.heartbeat->statements : std::string()}};
+  return {{.evidence = facts.heartbeat->evidence,
+           .fix = with_statements ? facts.heartbeat->statements : std::string()}};
 }
 
 /// Why changes to tables of `schema` are not logged; "" if they are.
@@ -68,6 +114,156 @@ std::string not_logged(const Facts& facts, const std::string& schema) {
     return "binlog_do_db lacks " + schema;
   }
   return "";
+}
+
+std::string let_log(const Facts& facts, const std::string& schema) {
+  return contains(*facts.unlogged_schemas, schema)
+             ? fmt::format(
+                   "take binlog_ignore_db = {} out of the server's configuration and "
+                   "restart it",
+                   schema)
+             : fmt::format("add binlog_do_db = {} to the server's configuration and restart it",
+                           schema);
+}
+
+/// Foreign keys that change rows, "" if there are none or their doing is logged.
+std::vector<const Facts::ForeignKeyFacts*> cascades(const Facts& facts,
+                                                    const Facts::TableFacts& table) {
+  std::vector<const Facts::ForeignKeyFacts*> out;
+  if (facts.logs_cascades) return out;
+  const auto acts = [](const std::string& rule) {
+    return rule == "CASCADE" || rule == "SET NULL" || rule == "SET DEFAULT";
+  };
+  for (const Facts::ForeignKeyFacts& key : table.foreign_keys) {
+    if (acts(key.on_delete) || acts(key.on_update)) out.push_back(&key);
+  }
+  return out;
+}
+
+std::string cascade_text(const Facts& facts, const Facts::TableFacts& table) {
+  std::vector<std::string> parts;
+  for (const auto* key : cascades(facts, table)) {
+    parts.push_back(
+        fmt::format("{} (ON DELETE {}, ON UPDATE {})", key->name, key->on_delete, key->on_update));
+  }
+  return join(parts, ", ");
+}
+
+std::string key_text(const Table& table) {
+  std::vector<std::string> parts;
+  for (const std::uint32_t part : table.key) {
+    parts.push_back(table.columns[part].name + " " + table.columns[part].type.native);
+  }
+  return join(parts, ", ");
+}
+
+Hits judge_server_id(const Facts& facts) {
+  if (!facts.replicas) {
+    return {{"the account may not see which replicas are connected", "", true,
+             grant(facts, facts.is_mariadb ? "REPLICATION MASTER ADMIN" : "REPLICATION SLAVE")}};
+  }
+  std::uint32_t free = facts.replica_id;
+  const auto taken = [&facts](std::uint32_t id) {
+    return facts.server_id == std::to_string(id) ||
+           std::ranges::any_of(facts.replicas.value(),
+                               [id](const auto& replica) { return replica.id == id; });
+  };
+  while (taken(free) || free == 0) ++free;
+  const std::string fix = fmt::format("say server_id = {} in [source] of the task file", free);
+  Hits hits;
+  if (facts.server_id == std::to_string(facts.replica_id)) {
+    hits.push_back({.evidence = fmt::format("server_id = {} is the source's own", *facts.server_id),
+                    .fix = fix});
+  }
+  for (const Facts::ReplicaFacts& replica : *facts.replicas) {
+    // Of a task that resumes this may be its own worker, which runs.
+    if (replica.id != facts.replica_id || (!facts.is_new && replica.host == "weir")) continue;
+    hits.push_back(
+        {.evidence = fmt::format("{}, the task's id, is that of a replica that calls itself '{}'",
+                                 replica.id, replica.host),
+         .fix = fix});
+  }
+  return hits;
+}
+
+Hits judge_long_sessions(const Facts& facts) {
+  const bool locks_table = std::ranges::any_of(facts.tables, [&](const Facts::TableFacts& table) {
+    return table.keyless && !facts.is_mariadb;
+  });
+  if (!facts.is_new || (!facts.takes_read_lock && !locks_table)) return {};
+  if (!facts.long_sessions) {
+    return {
+        {"the account may not see the transactions of others", "", true, grant(facts, "PROCESS")}};
+  }
+  Hits hits;
+  for (const Facts::SessionFacts& session : *facts.long_sessions) {
+    hits.push_back(
+        {.evidence = fmt::format("session {} of {} is at it for {}", session.id, session.account,
+                                 format_duration(std::chrono::seconds(session.seconds))),
+         .fix = fmt::format("KILL {}; or wait until it is done", session.id)});
+  }
+  return hits;
+}
+
+Hits judge_outside(const Facts& facts) {
+  std::set<TableName> inside;
+  for (const Facts::TableFacts& table : facts.tables) inside.insert(table.source);
+  return on_tables(
+      facts,
+      [&](const Facts::TableFacts& table) {
+        std::vector<std::string> parts;
+        for (const Facts::ForeignKeyFacts& key : table.foreign_keys) {
+          if (inside.contains(key.refers_to)) continue;
+          parts.push_back(fmt::format("{} refers to {}", key.name, key.refers_to.text()));
+        }
+        return join(parts, ", ");
+      },
+      [&](const Facts::TableFacts& table) {
+        std::vector<std::string> parts;
+        for (const Facts::ForeignKeyFacts& key : table.foreign_keys) {
+          if (inside.contains(key.refers_to)) continue;
+          parts.push_back(fmt::format("[[table]] match = \"{}\"", key.refers_to.text()));
+        }
+        return "add to the task file, if joins need its rows: " + join(parts, ", ");
+      });
+}
+
+Hits judge_shadows(const Facts& facts) {
+  Hits hits;
+  for (const Facts::ShadowFacts& shadow : facts.shadows) {
+    const auto selected = [&facts](const TableName& name) {
+      return std::ranges::any_of(facts.tables,
+                                 [&](const auto& table) { return table.source == name; });
+    };
+    // What is left behind by one that is over matters only if it is copied.
+    const bool over =
+        shadow.shadow.table.ends_with("_del") || shadow.shadow.table.ends_with("_old");
+    if (!selected(shadow.shadow) && (over || !selected(shadow.table))) continue;
+    hits.push_back(
+        {.evidence = fmt::format("{} is beside {}", shadow.shadow.text(), shadow.table.text()),
+         .table = shadow.table.text(),
+         .fix =
+             fmt::format("{}leave it out in the table rule: exclude = [\"{}\"]",
+                         over ? "" : "begin once the change is done, and ", shadow.shadow.text())});
+  }
+  return hits;
+}
+
+Hits judge_views(const Facts& facts) {
+  std::set<std::string> schemas;
+  for (const Facts::TableFacts& table : facts.tables) schemas.insert(table.schema);
+  std::vector<std::string> names;
+  for (const TableName& view : facts.views) {
+    if (schemas.contains(view.schema)) names.push_back(view.text());
+  }
+  if (names.empty()) return {};
+  return {{.evidence = some_of(names)}};
+}
+
+Hits judge_version(const Facts& facts) {
+  const std::uint64_t oldest = facts.is_mariadb ? kOldestMariaDb : kOldestMysql;
+  if (facts.version_number == 0 || facts.version_number >= oldest) return {};
+  return {{.evidence = fmt::format("{}, wanted MariaDB 10.5, MySQL 8.0 or newer", facts.version)}};
 }
 
 struct CheckRow {
@@ -86,12 +282,58 @@ struct Rule {
 
 /// A new check is one new row; its facts come from gather().
 const auto kRules = std::to_array<Rule>({
+    {{"mysql.product", Severity::critical, CheckGroup::connection,
+      "it speaks the protocol of MySQL and has no binlog to send, so no change would ever come",
+      "point [source] at a MySQL or MariaDB server; if this is a proxy, at the server behind it"},
+     "the source is neither MySQL nor MariaDB",
+     [](const Facts& f) {
+       if (f.product.empty()) return Hits{};
+       return Hits{
+           {.evidence = fmt::format("{} {}, wanted MySQL or MariaDB", f.product, f.version)}};
+     }},
+    {{"mysql.source-version", Severity::warning, CheckGroup::connection,
+      "weir is not tried on a server as old, and what it asks may be answered otherwise there",
+      "upgrade the server, or try the task on a copy of it first"},
+     "the source server is older than any that weir is tried on",
+     judge_version},
+    {{"mysql.connections", Severity::critical, CheckGroup::capacity,
+      "readers that find no connection end the task as it begins",
+      "raise max_connections, or lower full.connections in the task file"},
+     "the source has too few free connections",
+     [](const Facts& f) {
+       if (f.connections_left >= f.connections_wanted) return Hits{};
+       const std::int64_t lacking = f.connections_wanted - f.connections_left;
+       const bool of_account = f.connections_limit.starts_with("max_user");
+       return Hits{
+           {.evidence =
+                fmt::format("{}, {} left, wanted {}", f.connections_limit,
+                            std::max<std::int64_t>(0, f.connections_left), f.connections_wanted),
+            .fix = of_account
+                       ? fmt::format("ALTER USER {} WITH MAX_USER_CONNECTIONS 0; or lower "
+                                     "full.connections in the task file",
+                                     f.account)
+                       : set_global(f, "max_connections",
+                                    fmt::format("@@max_connections + {}", lacking),
+                                    "or lower full.connections in the task file by as many")}};
+     }},
     {{"mysql.binlog-off", Severity::critical, CheckGroup::change_log,
       "without a binlog there are no changes to follow",
       "set log_bin in the server's configuration and restart it"},
      "the binlog is off",
      [](const Facts& f) {
-       return on(f.log_bin, "log_bin", [](bool v) { return v ? "" : "log_bin = OFF"; });
+       std::string fix;
+       if (f.service == "Amazon Aurora") {
+         fix =
+             "set binlog_format = ROW in the cluster's parameter group and restart its writer; "
+             "point [source] at the writer, for a reader has no binlog";
+       } else if (f.service == "Amazon RDS") {
+         fix = "keep automated backups for a day or more, which turns the binlog on";
+       } else if (!f.service.empty()) {
+         fix = "turn point-in-time recovery on, which turns the binlog on";
+       }
+       return on(
+           f, f.log_bin, "log_bin",
+           [](bool v) { return std::string(v ? "" : "log_bin = OFF, wanted ON"); }, fix);
      }},
     {{"mysql.binlog-format", Severity::critical, CheckGroup::change_log,
       "statement events carry no row images to apply",
@@ -99,35 +341,46 @@ const auto kRules = std::to_array<Rule>({
       "too"},
      "changes are not logged as rows",
      [](const Facts& f) {
-       return on(f.binlog_format, "binlog_format",
-                 [](const std::string& v) { return v == "ROW" ? "" : "binlog_format = " + v; });
+       return on(
+           f, f.binlog_format, "binlog_format",
+           [](const std::string& v) { return unless("binlog_format", v, "ROW"); },
+           set_global(f, "binlog_format", "'ROW'", kReconnect));
      }},
     {{"mysql.row-image", Severity::critical, CheckGroup::change_log,
       "an incomplete row image does not say what the other columns hold",
       "SET GLOBAL binlog_row_image = 'FULL', then reconnect the writers"},
      "row images are not complete",
      [](const Facts& f) {
-       return on(f.row_image, "binlog_row_image", [](const std::string& v) {
-         return v.starts_with("FULL") ? "" : "binlog_row_image = " + v;
-       });
+       return on(
+           f, f.row_image, "binlog_row_image",
+           [](const std::string& v) {
+             return v.starts_with("FULL") ? "" : unless("binlog_row_image", v, "FULL");
+           },
+           set_global(f, "binlog_row_image", "'FULL'", kReconnect));
      }},
     {{"mysql.partial-json", Severity::critical, CheckGroup::change_log,
       "JSON updates would be logged as differences",
       "SET GLOBAL binlog_row_value_options = '', then reconnect the writers"},
      "partial JSON updates are on",
      [](const Facts& f) {
-       return on(f.row_value_options, "binlog_row_value_options", [](const std::string& v) {
-         return v.empty() ? "" : "binlog_row_value_options = " + v;
-       });
+       return on(
+           f, f.row_value_options, "binlog_row_value_options",
+           [](const std::string& v) {
+             return v.empty() ? ""
+                              : fmt::format("binlog_row_value_options = {}, wanted it empty", v);
+           },
+           set_global(f, "binlog_row_value_options", "''", kReconnect));
      }},
     {{"mysql.row-metadata", Severity::info, CheckGroup::change_log,
       "column names in the log let weir see a changed definition at its exact place",
       "SET GLOBAL binlog_row_metadata = 'FULL'; it costs a few bytes for each statement"},
      "the log does not carry column names",
      [](const Facts& f) {
-       return on(f.row_metadata, "binlog_row_metadata", [](const std::string& v) {
-         return v == "FULL" ? "" : "binlog_row_metadata = " + v;
-       });
+       return on(
+           f, f.row_metadata, "binlog_row_metadata",
+           [](const std::string& v) { return unless("binlog_row_metadata", v, "FULL"); },
+           set_global(f, "binlog_row_metadata", "'FULL'",
+                      "it costs a few bytes for each statement"));
      }},
     {{"mysql.replica-updates", Severity::critical, CheckGroup::change_log,
       "what this replica receives from its own source is not in its binlog",
@@ -135,18 +388,71 @@ const auto kRules = std::to_array<Rule>({
      "the server is a replica that does not log what it applies",
      [](const Facts& f) {
        if (f.logs_replica_updates == true || f.is_replica == false) return Hits{};
+       const char* name =
+           f.is_mariadb || f.version_number < 80026 ? "log_slave_updates" : "log_replica_updates";
        return on(
-           f.is_replica, "whether it is a replica",
-           [](bool v) { return v ? "log_slave_updates = OFF" : ""; },
-           "GRANT SLAVE MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the account");
+           f, f.is_replica, "whether it is a replica",
+           [&](bool v) { return v ? fmt::format("{} = OFF, wanted ON", name) : std::string(); },
+           fmt::format("set {} = ON in the server's configuration and restart it, or let the task "
+                       "follow the replica's source",
+                       name),
+           grant(f, f.is_mariadb ? "SLAVE MONITOR" : "REPLICATION CLIENT"));
+     }},
+    {{"mysql.replica-stopped", Severity::warning, CheckGroup::change_log,
+      "what happens on its own source does not come here, nor to the target",
+      "START REPLICA (START ALL SLAVES on MariaDB), and see SHOW REPLICA STATUS for why it "
+      "stopped"},
+     "the source is a replica that stands still",
+     [](const Facts& f) {
+       Hits hits;
+       for (const std::string& channel : f.standing_channels) {
+         hits.push_back({.evidence = channel + ", wanted Yes and Yes",
+                         .fix = f.is_mariadb ? "START ALL SLAVES; SHOW ALL SLAVES STATUS tells why "
+                                               "it stopped"
+                                             : "START REPLICA; SHOW REPLICA STATUS tells why it "
+                                               "stopped"});
+       }
+       return hits;
      }},
     {{"mysql.server-id", Severity::critical, CheckGroup::change_log,
       "a server without an id refuses replicas",
       "set server_id in the server's configuration and restart it"},
      "the server has no id",
      [](const Facts& f) {
-       return on(f.server_id, "server_id",
-                 [](const std::string& v) { return v == "0" ? "server_id = 0" : ""; });
+       return on(
+           f, f.server_id, "server_id",
+           [](const std::string& v) {
+             return std::string(v == "0" ? "server_id = 0, wanted any other number" : "");
+           },
+           "SET GLOBAL server_id = 1; and set it in the server's configuration");
+     }},
+    {{"mysql.server-id-taken", Severity::critical, CheckGroup::change_log,
+      "the server keeps one session for each id, and the two would end each other's",
+      "set source.server_id in the task file to a number that no other replica uses (SHOW REPLICAS "
+      "lists them)"},
+     "another replica of the source uses the task's server id",
+     judge_server_id},
+    {{"mysql.gtid-off", Severity::info, CheckGroup::change_log,
+      "an offset by file and position means nothing on another server: after a failover of the "
+      "source the task begins anew",
+      "turn GTIDs on: gtid_mode = ON and enforce_gtid_consistency = ON, step by step"},
+     "the source has no GTIDs",
+     [](const Facts& f) {
+       if (!f.gtid_mode) return Hits{};
+       const std::string evidence = unless("gtid_mode", *f.gtid_mode, "ON");
+       return evidence.empty() ? Hits{} : Hits{{.evidence = evidence}};
+     }},
+    {{"mysql.gtid-order", Severity::critical, CheckGroup::change_log,
+      "a place in the log is the last number of each domain; where numbers go back, nobody can "
+      "tell "
+      "which transactions are behind it, and the task stops or never catches up",
+      "give each server that is written to a gtid_domain_id of its own, and SET GLOBAL "
+      "gtid_strict_mode = ON; then write with the server that has the larger number"},
+     "GTIDs of one domain do not count up",
+     [](const Facts& f) {
+       Hits hits;
+       for (const std::string& domain : f.unordered_domains) hits.push_back({.evidence = domain});
+       return hits;
      }},
     {{"mysql.replication-denied", Severity::critical, CheckGroup::privileges,
       "the changes cannot be read",
@@ -154,7 +460,16 @@ const auto kRules = std::to_array<Rule>({
      "the account may not read the change log",
      [](const Facts& f) {
        if (f.replication_denied.empty()) return Hits{};
-       return Hits{{f.replication_denied, "", false, ""}};
+       return Hits{{.evidence = f.replication_denied,
+                    .fix = grant(f, f.is_mariadb ? "REPLICATION SLAVE, BINLOG MONITOR"
+                                                 : "REPLICATION SLAVE, REPLICATION CLIENT")}};
+     }},
+    {{"mysql.log-unreadable", Severity::critical, CheckGroup::change_log,
+      "the task would begin where the log was tried, and end there",
+      "see the source's error log; FLUSH BINARY LOGS begins a new file, which may be sound"},
+     "the newest binlog file cannot be read",
+     [](const Facts& f) {
+       return f.log_unreadable.empty() ? Hits{} : Hits{{.evidence = f.log_unreadable}};
      }},
     {{"mysql.start-method", Severity::critical, CheckGroup::change_log,
       "a position taken any other way loses transactions that are logged but not yet visible",
@@ -162,8 +477,19 @@ const auto kRules = std::to_array<Rule>({
      "no safe start position can be taken",
      [](const Facts& f) {
        if (!f.is_new || f.start_method_missing.empty()) return Hits{};
-       return Hits{{f.start_method_missing, "", false, ""}};
+       // With GTIDs the question for the executed set was refused.
+       const bool by_gtid = f.gtid_mode == "ON";
+       return Hits{{.evidence = f.start_method_missing,
+                    .fix = by_gtid ? grant(f, "REPLICATION CLIENT")
+                                   : grant(f, "BACKUP_ADMIN") + "; or turn GTIDs on"}};
      }},
+    {{"mysql.long-transaction", Severity::warning, CheckGroup::change_log,
+      "the task takes its place in the log under a lock, which waits for the session, gives up "
+      "after "
+      "some seconds, and holds writers up meanwhile",
+      "wait until the session is done, or KILL it"},
+     "a transaction or statement has been running for long",
+     judge_long_sessions},
     {{"mysql.xa-prepared", Severity::critical, CheckGroup::change_log,
       "rows of a prepared XA transaction are logged before the task starts and visible only after "
       "it",
@@ -171,9 +497,16 @@ const auto kRules = std::to_array<Rule>({
      "XA transactions are prepared and not decided",
      [](const Facts& f) {
        if (!f.is_new) return Hits{};  // the log still has their rows for us
-       return on(f.prepared_xa, "XA RECOVER", [](const std::vector<std::string>& v) {
-         return v.empty() ? std::string() : "XA RECOVER shows " + join(v, ", ");
-       });
+       if (!f.prepared_xa) {
+         return Hits{{"the account may not see XA RECOVER", "", true,
+                      grant(f, f.is_mariadb ? "SUPER" : "XA_RECOVER_ADMIN")}};
+       }
+       Hits hits;
+       for (const std::string& xid : *f.prepared_xa) {
+         hits.push_back({.evidence = "XA RECOVER shows " + xid,
+                         .fix = fmt::format("XA COMMIT {0}; or XA ROLLBACK {0}", xid)});
+       }
+       return hits;
      }},
     {{"mysql.schema-not-logged", Severity::critical, CheckGroup::change_log,
       "changes to this table never reach the log",
@@ -181,20 +514,38 @@ const auto kRules = std::to_array<Rule>({
      "the schema is left out of the binlog",
      [](const Facts& f) {
        if (!f.logged_schemas || !f.unlogged_schemas) {
-         return Hits{{"the account may not see SHOW MASTER STATUS", "", true,
-                      "GRANT BINLOG MONITOR (MariaDB) or REPLICATION CLIENT (MySQL) ON *.* TO the "
-                      "account"}};
+         return Hits{
+             {"the account may not see the state of the binlog", "", true, grant_monitor(f)}};
        }
-       return on_tables(f, [&](const Facts::TableFacts& t) { return not_logged(f, t.schema); });
+       return on_tables(
+           f, [&](const Facts::TableFacts& t) { return not_logged(f, t.schema); },
+           [&](const Facts::TableFacts& t) { return let_log(f, t.schema); });
      }},
     {{"mysql.select-denied", Severity::critical, CheckGroup::privileges,
       "the rows of the table cannot be copied", "GRANT SELECT on the table to the account"},
      "the account may not read the table",
      [](const Facts& f) {
-       return on_tables(f, [&](const Facts::TableFacts& t) {
-         // A task that resumes works by the definition at its offset, which may be history.
-         return t.moved_on && !f.is_new ? std::string() : t.select_denied;
-       });
+       return on_tables(
+           f,
+           [&](const Facts::TableFacts& t) {
+             // A task that resumes works by the definition at its offset, which may be history.
+             return t.moved_on && !f.is_new ? std::string() : t.select_denied;
+           },
+           [&](const Facts::TableFacts& t) {
+             return t.moved_on ? std::string() : grant(f, "SELECT", qualified(t.source));
+           });
+     }},
+    {{"mysql.columns-hidden", Severity::critical, CheckGroup::privileges,
+      "the log has rows with all columns, and a definition that lacks some does not fit them",
+      "GRANT SELECT on the table, not on columns, to the account; the rule may still drop columns"},
+     "the account may not see all columns of the table",
+     [](const Facts& f) {
+       return on_tables(
+           f, [](const Facts::TableFacts& t) { return t.columns_hidden; },
+           [&](const Facts::TableFacts& t) {
+             return grant(f, "SELECT", qualified(t.source)) +
+                    "; a rule may still drop columns that the target must not have";
+           });
      }},
     {{"mysql.lock-tables", Severity::critical, CheckGroup::privileges,
       "the place of a snapshot in the log is exact only while the table is locked for a moment",
@@ -202,7 +553,12 @@ const auto kRules = std::to_array<Rule>({
      "the account may not lock a table whose rows are told apart by all columns",
      [](const Facts& f) {
        if (!f.is_new) return Hits{};
-       return on_tables(f, [](const Facts::TableFacts& t) { return t.lock_denied; });
+       return on_tables(
+           f, [](const Facts::TableFacts& t) { return t.lock_denied; },
+           [&](const Facts::TableFacts& t) {
+             return grant(f, "LOCK TABLES", mysql_identifier(t.schema) + ".*") +
+                    "; or give the table a key";
+           });
      }},
     {{"mysql.snapshot-engine", Severity::critical, CheckGroup::tables,
       "only InnoDB shows a table as of one place in the log, and without a key its rows cannot be "
@@ -210,46 +566,164 @@ const auto kRules = std::to_array<Rule>({
       "ALTER TABLE ... ENGINE = InnoDB, or give the table a key"},
      "a table whose rows are told apart by all columns has an engine without snapshots",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) {
-         return !t.keyless || t.engine == "InnoDB" ? std::string() : "engine " + t.engine;
-       });
+       return on_tables(
+           f,
+           [](const Facts::TableFacts& t) {
+             return t.keyless ? unless("engine", t.engine, "InnoDB") : std::string();
+           },
+           [](const Facts::TableFacts& t) {
+             return fmt::format("ALTER TABLE {} ENGINE = InnoDB; or give the table a key",
+                                qualified(t.source));
+           });
      }},
     {{"mysql.engine", Severity::warning, CheckGroup::tables,
       "after a crash a table of this engine and the log may differ, and so may the target",
       "ALTER TABLE ... ENGINE = InnoDB"},
      "the table's engine is not transactional",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) {
-         return t.engine == "InnoDB" || t.engine == "ROCKSDB" ? std::string()
-                                                              : "engine " + t.engine;
-       });
+       return on_tables(
+           f,
+           [](const Facts::TableFacts& t) {
+             return t.engine == "ROCKSDB" ? "" : unless("engine", t.engine, "InnoDB");
+           },
+           [](const Facts::TableFacts& t) {
+             return fmt::format("ALTER TABLE {} ENGINE = InnoDB", qualified(t.source));
+           });
      }},
     {{"mysql.cascade", Severity::warning, CheckGroup::tables,
       "the server does not log rows that it changes through a foreign key, so the target keeps "
       "them",
       "drop the ON DELETE or ON UPDATE action and let the application do it, or compare the table "
-      "regularly"},
+      "regularly; MySQL logs them from 9.6 on"},
      "a foreign key changes rows that are not logged",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) { return join(t.cascades, ", "); });
+       return on_tables(
+           f, [&](const Facts::TableFacts& t) { return cascade_text(f, t); },
+           [&](const Facts::TableFacts& t) {
+             std::string drops;
+             for (const auto* key : cascades(f, t)) {
+               drops += fmt::format("{}DROP FOREIGN KEY {}", drops.empty() ? "" : ", ",
+                                    mysql_identifier(key->name));
+             }
+             return fmt::format(
+                 "ALTER TABLE {} {}; and add it again without the action, which the "
+                 "application then does itself; or compare the table regularly",
+                 qualified(t.source), drops);
+           });
+     }},
+    {{"mysql.foreign-key-outside", Severity::info, CheckGroup::tables,
+      "weir makes no foreign keys on the target, so nothing fails; joins there find nothing",
+      "add the other table to the task, if joins need its rows"},
+     "a foreign key refers to a table that the task does not take",
+     judge_outside},
+    {{"mysql.partitioned", Severity::warning, CheckGroup::tables,
+      "DROP, TRUNCATE and EXCHANGE PARTITION remove rows that the log does not show, so the task "
+      "stops there and begins anew",
+      "remove old rows with DELETE and keep the partitions, or leave the table out"},
+     "the table is partitioned",
+     [](const Facts& f) {
+       return on_tables(
+           f,
+           [](const Facts::TableFacts& t) {
+             return std::string(t.partitioned ? "create_options = partitioned" : "");
+           },
+           [](const Facts::TableFacts& t) {
+             return fmt::format(
+                 "remove old rows with DELETE and keep the partitions, or leave the table out: "
+                 "exclude = [\"{}\"] in its table rule",
+                 t.name);
+           });
+     }},
+    {{"mysql.schema-change", Severity::warning, CheckGroup::tables,
+      "a tool for online schema changes ends by renaming tables, at which the task stops unless "
+      "[ddl] says otherwise; and a rule that takes its helper copies it, too",
+      "begin once the change is done, and leave its helpers out in the table rule"},
+     "a table has the helper of an online schema change beside it",
+     judge_shadows},
+    {{"mysql.views", Severity::info, CheckGroup::tables,
+      "weir copies tables: the target has no views but those that somebody makes there",
+      "make the views on the target by hand, if they are wanted there"},
+     "views are not copied",
+     judge_views},
+    {{"mysql.copy-whole", Severity::warning, CheckGroup::tables,
+      "keys of these types cannot be read in ranges, so the copy is one long statement, and begins "
+      "from its first row again if it is interrupted",
+      "give the table a key of integers or text, and name it as key in the table rule"},
+     "a large table cannot be copied in chunks",
+     [](const Facts& f) {
+       if (!f.is_new) return Hits{};
+       return on_tables(
+           f,
+           [](const Facts::TableFacts& t) {
+             if (t.read_in_order || t.plan == nullptr ||
+                 t.plan->source.estimated_bytes < kLargeCopy) {
+               return std::string();
+             }
+             return fmt::format("key {}, about {}", key_text(t.plan->source),
+                                format_bytes(t.plan->source.estimated_bytes));
+           },
+           [](const Facts::TableFacts& t) {
+             return fmt::format(
+                 "ALTER TABLE {} ADD UNIQUE (...) over columns of integers or text, "
+                 "and name them as key in the table rule",
+                 qualified(t.source));
+           });
+     }},
+    {{"mysql.zero-date", Severity::critical, CheckGroup::types,
+      "types.zero_dates is \"refuse\", and a target may not take dates with a zero part or a day "
+      "that the month lacks",
+      "set types.zero_dates to \"null\" or to a date such as \"1970-01-01\", or mend the rows on "
+      "the source"},
+     "a column holds a date that no calendar has, such as 0000-00-00",
+     [](const Facts& f) {
+       return on_tables(
+           f,
+           [](const Facts::TableFacts& t) {
+             return t.zero_dates.empty() ? std::string()
+                                         : fmt::format("seen in {}", join(t.zero_dates, ", "));
+           },
+           [](const Facts::TableFacts& t) {
+             const std::string column = mysql_identifier(t.zero_dates.front());
+             return fmt::format(
+                 "say zero_dates = \"null\" in [types] of the task file; or find them: SELECT * "
+                 "FROM {0} WHERE LAST_DAY({1}) IS NULL OR DAYOFMONTH({1}) = 0 OR DAYOFMONTH({1}) > "
+                 "DAYOFMONTH(LAST_DAY({1}))",
+                 qualified(t.source), column);
+           });
      }},
     {{"mysql.labels", Severity::warning, CheckGroup::types,
       "information_schema shows characters beyond U+FFFF in ENUM and SET labels as '?'",
       "SET GLOBAL binlog_row_metadata = 'FULL' and compare the column after the full stage"},
      "labels of the column may be shown wrongly by the server",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) { return join(t.unsure_labels, ", "); });
+       return on_tables(
+           f, [](const Facts::TableFacts& t) { return join(t.unsure_labels, ", "); },
+           [&](const Facts::TableFacts& t) {
+             return set_global(
+                 f, "binlog_row_metadata", "'FULL'",
+                 fmt::format("and compare {} after the full stage", join(t.unsure_labels, ", ")));
+           });
      }},
     {{"mysql.short-retention", Severity::warning, CheckGroup::retention,
       "a task that stands still longer than this cannot resume",
       "raise binlog_expire_logs_seconds to some days"},
      "the binlog is kept for less than a day",
      [](const Facts& f) {
-       return on(f.expire_seconds, "binlog_expire_logs_seconds", [](std::uint64_t v) {
-         return v == 0 || v >= kShortRetention
-                    ? std::string()
-                    : fmt::format("kept for {}", format_duration(std::chrono::seconds(v)));
-       });
+       const bool rds = f.expiry_name == "binlog retention hours";
+       const bool days = f.expiry_name == "expire_logs_days";
+       return on(
+           f, f.expire_seconds, "binlog_expire_logs_seconds",
+           [&](std::uint64_t v) {
+             if (v == 0 || v >= kShortRetention) return std::string();
+             // Its NULL keeps nothing at all.
+             if (rds && v < 3600) return fmt::format("{} = NULL, wanted 24 or more", f.expiry_name);
+             return fmt::format("{} keeps it for {}, wanted a day or more", f.expiry_name,
+                                format_duration(std::chrono::seconds(v)));
+           },
+           rds    ? "CALL mysql.rds_set_configuration('binlog retention hours', 168)"
+           : days ? set_global(f, "expire_logs_days", "7", "and in the server's configuration")
+                  : set_global(f, "binlog_expire_logs_seconds", kWeek,
+                               "and in the server's configuration"));
      }},
     {{"mysql.heartbeat-denied", Severity::warning, CheckGroup::privileges,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
@@ -274,7 +748,7 @@ const auto kRules = std::to_array<Rule>({
      [](const Facts& f) {
        if (!f.heartbeat || !f.logged_schemas || !f.unlogged_schemas) return Hits{};
        const std::string evidence = not_logged(f, f.heartbeat->schema);
-       return evidence.empty() ? Hits{} : Hits{{evidence, "", false, ""}};
+       return evidence.empty() ? Hits{} : Hits{{.evidence = evidence}};
      }},
     {{"mysql.heartbeat-replica", Severity::warning, CheckGroup::change_log,
       "heartbeats are transactions of this replica's own, which its source does not have and which "
@@ -282,180 +756,12 @@ const auto kRules = std::to_array<Rule>({
       "leave heartbeat out of the task file, or let the task follow the replica's source"},
      "a heartbeat would be written to a replica",
      [](const Facts& f) {
-       return f.heartbeat && f.is_replica == true ? Hits{{"", "", false, ""}} : Hits{};
+       return f.heartbeat && f.is_replica == true ? Hits{{.evidence = "the source is a replica"}}
+                                                  : Hits{};
      }},
 });
 
-std::optional<std::string> variable(MysqlConnection& connection, const std::string& name) {
-  const auto rows = connection.query(fmt::format("SHOW GLOBAL VARIABLES LIKE '{}'", name));
-  if (rows.empty()) return {};
-  return rows[0][1];
-}
-
-std::optional<bool> as_bool(const std::optional<std::string>& value) {
-  if (!value) return {};
-  return *value == "ON" || *value == "1";
-}
-
-std::vector<std::string> split_list(const std::string& list) {
-  std::vector<std::string> out;
-  for (const std::string& part : split(list, ',')) {
-    if (!part.empty()) out.push_back(part);
-  }
-  return out;
-}
-
-/// Runs `read`; a refusal by the server leaves the fact unknown.
-template <class Read>
-void try_fact(Read&& read) {
-  try {
-    read();
-  } catch (const Error& error) {
-    if (error.id() != "mysql.denied" && error.id() != "mysql.query") throw;
-  }
-}
-
-constexpr unsigned kNoSuchColumn = 1054;
-constexpr unsigned kNoSuchTable = 1146;
-
-void gather_tables(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans,
-                   Facts& facts) {
-  std::map<TableName, std::vector<std::string>> cascades;
-  try_fact([&] {
-    for (const auto& row : connection.query(
-             "SELECT constraint_schema, table_name, constraint_name, delete_rule, update_rule FROM "
-             "information_schema.referential_constraints WHERE delete_rule IN ('CASCADE', 'SET "
-             "NULL', "
-             "'SET DEFAULT') OR update_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT')")) {
-      cascades[{row[0].value_or(""), row[1].value_or("")}].push_back(
-          fmt::format("{} (ON DELETE {}, ON UPDATE {})", row[2].value_or(""), row[3].value_or(""),
-                      row[4].value_or("")));
-    }
-  });
-  for (const TablePlan& plan : plans) {
-    Facts::TableFacts table;
-    table.plan = &plan;
-    table.source = plan.source.name;
-    table.name = plan.source.name.text();
-    table.schema = plan.source.name.schema;
-    table.engine = plan.source.engine;
-    table.cascades = cascades[plan.source.name];
-    std::string columns;
-    for (const PlannedColumn& column : plan.columns) {
-      if (column.added()) continue;
-      const Column& source = plan.source.columns[column.source];
-      if (!columns.empty()) columns += ", ";
-      columns += mysql_identifier(source.name);
-      if (labels_uncertain(source.type, source.charset)) table.unsure_labels.push_back(source.name);
-    }
-    try {
-      connection.query(fmt::format("SELECT {} FROM {}.{} LIMIT 0", columns,
-                                   mysql_identifier(plan.source.name.schema),
-                                   mysql_identifier(plan.source.name.table)));
-    } catch (const Error& error) {
-      if (error.id() == "mysql.lost") throw;
-      table.select_denied = error.why();
-      const unsigned number = connection.error_number();
-      table.moved_on = number == kNoSuchColumn || number == kNoSuchTable;
-    }
-    table.keyless = plan.key.empty() && task.tables[plan.rule].key_all_columns;
-    if (table.keyless) table.lock_denied = table_lock_missing(connection, plan.source.name);
-    facts.tables.push_back(std::move(table));
-  }
-}
-
-Facts::HeartbeatFacts gather_heartbeat(MysqlConnection& connection, const Task& task) {
-  using State = HeartbeatState;
-  constexpr unsigned kNoSuchSchema = 1049;
-  const TableName& table = task.source.heartbeat_table;
-  const HeartbeatSql sql = heartbeat_sql(connection, table, task.name, now());
-  Facts::HeartbeatFacts facts;
-  facts.schema = table.schema;
-  facts.statements = sql.create_schema + "; " + sql.create_table + "; " + sql.grant;
-  const auto refused = [&](const std::string& statement) {
-    try {
-      connection.query(statement);
-      return false;
-    } catch (const Error& error) {
-      if (error.id() == "mysql.lost") throw;
-      facts.evidence = error.why();
-      facts.state = error.id() == "mysql.denied" ? State::denied : State::refused;
-      return true;
-    }
-  };
-  // EXPLAIN needs what the statement needs, and changes nothing. So does PREPARE.
-  if (!refused("EXPLAIN " + sql.beat)) return facts;
-  const unsigned number = connection.error_number();
-  if (number == kNoSuchTable || number == kNoSuchSchema) {
-    if (!refused("PREPARE weir_heartbeat FROM " + connection.quote(sql.create_table))) {
-      connection.execute("DEALLOCATE PREPARE weir_heartbeat");
-      return {State::writable, "", facts.schema, facts.statements};
-    }
-    facts.state = State::missing;
-  } else if (facts.state == State::denied) {
-    // An account without any privilege on a table does not see whether it is there.
-    const auto rows = connection.query(
-        fmt::format("SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND "
-                    "table_name = {}",
-                    connection.quote(table.schema), connection.quote(table.table)));
-    if (!rows.empty()) facts.statements = sql.grant;
-  }
-  return facts;
-}
-
 }  // namespace
-
-Facts gather(MysqlConnection& connection, const Task& task, std::span<const TablePlan> plans,
-             bool is_new) {
-  Facts facts;
-  facts.is_new = is_new;
-  facts.is_mariadb = connection.is_mariadb();
-  facts.version = connection.server_version();
-  facts.log_bin = as_bool(variable(connection, "log_bin"));
-  facts.binlog_format = variable(connection, "binlog_format");
-  // Where a server has no such variable, it has no such setting.
-  facts.row_image = variable(connection, "binlog_row_image").value_or("FULL");
-  facts.row_metadata = variable(connection, "binlog_row_metadata").value_or("NO_LOG");
-  facts.row_value_options = variable(connection, "binlog_row_value_options").value_or("");
-  facts.gtid_mode = facts.is_mariadb || as_bool(variable(connection, "gtid_mode")).value_or(false);
-  facts.server_id = variable(connection, "server_id");
-  facts.logs_replica_updates =
-      as_bool(variable(connection, facts.is_mariadb ? "log_slave_updates" : "log_replica_updates"));
-  if (!facts.logs_replica_updates) {
-    facts.logs_replica_updates = as_bool(variable(connection, "log_slave_updates"));
-  }
-  const bool new_words = !facts.is_mariadb && connection.server_version_number() >= 80022;
-  try_fact([&] {
-    facts.is_replica =
-        !connection.query(new_words ? "SHOW REPLICA STATUS" : "SHOW SLAVE STATUS").empty();
-  });
-  try_fact([&] {
-    const bool newest = !facts.is_mariadb && connection.server_version_number() >= 80200;
-    const auto rows = connection.query(newest ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
-    facts.logged_schemas =
-        rows.empty() ? std::vector<std::string>() : split_list(rows[0][2].value_or(""));
-    facts.unlogged_schemas =
-        rows.empty() ? std::vector<std::string>() : split_list(rows[0][3].value_or(""));
-  });
-  if (const auto seconds = variable(connection, "binlog_expire_logs_seconds")) {
-    std::uint64_t value = 0;
-    std::from_chars(seconds->data(), seconds->data() + seconds->size(), value);
-    facts.expire_seconds = value;
-  }
-  try_fact([&] {
-    std::vector<std::string> prepared;
-    for (const auto& row : connection.query("XA RECOVER"))
-      prepared.push_back(row.back().value_or(""));
-    facts.prepared_xa = std::move(prepared);
-  });
-  if (facts.log_bin == true) {
-    facts.start_method_missing = start_method_missing(connection);
-    facts.replication_denied = probe_log(task);
-  }
-  gather_tables(connection, task, plans, facts);
-  if (task.source.heartbeat.count() > 0) facts.heartbeat = gather_heartbeat(connection, task);
-  return facts;
-}
 
 std::vector<Finding> judge(const Facts& facts) {
   std::vector<Finding> findings;

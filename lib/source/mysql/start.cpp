@@ -365,6 +365,7 @@ std::string start_method_missing(MysqlConnection& connection) {
     const std::string grant = row[0].value_or("");
     if (grant.find(" ON *.* ") != std::string::npos &&
         (grant.find("RELOAD") != std::string::npos ||
+         grant.find("FLUSH_TABLES") != std::string::npos ||
          grant.find("ALL PRIVILEGES") != std::string::npos)) {
       return "";
     }
@@ -372,7 +373,13 @@ std::string start_method_missing(MysqlConnection& connection) {
   return "GTIDs are off, and " + why;
 }
 
-std::string probe_log(const Task& task) {
+bool needs_read_lock(MysqlConnection& connection) {
+  std::string why;
+  return !connection.is_mariadb() && !has_gtids(connection) &&
+         !allowed(connection, "SELECT local FROM performance_schema.log_status", why);
+}
+
+std::optional<Error> probe_log(const Task& task) {
   try {
     MysqlConnection connection(task.source, MysqlConnection::Role::source);
     const auto logs = connection.query(status_query(connection));
@@ -393,9 +400,9 @@ std::string probe_log(const Task& task) {
       void commit(Time) override {}
     } nothing;
     reader.poll(nothing);
-    return "";
+    return {};
   } catch (const Error& error) {
-    return error.why().empty() ? error.summary() : error.why();
+    return error;
   }
 }
 

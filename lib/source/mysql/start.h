@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "base/error.h"
 #include "client/mysql.h"
 #include "model/table.h"
 #include "model/task.h"
@@ -43,8 +45,11 @@ std::string table_lock_missing(MysqlConnection& connection, const TableName& tab
 /// nothing.
 std::string start_method_missing(MysqlConnection& connection);
 
-/// Opens the log as a replica would, reads one event and leaves. Why it is denied; "" if it is not.
-std::string probe_log(const Task& task);
+/// Whether take_start_position() has nothing better than a global read lock.
+bool needs_read_lock(MysqlConnection& connection);
+
+/// Opens the log as a replica would, reads one event and leaves. What came in the way, if anything.
+std::optional<Error> probe_log(const Task& task);
 
 /// The replica id that weir shows to the server: the task file's, else one made from the task's
 /// name.
