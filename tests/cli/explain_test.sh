@@ -4,25 +4,25 @@
 # and what they refuse.
 source "$(dirname "$0")/support/check.bash"
 
-try weir explain mysql.server-id-taken
+try weir explain mysql.snapshot-lock
 expect_status 0
 expect_empty err
 expect_equal "$(head -1 <<<"$out")" \
-  "mysql.server-id-taken: another replica of the source uses the task's server id"
+  "mysql.snapshot-lock: a table without a key cannot be locked for the moment of"
 expect_in out $'\n  kind: error, critical; MySQL and MariaDB sources\n  why:  '
-expect_in out $'\n  fix:  set source.server_id in the task file'
-expect_in out $'\n  see:  weir.toml(5)'
+expect_in out $'\n  fix:  end that transaction'
+expect_in out $'\n  see:  weir sync start TASK'
 expect_not_in out $'\x1b'
 whole=$out
 
 # What people copy, with what stands around the id.
-for word in 'error[mysql.server-id-taken]' 'error[mysql.server-id-taken]:' '[mysql.server-id-taken]'; do
+for word in 'error[mysql.snapshot-lock]' 'error[mysql.snapshot-lock]:' '[mysql.snapshot-lock]'; do
   try weir explain "$word"
   expect_status 0
   expect_equal "$out" "$whole"
 done
-try weir explain mysql.server-id-taken --color always
-expect_in out $'\x1b[1mmysql.server-id-taken'
+try weir explain mysql.snapshot-lock --color always
+expect_in out $'\x1b[1mmysql.snapshot-lock'
 
 for flag in --json '--format json' '-o json'; do
   try weir explain mapping.no-key $flag
@@ -72,7 +72,7 @@ while read -r id severity group; do
   expect_in out $'\n  '"$id "
   expect_in page "*$id* ($severity, $group)"
 done < <(jq -r '.[] | .id + " " + .severity + " " + .group' <<<"$all_checks")
-expect_not_in out 'mysql.server-id-taken'
+expect_not_in out 'mysql.snapshot-lock'
 checks=$((checks + 1))
 [[ ! -e $XDG_STATE_HOME ]] || fault 'a state folder was made'
 

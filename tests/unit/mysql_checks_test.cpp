@@ -162,7 +162,7 @@ const Deviation kDeviations[] = {
        f.version_number = 100434;
      }},
     {"mysql.connections", Severity::critical, "max_connections = 10, 6 in use, 5 left, wanted 6",
-     "SET GLOBAL max_connections = @@max_connections + 1; ",
+     "SET GLOBAL max_connections = @@max_connections + 11; ",
      [](Facts& f) {
        f.connections_left = 5;
        f.connections_limit = "max_connections = 10, 6 in use";

@@ -17,6 +17,7 @@ constexpr std::uint64_t kShortRetention = 24 * 3600;
 constexpr const char* kWeek = "604800";
 /// A copy that cannot go on in the middle is worth a word from here on.
 constexpr std::uint64_t kLargeCopy = std::uint64_t{1} << 30;
+constexpr std::int64_t kSpareConnections = 10;
 constexpr std::uint64_t kOldestMariaDb = 100500;
 constexpr std::uint64_t kOldestMysql = 80000;
 
@@ -302,7 +303,8 @@ const auto kRules = std::to_array<Rule>({
      "the source has too few free connections",
      [](const Facts& f) {
        if (f.connections_left >= f.connections_wanted) return Hits{};
-       const std::int64_t lacking = f.connections_wanted - f.connections_left;
+       // Some more, lest the next client is the one too many.
+       const std::int64_t lacking = f.connections_wanted - f.connections_left + kSpareConnections;
        const bool of_account = f.connections_limit.starts_with("max_user");
        return Hits{
            {.evidence =
@@ -473,7 +475,8 @@ const auto kRules = std::to_array<Rule>({
      }},
     {{"mysql.start-method", Severity::critical, CheckGroup::change_log,
       "a position taken any other way loses transactions that are logged but not yet visible",
-      "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account"},
+      "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* and SELECT ON performance_schema.log_status (or "
+      "RELOAD ON *.*) TO the account"},
      "no safe start position can be taken",
      [](const Facts& f) {
        if (!f.is_new || f.start_method_missing.empty()) return Hits{};
@@ -481,7 +484,9 @@ const auto kRules = std::to_array<Rule>({
        const bool by_gtid = f.gtid_mode == "ON";
        return Hits{{.evidence = f.start_method_missing,
                     .fix = by_gtid ? grant(f, "REPLICATION CLIENT")
-                                   : grant(f, "BACKUP_ADMIN") + "; or turn GTIDs on"}};
+                                   : grant(f, "BACKUP_ADMIN") + "; " +
+                                         grant(f, "SELECT", "performance_schema.log_status") +
+                                         "; or turn GTIDs on"}};
      }},
     {{"mysql.long-transaction", Severity::warning, CheckGroup::change_log,
       "the task takes its place in the log under a lock, which waits for the session, gives up "

@@ -296,7 +296,8 @@ LogPosition take_start_position(MysqlConnection& connection) {
   } catch (const Error& error) {
     throw Error(ExitCode::failed, "mysql.start-method", "no safe start position can be taken",
                 fmt::format("GTIDs are off, log_status: {}; read lock: {}", why, error.why()),
-                "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* (or RELOAD) TO the account");
+                "turn GTIDs on, or GRANT BACKUP_ADMIN ON *.* and SELECT ON "
+                "performance_schema.log_status (or RELOAD ON *.*) TO the account");
   }
 }
 
