@@ -325,19 +325,7 @@ SetApplier::SetApplier(const Endpoint& endpoint, const std::string& task,
 void SetApplier::choose_role() {
   role_chosen_ = true;
   for (const auto& [id, table] : tables_) {
-    const auto trigger = connection_.scalar(
-        "SELECT 1 FROM pg_trigger t LEFT JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE "
-        "t.tgrelid = to_regclass($1) AND (NOT t.tgisinternal OR c.contype = 'f') LIMIT 1",
-        {qualified(table.plan->target)});
-    if (!trigger) continue;
-    // Foreign keys were checked and triggers fired on the source. Where the role may not say so,
-    // the target's own come on top.
-    try {
-      connection_.execute("SET session_replication_role = replica");
-    } catch (const Error& error) {
-      if (error.id() != "postgres.permission") throw;
-    }
-    return;
+    if (leave_out_triggers(connection_, table.plan->target)) return;
   }
 }
 

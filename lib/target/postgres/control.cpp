@@ -145,6 +145,20 @@ std::optional<Recovered> Control::recover(PgConnection& connection, const std::s
   return out;
 }
 
+bool leave_out_triggers(PgConnection& connection, const TableName& table) {
+  const auto trigger = connection.scalar(
+      "SELECT 1 FROM pg_trigger t LEFT JOIN pg_constraint c ON c.oid = t.tgconstraint WHERE "
+      "t.tgrelid = to_regclass($1) AND (NOT t.tgisinternal OR c.contype = 'f') LIMIT 1",
+      {pg_identifier(table.schema) + "." + pg_identifier(table.table)});
+  if (!trigger) return false;
+  try {
+    connection.execute("SET session_replication_role = replica");
+  } catch (const Error& error) {
+    if (error.id() != "postgres.permission") throw;
+  }
+  return true;
+}
+
 std::string applier_lock_key(const std::string& task) { return "weir applier " + task; }
 std::string loader_lock_key(const std::string& task) { return "weir loader " + task; }
 

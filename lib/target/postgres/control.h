@@ -33,6 +33,11 @@ class Control {
   std::string schema_;
 };
 
+/// Foreign keys were checked and triggers fired on the source: if the table has some of its own,
+/// the session leaves them out from now on, for all tables, unless the role may not say so. True if
+/// it has some.
+bool leave_out_triggers(PgConnection& connection, const TableName& table);
+
 /// What the two advisory locks of a task hang on: one held by its applier, one shared by its
 /// loaders.
 std::string applier_lock_key(const std::string& task);

@@ -151,6 +151,9 @@ CopyLoader::CopyLoader(const Endpoint& endpoint, const std::string& task, bool s
 }
 
 void CopyLoader::begin(const TablePlan& plan, Row added) {
+  if (!triggers_left_out_ && plan_ != &plan) {
+    triggers_left_out_ = leave_out_triggers(connection_, plan.target);
+  }
   plan_ = &plan;
   encodings_.clear();
   refused_row_ = 0;

@@ -47,6 +47,7 @@ class CopyLoader final : public Loader {
   bool same_product_;
   CopyBuffer buffer_;
   const TablePlan* plan_ = nullptr;
+  bool triggers_left_out_ = false;
   std::vector<Encoding> encodings_;
   CopyFormat copy_format_ = CopyFormat::none;
   std::string copy_sql_;
