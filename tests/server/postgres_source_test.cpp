@@ -470,7 +470,7 @@ TEST_CASE("PostgreSQL: what a server lacks for a task is named", "[server][pgsou
         "CREATE PUBLICATION pub FOR TABLE shop.item WITH (publish_via_partition_root = true)");
     TaskRun task(at.source, at.target,
                  {.rest = kShopRule, .source_rest = "publication = \"pub\"\n"});
-    CHECK(findings(task) == Ids{"postgres.select-denied shop.item"});
+    CHECK(findings(task) == Ids{"postgres.row-security shop.item"});
   }
   SECTION("transactions that are prepared") {
     Small at({.settings = {"max_prepared_transactions=5"}});

@@ -3,29 +3,31 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <map>
+#include <iterator>
 
 #include <fmt/format.h>
 
-#include "base/error.h"
 #include "base/text.h"
 #include "source/postgres/catalog.h"
-#include "source/postgres/offset.h"
-#include "source/postgres/start.h"
 
 namespace weir::pgsource {
 namespace {
 
 constexpr int kOldestVersion = 150000;
-constexpr std::chrono::seconds kOldTransaction{60};
+constexpr int kFailoverSlots = 170000;
+constexpr int kPublishesGenerated = 180000;
+/// Less than a network may be silent for without being broken.
+constexpr std::uint64_t kShortSenderMillis = 10'000;
+/// What a large transaction may well take.
+constexpr std::uint64_t kLittleSpace = std::uint64_t{256} << 20;
 
-/// What a rule found: evidence, the table if it is about one, and a fix that fits this case better
-/// than the rule's own.
+/// What a rule found: evidence, the table if it is about one, and a fix and a severity that fit
+/// this case better than the rule's own.
 struct Hit {
   std::string evidence;
   std::string table = {};
   std::string fix = {};
+  std::optional<Severity> severity = {};
 };
 using Hits = std::vector<Hit>;
 
@@ -49,6 +51,59 @@ Hits on_tables(const Facts& facts, Judge&& judge) {
 
 std::string list(const std::set<std::string>& names) {
   return join(std::vector<std::string>(names.begin(), names.end()), ", ");
+}
+
+std::string list(const std::vector<TableName>& names) {
+  std::string out;
+  for (const TableName& name : names) out += (out.empty() ? "" : ", ") + name.text();
+  return out;
+}
+
+/// The statement for each of them, with "; " between: "ALTER TABLE NAME SET LOGGED".
+std::string on_each(const std::vector<TableName>& names, std::string_view before,
+                    std::string_view after) {
+  std::string out;
+  for (const TableName& name : names) {
+    out += fmt::format("{}{}{}{}", out.empty() ? "" : "; ", before, qualified(name), after);
+  }
+  return out;
+}
+
+std::uint64_t slots_wanted(const Facts& facts) { return (facts.slot ? 0 : 1) + facts.snapshots; }
+std::uint64_t senders_wanted(const Facts& facts) {
+  return std::max<std::uint64_t>(facts.snapshots, 1);
+}
+
+std::string raise_setting(const char* name, std::uint64_t least) {
+  return fmt::format("ALTER SYSTEM SET {} = {}, then restart the server", name, least);
+}
+
+/// Tables whose key is read in the order of this collation.
+std::vector<TableName> keyed_by(const Facts& facts, const Facts::Collation& collation) {
+  std::vector<TableName> out;
+  for (const Facts::TableFacts& table : facts.tables) {
+    const TablePlan& plan = *table.plan;
+    const bool has_it = collation.sql.empty() ||
+                        std::ranges::find(collation.tables, table.source) != collation.tables.end();
+    const bool in_key = std::ranges::any_of(plan.key, [&](std::uint32_t part) {
+      const PlannedColumn& column = plan.columns[part];
+      return !column.added() && plan.source.columns[column.source].collation == collation.name;
+    });
+    if (has_it && in_key && !table.gone) out.push_back(table.source);
+  }
+  return out;
+}
+
+/// Columns that may be numbers of large objects.
+std::vector<std::string> object_numbers(const TablePlan& plan) {
+  std::vector<std::string> out;
+  for (const PlannedColumn& column : plan.columns) {
+    if (column.added()) continue;
+    const Column& source = plan.source.columns[column.source];
+    const bool is_lo = source.type.native == "oid" || source.type.native.ends_with(".lo");
+    if (is_lo) out.push_back(source.name);
+  }
+  return out;
 }
 
 /// What tells one row from another; without a key, all that is copied.
@@ -109,34 +164,89 @@ const auto kRules = std::to_array<Rule>({
       "weir was never tried with it", "use PostgreSQL 15 or later"},
      "the source server is older than PostgreSQL 15",
      [](const Facts& f) {
-       return when(f.version < kOldestVersion, fmt::format("server_version_num = {}", f.version));
+       return when(
+           f.version < kOldestVersion,
+           fmt::format("server_version_num = {}, wanted {} or later", f.version, kOldestVersion));
      }},
     {{"postgres.standby", Severity::critical, CheckGroup::connection,
       "a slot there ends with the standby's own recovery, and a publication cannot be made",
       "point the task at the primary"},
      "the source is a standby",
-     [](const Facts& f) { return when(f.in_recovery, "pg_is_in_recovery() = t"); }},
+     [](const Facts& f) { return when(f.in_recovery, "pg_is_in_recovery() = t, wanted f"); }},
     {{"postgres.wal-level", Severity::critical, CheckGroup::change_log,
       "the log does not hold enough to tell changed rows from it",
-      "ALTER SYSTEM SET wal_level = 'logical', then restart the server"},
+      "ALTER SYSTEM SET wal_level = 'logical', then restart the server; on Amazon RDS and Aurora: "
+      "rds.logical_replication = 1 in the parameter group"},
      "changes are not logged for logical decoding",
-     [](const Facts& f) { return when(f.wal_level != "logical", "wal_level = " + f.wal_level); }},
+     [](const Facts& f) {
+       return when(f.wal_level != "logical",
+                   fmt::format("wal_level = {}, wanted logical", f.wal_level));
+     }},
     {{"postgres.replication-denied", Severity::critical, CheckGroup::privileges,
       "the changes cannot be read",
       "ALTER ROLE ... REPLICATION; on Amazon RDS: GRANT rds_replication TO the role"},
      "the role may not read the change log",
      [](const Facts& f) {
-       return when(!f.may_replicate, fmt::format("the role {} lacks REPLICATION", f.role),
+       return when(!f.may_replicate, fmt::format("role {}: rolreplication = f, wanted t", f.role),
                    fmt::format("ALTER ROLE {0} REPLICATION; on Amazon RDS: GRANT rds_replication "
                                "TO {0}",
                                pg_identifier(f.role)));
      }},
+    {{"postgres.replication-refused", Severity::critical, CheckGroup::connection,
+      "the changes come over a session of this kind, which a pooler or a proxy may not pass on",
+      "name the server itself, not a pooler, as host and port of [source]; if pg_hba.conf refuses "
+      "it: a line host DATABASE ROLE ADDRESS scram-sha-256, then SELECT pg_reload_conf()"},
+     "a replication session cannot be had",
+     [](const Facts& f) {
+       // Who lacks the privilege is told so already.
+       if (!f.may_replicate || f.replication_problem.value_or("").empty()) return Hits{};
+       return Hits{
+           {*f.replication_problem, "",
+            fmt::format("name the server itself, not a pooler, as host and port of [source]; if "
+                        "pg_hba.conf refuses it: a line host {} {} ADDRESS scram-sha-256, then "
+                        "SELECT pg_reload_conf()",
+                        pg_identifier(f.database), pg_identifier(f.role)),
+            // A task that runs, or will try again by itself, is not ended by what may pass.
+            f.is_new ? Severity::critical : Severity::warning}};
+     }},
     {{"postgres.encoding-unknown", Severity::warning, CheckGroup::types,
       "a text that is not UTF-8 stops the task, with its table and key",
-      "convert the database to UTF8 with pg_dump and a new database"},
+      "pg_dump --encoding=UTF8 of the database, restored into one made with CREATE DATABASE ... "
+      "ENCODING 'UTF8' TEMPLATE template0"},
      "the database does not know the encoding of its texts",
      [](const Facts& f) {
-       return when(f.encoding == "SQL_ASCII", "server_encoding = " + f.encoding);
+       return when(
+           f.encoding == "SQL_ASCII", fmt::format("server_encoding = {}, wanted UTF8", f.encoding),
+           fmt::format("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0; then "
+                       "pg_dump --encoding=UTF8 {} | psql {}, and name it in [source]",
+                       pg_identifier(f.database + "_utf8"), f.database, f.database + "_utf8"));
+     }},
+    {{"postgres.collation-changed", Severity::warning, CheckGroup::types,
+      "tables are read in the order of their key's index; one that was built by other rules passes "
+      "over rows, and the copy would lack them",
+      "REINDEX DATABASE ...; then ALTER DATABASE ... REFRESH COLLATION VERSION"},
+     "the rules that sort texts have changed under the indexes",
+     [](const Facts& f) {
+       Hits hits;
+       for (const Facts::Collation& collation : f.changed_collations) {
+         const std::vector<TableName> tables = keyed_by(f, collation);
+         if (tables.empty()) continue;
+         const std::string where =
+             collation.sql.empty() ? "database " + f.database : "collation " + collation.sql;
+         const std::string actual = collation.actual.empty() ? "none" : collation.actual;
+         const std::string database = pg_identifier(f.database);
+         hits.push_back(
+             {fmt::format("{}: version {}, wanted {}; keys of {}", where, collation.recorded,
+                          actual, list(tables)),
+              "",
+              collation.sql.empty()
+                  ? fmt::format(
+                        "REINDEX DATABASE {0}; ALTER DATABASE {0} REFRESH COLLATION VERSION",
+                        database)
+                  : fmt::format("{}; ALTER COLLATION {} REFRESH VERSION",
+                                on_each(tables, "REINDEX TABLE ", ""), collation.sql)});
+       }
+       return hits;
      }},
     {{"postgres.slot-other", Severity::critical, CheckGroup::change_log,
       "weir reads a logical slot of this database with the plugin pgoutput",
@@ -147,16 +257,26 @@ const auto kRules = std::to_array<Rule>({
                                      f.slot->database == f.database && !f.slot->temporary);
        return when(f.is_new && !fits,
                    fits ? ""
-                        : fmt::format("slot {}, plugin {}, database {}", f.slot_name,
-                                      f.slot->plugin, f.slot->database));
+                        : fmt::format("slot {}: plugin = {}, database = {}, temporary = {}; wanted "
+                                      "pgoutput, {}, false",
+                                      f.slot_name, f.slot->plugin.empty() ? "none" : f.slot->plugin,
+                                      f.slot->database.empty() ? "none" : f.slot->database,
+                                      f.slot->temporary, f.database),
+                   fmt::format("slot = \"{}_2\" in [source]; weir makes it", f.slot_name));
      }},
     {{"postgres.slot-active", Severity::critical, CheckGroup::change_log,
       "two readers would take changes away from each other",
       "end that reader, or give each a slot of its own (source.slot)"},
      "somebody else reads from the replication slot",
      [](const Facts& f) {
-       return when(f.is_new && f.slot && f.slot->active,
-                   f.slot ? fmt::format("slot {}: {}", f.slot_name, f.slot->holder) : "");
+       return when(
+           f.is_new && f.slot && f.slot->active,
+           f.slot ? fmt::format("slot {}: active = t, wanted f; {}", f.slot_name, f.slot->holder)
+                  : "",
+           fmt::format("end that reader: SELECT pg_terminate_backend(active_pid) FROM "
+                       "pg_replication_slots WHERE slot_name = '{0}'; or give each a slot "
+                       "of its own: slot = \"{0}_2\" in [source]",
+                       f.slot_name));
      }},
     {{"postgres.slot-lost", Severity::critical, CheckGroup::retention,
       "a slot that was lost never gets changes again",
@@ -164,7 +284,13 @@ const auto kRules = std::to_array<Rule>({
      "the replication slot is there and has lost its log",
      [](const Facts& f) {
        const bool lost = f.is_new && f.slot && !f.slot->usable();
-       return when(lost, lost ? "wal_status = " + f.slot->wal_status : "",
+       return when(lost,
+                   lost ? fmt::format("slot {}: wal_status = {}{}; wanted reserved", f.slot_name,
+                                      f.slot->wal_status,
+                                      f.slot->invalidation.empty()
+                                          ? ""
+                                          : ", invalidation_reason = " + f.slot->invalidation)
+                        : "",
                    fmt::format("SELECT pg_drop_replication_slot('{}') and start again; weir makes "
                                "it anew",
                                f.slot_name));
@@ -175,22 +301,109 @@ const auto kRules = std::to_array<Rule>({
      "the replication slot is there already",
      [](const Facts& f) {
        const bool quiet = f.slot && !f.slot->active && f.slot->usable();
-       return when(f.is_new && quiet, "slot " + f.slot_name);
+       return when(f.is_new && quiet, fmt::format("slot {}, active = f", f.slot_name),
+                   fmt::format("nothing, if an earlier start of this task made it; else slot = "
+                               "\"{}_2\" in [source]",
+                               f.slot_name));
+     }},
+    {{"postgres.slot-failover", Severity::warning, CheckGroup::change_log,
+      "the slot does not come along when a standby is promoted, and the task has to begin anew",
+      "ALTER_REPLICATION_SLOT ... (FAILOVER true) in a replication session"},
+     "no standby keeps a copy of the replication slot",
+     [](const Facts& f) {
+       const bool stays = f.slot && f.slot->failover == false && !f.standby_slots.empty();
+       return when(stays,
+                   fmt::format("slot {}: failover = f, wanted t; standbys stream from {}",
+                               f.slot_name, join(f.standby_slots, ", ")),
+                   fmt::format("psql \"dbname={} replication=database\" -c "
+                               "'ALTER_REPLICATION_SLOT {} (FAILOVER true)' while the task is "
+                               "stopped",
+                               f.database, f.slot_name));
+     }},
+    {{"postgres.standby-behind", Severity::warning, CheckGroup::change_log,
+      "the task may get changes that the standby does not have yet; if that one is promoted, the "
+      "target is ahead of it, and the task has to begin anew",
+      "ALTER SYSTEM SET synchronized_standby_slots = '...'; SELECT pg_reload_conf()"},
+     "changes are sent to the task before the standbys have them",
+     [](const Facts& f) {
+       const bool comes_along = !f.slot || f.slot->failover == true;
+       const bool ahead = f.version >= kFailoverSlots && comes_along && !f.standby_slots.empty() &&
+                          f.synced_slots.empty();
+       const std::string slots = join(f.standby_slots, ", ");
+       return when(ahead, fmt::format("synchronized_standby_slots = '', wanted '{}'", slots),
+                   fmt::format("ALTER SYSTEM SET synchronized_standby_slots = '{}'; SELECT "
+                               "pg_reload_conf()",
+                               slots));
      }},
     {{"postgres.no-free-slot", Severity::critical, CheckGroup::capacity,
       "the task needs a replication slot of its own",
       "raise max_replication_slots and restart the server, or drop a slot that nobody uses"},
      "the source has no free replication slot",
      [](const Facts& f) {
-       return when(f.is_new && !f.slot && f.slots_free == 0,
-                   "as many slots as max_replication_slots allows");
+       const std::uint64_t wanted = slots_wanted(f);
+       return when(
+           f.is_new && f.slots_free < wanted,
+           fmt::format(
+               "max_replication_slots = {}, {} free, wanted {}{}", f.slots, f.slots_free, wanted,
+               f.snapshots == 0 ? "" : ": one for each session that copies a table without a key"),
+           raise_setting("max_replication_slots", f.slots - f.slots_free + wanted) +
+               "; or drop a slot that nobody uses: SELECT slot_name, active FROM "
+               "pg_replication_slots");
      }},
     {{"postgres.no-free-sender", Severity::critical, CheckGroup::capacity,
       "the log is sent by a process of its own",
       "raise max_wal_senders and restart the server, or end a replication that nobody needs"},
      "the source has no free WAL sender",
      [](const Facts& f) {
-       return when(f.is_new && f.senders_free == 0, "as many senders as max_wal_senders allows");
+       const std::uint64_t wanted = senders_wanted(f);
+       return when(
+           f.is_new && f.senders_free < wanted,
+           fmt::format(
+               "max_wal_senders = {}, {} free, wanted {}{}", f.senders, f.senders_free, wanted,
+               f.snapshots == 0 ? "" : ": one for each session that copies a table without a key"),
+           raise_setting("max_wal_senders", f.senders - f.senders_free + wanted) +
+               "; or end a replication that nobody needs: SELECT pid, application_name "
+               "FROM pg_stat_replication");
+     }},
+    {{"postgres.source-connections", Severity::critical, CheckGroup::capacity,
+      "the copy opens full.connections sessions on the source, and the heartbeat one",
+      "raise the limit that is named, or lower full.connections in the task file"},
+     "the source has too few free connections",
+     [](const Facts& f) {
+       return when(f.is_new && f.connections_free < f.connections_wanted,
+                   fmt::format("{}, {} free, wanted {}", f.connection_limits, f.connections_free,
+                               f.connections_wanted),
+                   fmt::format("raise {} by {}, or say a smaller full.connections in the task file",
+                               f.connection_limits.substr(0, f.connection_limits.find(" = ")),
+                               f.connections_wanted - f.connections_free));
+     }},
+    {{"postgres.sender-timeout", Severity::warning, CheckGroup::capacity,
+      "the server ends the stream of changes when the network is silent for that long, and the "
+      "task connects again and again",
+      "ALTER ROLE ... SET wal_sender_timeout = '60s'"},
+     "the server gives up on a silent reader soon",
+     [](const Facts& f) {
+       const bool is_short = f.wal_sender_millis > 0 && f.wal_sender_millis < kShortSenderMillis;
+       return when(
+           is_short,
+           fmt::format("wal_sender_timeout = {}, wanted 10s or more", f.wal_sender_timeout),
+           fmt::format("ALTER ROLE {} SET wal_sender_timeout = '60s'", pg_identifier(f.role)));
+     }},
+    {{"postgres.spill-space", Severity::warning, CheckGroup::capacity,
+      "a transaction above 8 MiB waits in a file there until it commits; if that cannot be "
+      "written, the task stops",
+      "free space there, or set TMPDIR of weir's environment to a folder with space"},
+     "the folder for large transactions is nearly full, or cannot be written",
+     [](const Facts& f) {
+       const std::string fix = fmt::format(
+           "free space in {}, or set TMPDIR of weir's environment to a folder with "
+           "space",
+           f.spill_folder);
+       if (!f.spill_writable) return when(true, f.spill_folder + " is not writable", fix);
+       return when(f.spill_free && *f.spill_free < kLittleSpace,
+                   fmt::format("{}: {} free, wanted {}", f.spill_folder,
+                               format_bytes(f.spill_free.value_or(0)), format_bytes(kLittleSpace)),
+                   fix);
      }},
     {{"postgres.prepared-transactions", Severity::critical, CheckGroup::change_log,
       "a new slot waits for every transaction that runs, and these do until they are decided",
@@ -198,14 +411,16 @@ const auto kRules = std::to_array<Rule>({
      "transactions are prepared and not decided",
      [](const Facts& f) {
        return when(f.is_new && !f.prepared.empty(),
-                   "pg_prepared_xacts shows " + join(f.prepared, ", "));
+                   "pg_prepared_xacts shows " + shown(f.prepared) + ", wanted none",
+                   end_statements(f.prepared) + "; or COMMIT PREPARED, in their databases");
      }},
     {{"postgres.old-transactions", Severity::warning, CheckGroup::change_log,
       "a new slot waits for every transaction that runs, in every database",
       "let them end before the start, or end them with pg_terminate_backend()"},
      "transactions have been running for long",
      [](const Facts& f) {
-       return when(f.is_new && !f.old_transactions.empty(), f.old_transactions);
+       return when(f.is_new && !f.old_transactions.empty(), shown(f.old_transactions),
+                   "let them end, or end them: " + end_statements(f.old_transactions));
      }},
     {{"postgres.publication-missing", Severity::critical, CheckGroup::change_log,
       "the server sends changes of published tables only",
@@ -213,7 +428,8 @@ const auto kRules = std::to_array<Rule>({
      "the publication does not exist",
      [](const Facts& f) {
        const bool wanted = f.publication_is_given || !f.is_new;
-       return when(wanted && !f.publication, "publication " + f.publication_name,
+       return when(wanted && !f.publication,
+                   fmt::format("pg_publication has no {}", f.publication_name),
                    f.is_new ? make_publication(f)
                             : "changes since it was dropped may be lost: begin the task anew");
      }},
@@ -225,7 +441,7 @@ const auto kRules = std::to_array<Rule>({
      [](const Facts& f) {
        if (!f.is_new || f.publication_is_given || f.publication || f.may_create) return Hits{};
        return Hits{
-           {fmt::format("the role {} lacks CREATE on database {}", f.role, f.database), "",
+           {fmt::format("role {}: CREATE on database {} is missing", f.role, f.database), "",
             fmt::format("GRANT CREATE ON DATABASE {} TO {}; or run this as another role "
                         "and name it as source.publication: {}",
                         pg_identifier(f.database), pg_identifier(f.role), make_publication(f))}};
@@ -265,7 +481,12 @@ const auto kRules = std::to_array<Rule>({
        if (!f.is_new || f.publication_is_given) return Hits{};
        return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
          if (t.owned || t.published) return {};
-         return Hit{fmt::format("role {}", f.role)};
+         return Hit{fmt::format("role {} is no member of the owner", f.role), "",
+                    fmt::format("ALTER TABLE {} OWNER TO {}, or GRANT its owner's role TO {}; or "
+                                "make the publication as that owner and name it as "
+                                "source.publication: {}",
+                                qualified(t.plan->source.name), pg_identifier(f.role),
+                                pg_identifier(f.role), make_publication(f))};
        });
      }},
     {{"postgres.publication-kinds", Severity::critical, CheckGroup::change_log,
@@ -274,7 +495,11 @@ const auto kRules = std::to_array<Rule>({
      "the publication leaves out kinds of changes",
      [](const Facts& f) {
        const bool less = f.publication && !f.publication->left_out.empty();
-       return when(less, less ? "without " + join(f.publication->left_out, ", ") : "",
+       return when(less,
+                   less ? fmt::format("publication {} lacks {}; wanted insert, update, delete, "
+                                      "truncate",
+                                      f.publication_name, join(f.publication->left_out, ", "))
+                        : "",
                    fmt::format("ALTER PUBLICATION {} SET (publish = 'insert, update, delete, "
                                "truncate')",
                                pg_identifier(f.publication_name)));
@@ -287,7 +512,13 @@ const auto kRules = std::to_array<Rule>({
        return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
          if (!t.published) return {};
          const Publication::Table& published = f.publication->tables.at(t.plan->source.name);
-         if (published.filtered) return Hit{"it has a WHERE for this table"};
+         const std::string again = fmt::format(
+             "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1}",
+             pg_identifier(f.publication_name), qualified(t.plan->source.name));
+         if (published.filtered) {
+           return Hit{fmt::format("publication {} has a WHERE for it", f.publication_name), "",
+                      again};
+         }
          std::vector<std::string> lacks;
          for (const PlannedColumn& column : t.plan->columns) {
            if (column.added()) continue;
@@ -296,29 +527,122 @@ const auto kRules = std::to_array<Rule>({
            if (published.left_out.contains(name)) lacks.push_back(name);
          }
          if (lacks.empty()) return {};
-         return Hit{"it leaves out " + join(lacks, ", ")};
+         return Hit{
+             fmt::format("publication {} leaves out {}", f.publication_name, join(lacks, ", ")), "",
+             again};
        });
+     }},
+    {{"postgres.publication-all", Severity::warning, CheckGroup::tables,
+      "the server refuses every UPDATE and DELETE on a published table without a replica identity: "
+      "with FOR ALL TABLES that goes for tables which are not the task's too",
+      "ALTER TABLE ... REPLICA IDENTITY FULL, or name a publication of the task's tables only"},
+     "the publication of all tables keeps the application from changing some",
+     [](const Facts& f) {
+       if (f.unidentified_count == 0) return Hits{};
+       const std::uint64_t more = f.unidentified_count - f.unidentified.size();
+       return when(true,
+                   fmt::format("publication {} is FOR ALL TABLES; without a replica identity: {}{}",
+                               f.publication_name, list(f.unidentified),
+                               more == 0 ? "" : fmt::format(" and {} more", more)),
+                   on_each(f.unidentified, "ALTER TABLE ", " REPLICA IDENTITY FULL"));
      }},
     {{"postgres.unlogged", Severity::critical, CheckGroup::tables,
       "its changes never reach the log", "ALTER TABLE ... SET LOGGED, or exclude the table"},
      "the table is not logged",
      [](const Facts& f) {
        return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
+         if (!t.unlogged_parts.empty()) {
+           return Hit{
+               fmt::format("relpersistence = u, wanted p: partitions {}", list(t.unlogged_parts)),
+               "", on_each(t.unlogged_parts, "ALTER TABLE ", " SET LOGGED")};
+         }
          if (!t.unlogged) return {};
-         return Hit{"relpersistence = u", "",
-                    fmt::format("ALTER TABLE {} SET LOGGED, or exclude the table",
-                                qualified(t.plan->source.name))};
+         return Hit{
+             "relpersistence = u, wanted p", "",
+             fmt::format("ALTER TABLE {} SET LOGGED; or exclude = [\"{}\"] in the table rule",
+                         qualified(t.plan->source.name), t.name)};
+       });
+     }},
+    {{"postgres.foreign-partition", Severity::critical, CheckGroup::tables,
+      "its rows are on another server, and no change of them reaches this one's log",
+      "ALTER TABLE ... DETACH PARTITION ..., or exclude the table"},
+     "a partition of the table is a foreign table",
+     [](const Facts& f) {
+       return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
+         if (t.foreign_parts.empty()) return {};
+         return Hit{"relkind = f, wanted r: " + list(t.foreign_parts), "",
+                    on_each(t.foreign_parts,
+                            fmt::format("ALTER TABLE {} DETACH PARTITION ",
+                                        qualified(t.plan->source.name)),
+                            "") +
+                        fmt::format("; or exclude = [\"{}\"] in the table rule", t.name)};
+       });
+     }},
+    {{"postgres.inherited", Severity::warning, CheckGroup::tables,
+      "a query of the table shows the rows of those that inherit from it; on the target it shows "
+      "its own alone",
+      "have a rule take the tables that inherit from it too, and unite them in a view"},
+     "tables that inherit from the table are not copied",
+     [](const Facts& f) {
+       std::set<TableName> taken;
+       for (const Facts::TableFacts& t : f.tables) taken.insert(t.source);
+       return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
+         std::vector<TableName> left;
+         std::ranges::copy_if(t.children, std::back_inserter(left),
+                              [&](const TableName& name) { return !taken.contains(name); });
+         if (left.empty()) return {};
+         return Hit{"no rule takes " + list(left), "",
+                    fmt::format("[[table]] match = \"{}\" in the task file, and so on for each",
+                                left.front().text())};
+       });
+     }},
+    {{"postgres.left-out", Severity::info, CheckGroup::tables,
+      "they hold rows of which the log has no changes, so weir does not take them",
+      "nothing, or make them on the target: a materialised view by its query, a foreign table from "
+      "the server that has it"},
+     "materialised views and foreign tables are left out",
+     [](const Facts& f) { return when(!f.left_out.empty(), join(f.left_out, ", ")); }},
+    {{"postgres.large-objects", Severity::info, CheckGroup::tables,
+      "the numbers are copied, and the objects that they may name are not: the log does not carry "
+      "them",
+      "keep the bytes in a column of type bytea"},
+     "the table may refer to large objects",
+     [](const Facts& f) {
+       if (!f.has_large_objects) return Hits{};
+       return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
+         const std::vector<std::string> columns = object_numbers(*t.plan);
+         if (columns.empty()) return {};
+         const std::string table = qualified(t.plan->source.name);
+         const std::string bytes = pg_identifier(columns.front() + "_bytes");
+         return Hit{join(columns, ", ") + " of type oid, and pg_largeobject_metadata has rows", "",
+                    fmt::format("ALTER TABLE {0} ADD COLUMN {1} bytea; UPDATE {0} SET {1} = "
+                                "lo_get({2})",
+                                table, bytes, pg_identifier(columns.front()))};
        });
      }},
     {{"postgres.select-denied", Severity::critical, CheckGroup::privileges,
       "the rows of the table cannot be copied",
-      "GRANT SELECT on the table, and USAGE on its schema, to the role; ALTER ROLE ... BYPASSRLS "
-      "if policies hide rows"},
+      "GRANT SELECT on the table, and USAGE on its schema, to the role"},
      "the role may not read the table",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
-         if (t.select_denied.empty()) return {};
-         return Hit{t.select_denied};
+       return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
+         if (t.select_denied.empty() || (t.has_policy && t.may_select)) return {};
+         return Hit{t.select_denied, "",
+                    fmt::format("GRANT USAGE ON SCHEMA {0} TO {1}; GRANT SELECT ON {2} TO {1}",
+                                pg_identifier(t.source.schema), pg_identifier(f.role),
+                                qualified(t.source))};
+       });
+     }},
+    {{"postgres.row-security", Severity::critical, CheckGroup::privileges,
+      "the copy would lack rows, and the log, which knows no policies, would bring changes of them",
+      "ALTER ROLE ... BYPASSRLS"},
+     "row level security hides rows of the table",
+     [](const Facts& f) {
+       return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
+         if (!t.has_policy) return {};
+         return Hit{
+             fmt::format("row_security_active('{}') = t for role {}, wanted f", t.name, f.role), "",
+             fmt::format("ALTER ROLE {} BYPASSRLS", pg_identifier(f.role))};
        });
      }},
     {{"postgres.replica-identity", Severity::critical, CheckGroup::tables,
@@ -364,9 +688,14 @@ const auto kRules = std::to_array<Rule>({
       "else let the target compute them"},
      "generated columns are left out",
      [](const Facts& f) {
-       return on_tables(f, [](const Facts::TableFacts& t) -> std::optional<Hit> {
+       return on_tables(f, [&](const Facts::TableFacts& t) -> std::optional<Hit> {
          if (t.generated.empty()) return {};
-         return Hit{join(t.generated, ", ")};
+         const std::string columns = join(t.generated, ", ");
+         if (f.version < kPublishesGenerated || !f.publication) return Hit{columns};
+         return Hit{columns, "",
+                    fmt::format("ALTER PUBLICATION {} SET (publish_generated_columns = stored); "
+                                "virtual ones are for the target to compute",
+                                pg_identifier(f.publication_name))};
        });
      }},
     {{"postgres.heartbeat-denied", Severity::warning, CheckGroup::privileges,
@@ -381,7 +710,11 @@ const auto kRules = std::to_array<Rule>({
       "set max_slot_wal_keep_size to what the disk can spare; a task that falls behind further "
       "has to begin anew"},
      "nothing limits the log that the slot keeps",
-     [](const Facts& f) { return when(f.keep_size == "-1", "max_slot_wal_keep_size = -1"); }},
+     [](const Facts& f) {
+       return when(f.keep_size == "-1", "max_slot_wal_keep_size = -1",
+                   "ALTER SYSTEM SET max_slot_wal_keep_size = '100GB', or what the disk can spare; "
+                   "SELECT pg_reload_conf(); a task that falls behind further has to begin anew");
+     }},
     {{"postgres.slot-limit", Severity::info, CheckGroup::retention,
       "a task that stands still for longer loses its place and has to begin anew",
       "raise the limit to what the longest stop needs"},
@@ -396,162 +729,7 @@ const auto kRules = std::to_array<Rule>({
      }},
 });
 
-std::string text(PgConnection& connection, const std::string& sql) {
-  return connection.scalar(sql).value_or("");
-}
-
-std::uint64_t number(const std::string& text) {
-  std::uint64_t out = 0;
-  std::from_chars(text.data(), text.data() + text.size(), out);
-  return out;
-}
-
-void gather_server(PgConnection& connection, Facts& facts) {
-  facts.version = connection.server_version_number();
-  facts.in_recovery = text(connection, "SELECT pg_is_in_recovery()") == "t";
-  facts.role = text(connection, "SELECT current_user");
-  facts.database = text(connection, "SELECT current_database()");
-  facts.encoding = text(connection, "SHOW server_encoding");
-  facts.wal_level = text(connection, "SHOW wal_level");
-  facts.keep_size = text(connection, "SHOW max_slot_wal_keep_size");
-  facts.idle_timeout = text(
-      connection, "SELECT coalesce(current_setting('idle_replication_slot_timeout', true), '')");
-  // Managed servers have a role for it instead of the attribute.
-  facts.may_replicate =
-      text(connection,
-           "SELECT bool_or(r.rolreplication OR r.rolsuper) OR EXISTS (SELECT FROM pg_roles m WHERE "
-           "m.rolname = 'rds_replication' AND pg_has_role(current_user, m.oid, 'MEMBER')) FROM "
-           "pg_roles r WHERE r.rolname = current_user") == "t";
-  facts.may_create =
-      text(connection, "SELECT has_database_privilege(current_database(), 'CREATE')") == "t";
-  facts.slots_free =
-      number(text(connection,
-                  "SELECT greatest(current_setting('max_replication_slots')::int - (SELECT "
-                  "count(*) FROM pg_replication_slots), 0)"));
-  facts.senders_free =
-      number(text(connection,
-                  "SELECT greatest(current_setting('max_wal_senders')::int - (SELECT count(*) FROM "
-                  "pg_stat_replication), 0)"));
-  const PgResult prepared = connection.query("SELECT gid, database FROM pg_prepared_xacts");
-  for (std::size_t i = 0; i < prepared.rows(); ++i) {
-    facts.prepared.push_back(
-        fmt::format("'{}' in database {}", prepared.text(i, 0), prepared.text(i, 1)));
-  }
-  facts.old_transactions = old_transactions(connection, kOldTransaction);
-}
-
-std::string select_problem(PgConnection& connection, const TablePlan& plan) {
-  std::string columns;
-  for (const PlannedColumn& column : plan.columns) {
-    if (column.added()) continue;
-    if (!columns.empty()) columns += ", ";
-    columns += pg_identifier(plan.source.columns[column.source].name);
-  }
-  try {
-    connection.query(
-        fmt::format("SELECT {} FROM {} LIMIT 0", columns, qualified(plan.source.name)));
-    return "";
-  } catch (const Error& error) {
-    if (error.code() == ExitCode::source_unreachable) throw;
-    // A column may be gone by now that the log still has: nobody is going to read it from the
-    // table.
-    return error.why().find("(SQLSTATE 42703)") == std::string::npos ? error.why() : "";
-  }
-}
-
-/// Of the table itself and of the partitions below it: they hold the rows, and the root stands for
-/// them in the log.
-void gather_identity(PgConnection& connection, const std::string& oid, Facts::TableFacts& table) {
-  const PgResult rows = connection.query(
-      "SELECT c.oid, n.nspname, c.relname, c.relreplident, a.attname FROM (SELECT $1::oid UNION "
-      "SELECT relid FROM pg_partition_tree($1::oid)) AS k(oid) JOIN pg_class c ON c.oid = k.oid "
-      "JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_index i ON i.indrelid = c.oid "
-      "AND "
-      "i.indisvalid AND CASE c.relreplident WHEN 'd' THEN i.indisprimary AND i.indimmediate WHEN "
-      "'i' THEN i.indisreplident ELSE false END LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND "
-      "a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]) WHERE (c.relkind = 'r' OR c.oid = $1::oid) "
-      "AND c.relreplident <> 'f'",
-      {oid});
-  for (const Column& column : table.plan->source.columns) table.identity.insert(column.name);
-  std::map<std::string, std::set<std::string>> partitions;
-  for (std::size_t i = 0; i < rows.rows(); ++i) {
-    std::set<std::string>& columns = partitions[std::string(rows.text(i, 0))];
-    if (!rows.is_null(i, 4)) {
-      columns.emplace(rows.text(i, 4));
-      continue;
-    }
-    const std::string_view setting = rows.text(i, 3);
-    table.without_identity =
-        fmt::format("{}: REPLICA IDENTITY {}",
-                    TableName{std::string(rows.text(i, 1)), std::string(rows.text(i, 2))}.text(),
-                    setting == "d"   ? "DEFAULT without a primary key"
-                    : setting == "i" ? "an index that was dropped"
-                                     : "NOTHING");
-  }
-  // What the task knows by an older name is judged when the log gets to its new one.
-  const PgResult live = connection.query(
-      "SELECT attname FROM pg_attribute WHERE attrelid = $1::oid AND attnum > 0 AND NOT "
-      "attisdropped",
-      {oid});
-  std::set<std::string> names;
-  for (std::size_t i = 0; i < live.rows(); ++i) names.emplace(live.text(i, 0));
-  for (const auto& [partition, columns] : partitions) {
-    std::erase_if(table.identity, [&](const std::string& name) {
-      return names.contains(name) && !columns.contains(name);
-    });
-  }
-}
-
-void gather_tables(PgConnection& connection, std::span<const TablePlan> plans, Facts& facts) {
-  for (const TablePlan& plan : plans) {
-    Facts::TableFacts table;
-    table.plan = &plan;
-    table.source = plan.source.name;
-    table.name = plan.source.name.text();
-    const PgResult row = connection.query(
-        "SELECT c.oid, c.relpersistence = 'u', pg_has_role(c.relowner, 'USAGE'), a.attname FROM "
-        "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_attribute a ON "
-        "a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped WHERE n.nspname = $1 "
-        "AND c.relname = $2 ORDER BY a.attnum",
-        {plan.source.name.schema, plan.source.name.table});
-    if (row.rows() == 0) {  // whoever reads it says so
-      table.gone = true;
-      facts.tables.push_back(std::move(table));
-      continue;
-    }
-    table.unlogged = row.text(0, 1) == "t";
-    table.owned = row.text(0, 2) == "t";
-    for (std::size_t i = 0; i < row.rows(); ++i) {
-      const std::string name(row.text(i, 3));
-      const auto in_log = std::find_if(plan.source.columns.begin(), plan.source.columns.end(),
-                                       [&](const Column& column) { return column.name == name; });
-      if (!name.empty() && in_log == plan.source.columns.end()) table.generated.push_back(name);
-    }
-    table.select_denied = select_problem(connection, plan);
-    table.published = facts.publication && facts.publication->tables.contains(plan.source.name);
-    gather_identity(connection, std::string(row.text(0, 0)), table);
-    const bool key_is_other = !plan.source.key.empty() && !plan.source.key_is_primary;
-    if (key_is_other && plan.source.engine == "heap") table.usable_index = plan.source.key_name;
-    facts.tables.push_back(std::move(table));
-  }
-}
-
 }  // namespace
-
-Facts gather(PgConnection& connection, const Task& task, std::span<const TablePlan> plans,
-             bool is_new) {
-  Facts facts;
-  facts.is_new = is_new;
-  gather_server(connection, facts);
-  facts.slot_name = slot_name(task);
-  facts.slot = read_slot(connection, facts.slot_name);
-  facts.publication_name = publication_name(task);
-  facts.publication_is_given = !task.source.publication.empty();
-  facts.publication = read_publication(connection, facts.publication_name);
-  if (task.source.heartbeat.count() > 0) facts.beat_problem = beat_problem(connection);
-  gather_tables(connection, plans, facts);
-  return facts;
-}
 
 std::vector<Finding> judge(const Facts& facts) {
   std::vector<Finding> findings;
@@ -559,7 +737,7 @@ std::vector<Finding> judge(const Facts& facts) {
     for (Hit& hit : rule.judge(facts)) {
       Finding finding;
       finding.id = rule.row.id;
-      finding.severity = rule.row.severity;
+      finding.severity = hit.severity.value_or(rule.row.severity);
       finding.what = rule.what;
       finding.why = rule.row.why;
       finding.fix = hit.fix.empty() ? rule.row.fix : std::move(hit.fix);

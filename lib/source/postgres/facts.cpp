@@ -21,6 +21,7 @@ void fields(Archive& archive, Slot& slot) {
   archive("confirmed", slot.confirmed);
   archive("wal_status", slot.wal_status);
   archive("invalidation", slot.invalidation);
+  archive("failover", slot.failover);
 }
 
 template <class Archive>
@@ -32,6 +33,7 @@ void fields(Archive& archive, Publication::Table& table) {
 template <class Archive>
 void fields(Archive& archive, Publication& publication) {
   archive("via_root", publication.via_root);
+  archive("all_tables", publication.all_tables);
   archive("stored_columns", publication.stored_columns);
   archive("left_out", publication.left_out);
   archive("tables", publication.tables);
@@ -44,6 +46,21 @@ void fields(Archive& archive, BeatProblem& problem) {
 }
 
 template <class Archive>
+void fields(Archive& archive, Obstacle& obstacle) {
+  archive("shown", obstacle.shown);
+  archive("end", obstacle.end);
+}
+
+template <class Archive>
+void fields(Archive& archive, Facts::Collation& collation) {
+  archive("name", collation.name);
+  archive("sql", collation.sql);
+  archive("recorded", collation.recorded);
+  archive("actual", collation.actual);
+  archive("tables", collation.tables);
+}
+
+template <class Archive>
 void fields(Archive& archive, Facts::TableFacts& table) {
   archive("source", table.source);
   archive("name", table.name);
@@ -51,6 +68,11 @@ void fields(Archive& archive, Facts::TableFacts& table) {
   archive("unlogged", table.unlogged);
   archive("owned", table.owned);
   archive("select_denied", table.select_denied);
+  archive("has_policy", table.has_policy);
+  archive("may_select", table.may_select);
+  archive("unlogged_parts", table.unlogged_parts);
+  archive("foreign_parts", table.foreign_parts);
+  archive("children", table.children);
   archive("generated", table.generated);
   archive("identity", table.identity);
   archive("without_identity", table.without_identity);
@@ -69,12 +91,31 @@ void fields(Archive& archive, Facts& facts) {
   archive("wal_level", facts.wal_level);
   archive("may_replicate", facts.may_replicate);
   archive("may_create", facts.may_create);
+  archive("slots", facts.slots);
   archive("slots_free", facts.slots_free);
+  archive("senders", facts.senders);
   archive("senders_free", facts.senders_free);
+  archive("snapshots", facts.snapshots);
+  archive("connections_free", facts.connections_free);
+  archive("connections_wanted", facts.connections_wanted);
+  archive("connection_limits", facts.connection_limits);
+  archive("replication_problem", facts.replication_problem);
+  archive("wal_sender_timeout", facts.wal_sender_timeout);
+  archive("wal_sender_millis", facts.wal_sender_millis);
   archive("keep_size", facts.keep_size);
   archive("idle_timeout", facts.idle_timeout);
   archive("prepared", facts.prepared);
   archive("old_transactions", facts.old_transactions);
+  archive("standby_slots", facts.standby_slots);
+  archive("synced_slots", facts.synced_slots);
+  archive("unidentified", facts.unidentified);
+  archive("unidentified_count", facts.unidentified_count);
+  archive("left_out", facts.left_out);
+  archive("has_large_objects", facts.has_large_objects);
+  archive("changed_collations", facts.changed_collations);
+  archive("spill_folder", facts.spill_folder);
+  archive("spill_writable", facts.spill_writable);
+  archive("spill_free", facts.spill_free);
   archive("beat_problem", facts.beat_problem);
   archive("slot_name", facts.slot_name);
   archive("slot", facts.slot);

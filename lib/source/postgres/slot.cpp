@@ -39,9 +39,9 @@ std::optional<Slot> read_slot(PgConnection& connection, const std::string& name)
       "SELECT s.plugin, s.database, s.temporary, s.active, s.active_pid, a.usename, "
       "a.application_name, a.client_addr, s.restart_lsn, s.confirmed_flush_lsn, s.wal_status, {}, "
       "a.usename = current_user AND a.application_name = 'weir' AND a.backend_type = 'walsender', "
-      "s.active AND a.pid IS NULL FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON "
+      "s.active AND a.pid IS NULL, {} FROM pg_replication_slots s LEFT JOIN pg_stat_activity a ON "
       "a.pid = s.active_pid WHERE s.slot_name = $1",
-      newer ? "s.invalidation_reason" : "NULL");
+      newer ? "s.invalidation_reason" : "NULL", newer ? "failover" : "NULL");
   PgResult rows = connection.query(sql, {name});
   // The views are read one after the other: who ended in between reads from it no more.
   constexpr int kLooks = 10;
@@ -66,6 +66,7 @@ std::optional<Slot> read_slot(PgConnection& connection, const std::string& name)
   slot.wal_status = rows.text(0, 10);
   slot.invalidation = rows.text(0, 11);
   slot.held_by_weir = rows.text(0, 12) == "t";
+  if (!rows.is_null(0, 14)) slot.failover = rows.text(0, 14) == "t";
   return slot;
 }
 
@@ -83,7 +84,7 @@ void create_slot(PgConnection& connection, const std::string& name,
     if (error.code() == ExitCode::source_unreachable) throw;
     connection.execute("SET statement_timeout = 0");
     if (error.why().find("57014") == std::string::npos) throw;
-    const std::string old = old_transactions(connection, std::chrono::seconds(1));
+    const std::string old = shown(old_transactions(connection, std::chrono::seconds(1)));
     throw Error(
         ExitCode::failed, "postgres.start-wait",
         fmt::format("the source did not make the slot {} within {}", name, format_duration(limit)),
@@ -146,8 +147,8 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
 std::optional<Publication> read_publication(PgConnection& connection, const std::string& name) {
   const bool newest = connection.server_version_number() >= kVersion18;
   const PgResult row = connection.query(
-      fmt::format("SELECT pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, {} FROM "
-                  "pg_publication WHERE pubname = $1",
+      fmt::format("SELECT pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, {}, "
+                  "puballtables FROM pg_publication WHERE pubname = $1",
                   newest ? "pubgencols = 's'" : "false"),
       {name});
   if (row.rows() == 0) return {};
@@ -158,6 +159,7 @@ std::optional<Publication> read_publication(PgConnection& connection, const std:
     if (row.text(0, static_cast<std::size_t>(column)) != "t") out.left_out.emplace_back(kind);
   }
   out.stored_columns = row.text(0, 5) == "t";
+  out.all_tables = row.text(0, 6) == "t";
   const PgResult rows = connection.query(
       "SELECT p.schemaname, p.tablename, p.rowfilter IS NOT NULL, a.attname FROM "
       "pg_publication_tables p JOIN pg_namespace n ON n.nspname = p.schemaname JOIN pg_class c ON "

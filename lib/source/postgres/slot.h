@@ -29,6 +29,8 @@ struct Slot {
   std::optional<Lsn> confirmed;
   std::string wal_status;    ///< reserved, extended, unreserved, lost
   std::string invalidation;  ///< why it was, from PostgreSQL 17 on; "" if it was not
+  /// Whether standbys keep a copy that can take over; empty before PostgreSQL 17.
+  std::optional<bool> failover;
   bool usable() const { return wal_status != "lost" && invalidation.empty(); }
 };
 
@@ -47,6 +49,7 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
 /// A publication as far as a task is concerned.
 struct Publication {
   bool via_root = false;
+  bool all_tables = false;            ///< FOR ALL TABLES
   bool stored_columns = false;        ///< it publishes stored generated columns
   std::vector<std::string> left_out;  ///< of insert, update, delete, truncate
   struct Table {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -36,6 +37,7 @@ struct Holder {
   std::string transaction;
   bool elsewhere = false;  ///< seen at something that no commit does
   std::string shown;
+  std::string end;
 };
 
 std::vector<Holder> holders(PgConnection& connection, const std::string& condition) {
@@ -48,8 +50,10 @@ std::vector<Holder> holders(PgConnection& connection, const std::string& conditi
     holder.shown = fmt::format("transaction {}", holder.transaction);
     if (!rows.text(i, 2).empty()) {
       holder.shown += fmt::format(", prepared as '{}'", rows.text(i, 2));
+      holder.end = "ROLLBACK PREPARED " + connection.quote(rows.text(i, 2));
     } else {
       holder.shown += fmt::format(" of process {}", rows.text(i, 3));
+      holder.end = fmt::format("SELECT pg_terminate_backend({})", rows.text(i, 3));
       for (const auto& [name, column] :
            {std::pair{"role", 4}, {"application", 5}, {"database", 6}}) {
         const std::string_view text = rows.text(i, static_cast<std::size_t>(column));
@@ -123,15 +127,27 @@ Lsn take_log_end(PgConnection& connection) {
   return end;
 }
 
-std::string old_transactions(PgConnection& connection, std::chrono::seconds age) {
-  std::vector<std::string> shown;
-  for (const Holder& holder :
+std::vector<Obstacle> old_transactions(PgConnection& connection, std::chrono::seconds age) {
+  std::vector<Obstacle> out;
+  for (Holder& holder :
        holders(connection, fmt::format(" AND clock_timestamp() - coalesce(p.prepared, "
                                        "a.xact_start) > interval '{} s'",
                                        age.count()))) {
-    shown.push_back(holder.shown);
+    out.push_back({std::move(holder.shown), std::move(holder.end)});
   }
-  return join(shown, "; ");
+  return out;
+}
+
+std::string shown(const std::vector<Obstacle>& obstacles) {
+  std::string out;
+  for (const Obstacle& each : obstacles) out += (out.empty() ? "" : "; ") + each.shown;
+  return out;
+}
+
+std::string end_statements(const std::vector<Obstacle>& obstacles) {
+  std::string out;
+  for (const Obstacle& each : obstacles) out += (out.empty() ? "" : "; ") + each.end;
+  return out;
 }
 
 }  // namespace weir::pgsource

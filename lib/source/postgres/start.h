@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "client/pq.h"
 #include "source/postgres/offset.h"
@@ -39,8 +40,18 @@ Lsn take_start_position(PgConnection& connection, std::chrono::milliseconds limi
 /// log will reach even if nobody writes any more.
 Lsn take_log_end(PgConnection& connection);
 
-/// The transactions that a new slot would have to wait for, described for people; "" if none has
-/// run for longer than `age`.
-std::string old_transactions(PgConnection& connection, std::chrono::seconds age);
+/// What a start has to wait for, described for people, and the statement that ends it.
+struct Obstacle {
+  std::string shown;
+  std::string end;
+};
+
+/// The transactions that a new slot would have to wait for, and which have run for longer than
+/// `age`.
+std::vector<Obstacle> old_transactions(PgConnection& connection, std::chrono::seconds age);
+
+/// All of them in one line.
+std::string shown(const std::vector<Obstacle>& obstacles);
+std::string end_statements(const std::vector<Obstacle>& obstacles);
 
 }  // namespace weir::pgsource

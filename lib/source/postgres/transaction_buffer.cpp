@@ -18,22 +18,16 @@ namespace {
 
 constexpr std::size_t kWindow = std::size_t{256} << 10;
 
-/// /tmp may be memory, which is what the file is to save.
-std::string folder() {
-  const char* set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it here
-  return set != nullptr && *set != '\0' ? set : "/var/tmp";
-}
-
 Error spill_error(const char* what, int error) {
   return Error(
       ExitCode::failed, "postgres.spill",
       fmt::format("cannot {} the file that holds a large transaction until it commits", what),
-      fmt::format("{}: {}", folder(), std::generic_category().message(error)),
+      fmt::format("{}: {}", spill_folder(), std::generic_category().message(error)),
       "free space there, or set TMPDIR to a folder with space; the task goes on where it was");
 }
 
 int open_file() {
-  std::string path = folder() + "/weir-transaction-XXXXXX";
+  std::string path = spill_folder() + "/weir-transaction-XXXXXX";
   const int fd = mkostemp(path.data(), O_CLOEXEC);  // with mode 0600
   if (fd < 0) throw spill_error("create", errno);
   unlink(path.c_str());
@@ -41,6 +35,12 @@ int open_file() {
 }
 
 }  // namespace
+
+// /tmp may be memory, which is what the file is to save.
+std::string spill_folder() {
+  const char* set = std::getenv("TMPDIR");  // NOLINT(concurrency-mt-unsafe): nobody sets it here
+  return set != nullptr && *set != '\0' ? set : "/var/tmp";
+}
 
 TransactionBuffer::~TransactionBuffer() {
   if (fd_ >= 0) close(fd_);

@@ -9,6 +9,9 @@
 
 namespace weir::pgsource {
 
+/// Where large transactions wait: TMPDIR, else /var/tmp.
+std::string spill_folder();
+
 /// Messages of one transaction until it is known whether it commits: in memory while they are few,
 /// then in a file without a name, which is gone with the process. Written first, read then.
 class TransactionBuffer {

@@ -39,6 +39,9 @@ struct Facts {
     bool is_partitioned = false;
     bool has_rows = false;
     bool can_write = false;
+    bool owned = false;  ///< else it can be neither altered nor dropped
+    bool can_truncate = false;
+    std::vector<std::string> triggers;  ///< its own, and foreign keys
     bool has_key = false;  ///< a unique index, not deferrable, on exactly the plan's key
     std::map<std::string, ExistingColumn> columns;
   };
@@ -57,6 +60,14 @@ struct Facts {
   bool same_product = false;  ///< the source is a PostgreSQL too: columns keep their types
   long connections_left = 0;
   long connections_wanted = 0;
+  std::string connection_limits;
+  bool is_new = true;  ///< the target does not know the task
+  /// What a change that was rolled back again was refused for; "" if it was not, empty if none was
+  /// tried.
+  std::optional<std::string> write_problem;
+  bool may_leave_out_triggers = true;  ///< the role may set session_replication_role
+  std::string alters;     ///< which [ddl] setting has weir alter tables; "" if none does
+  std::string truncates;  ///< likewise
   std::vector<TableFacts> tables;
 };
 

@@ -27,6 +27,9 @@ void fields(Archive& archive, Facts::TableFacts& table) {
   archive("is_partitioned", table.is_partitioned);
   archive("has_rows", table.has_rows);
   archive("can_write", table.can_write);
+  archive("owned", table.owned);
+  archive("can_truncate", table.can_truncate);
+  archive("triggers", table.triggers);
   archive("has_key", table.has_key);
   archive("columns", table.columns);
 }
@@ -47,6 +50,12 @@ void fields(Archive& archive, Facts& facts) {
   archive("same_product", facts.same_product);
   archive("connections_left", facts.connections_left);
   archive("connections_wanted", facts.connections_wanted);
+  archive("connection_limits", facts.connection_limits);
+  archive("is_new", facts.is_new);
+  archive("write_problem", facts.write_problem);
+  archive("may_leave_out_triggers", facts.may_leave_out_triggers);
+  archive("alters", facts.alters);
+  archive("truncates", facts.truncates);
   archive("tables", facts.tables);
 }
 
