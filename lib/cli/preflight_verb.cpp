@@ -327,7 +327,8 @@ ExitCode preflight(Session& session, const Backends& backends, KindCatalogue kin
   } else {
     const auto file = session.text("facts");
     const ops::PreflightFacts facts =
-        file ? ops::decode_facts(read_file(*file)) : ops::gather_facts(task, *source, *target);
+        file ? ops::decode_facts(read_file(*file))
+             : ops::gather_facts(task, *source, *target, session.state_folder());
     if (file) taken = facts.taken;
     if (const auto out = session.text("facts-out")) {
       replace_file(*out, ops::encode_facts(facts), 0600);

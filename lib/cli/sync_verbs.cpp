@@ -121,7 +121,7 @@ std::vector<TablePlan> check(Session& session, const Task& task, const Backends&
         ExitCode::refused, gap->id, gap->what, gap->why,
         fmt::format("take one of the ways above; `weir preflight {}` shows them again", task.name));
   }
-  ops::Preflight checked = ops::preflight(task, *source, *target);
+  ops::Preflight checked = ops::preflight(task, *source, *target, session.state_folder());
   for (const std::string& id : ops::waive(checked, session.texts("waive"))) {
     session.say(fmt::format("--waive {}: nothing of that name was found", id));
   }

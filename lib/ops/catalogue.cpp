@@ -50,6 +50,11 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
      "the event keeps how long it could stay stopped by then, and what limited it",
      "start the task in time: weir sync status shows what is left",
      "weir sync status TASK; weir sync start TASK"},
+    {"task.clock-skew", check, warning, "the clock of a server and this machine's differ",
+     "lag is the age of a commit by the source's clock, so what status and alerts tell is wrong by "
+     "as much",
+     "timedatectl set-ntp true on the machine whose clock is wrong, or chronyc makestep",
+     "weir preflight TASK; weir sync status TASK", connection},
     {"task.ddl-unsupported", check, critical, "[ddl] asks for something that weir does not do yet",
      "weir applies TRUNCATE and changes of columns, and stops a task as a whole",
      "say \"stop-task\", \"alert\" or \"ignore\" for this kind of DDL",
@@ -64,6 +69,21 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
      "of an error: mend what weir sync status shows, then start the task: it goes on from its "
      "offset",
      "weir sync status TASK; weir sync start TASK; weir-exit-codes(7)"},
+    {"task.later-tables", check, info, "tables that are made later may join the task",
+     "a rule with a pattern takes them with the task's next start, and copies them then; a rule "
+     "with a name takes that table alone",
+     "name the tables one by one in [[table]] rules if only these are meant",
+     "weir preflight TASK --mapping-only; weir.toml(5)", mapping},
+    {"task.round-trip", check, info, "a server is some way off",
+     "each chunk and each transaction costs some round trips, the target's most of all",
+     "run weir near the target; a larger full.chunk_rows and incremental.flush_interval make fewer "
+     "of them",
+     "weir preflight TASK; weir.toml(5)", capacity},
+    {"task.state-space", check, warning, "the file system of weir's state folder is nearly full",
+     "offsets are kept on the target, but without its state file a task cannot be started, watched "
+     "or restarted",
+     "free space there, or name another folder with --state-dir",
+     "weir preflight TASK; weir-state(5)", capacity},
     {"task.supervisor-gone", error, critical, "the task should run, and its supervisor is gone",
      "it was killed, or the machine went down; nothing that is committed is lost",
      "weir sync start TASK: it goes on from its offset", "weir sync start TASK"},

@@ -143,7 +143,8 @@ Mapping map_task(const Task& task, Source& source, const Target& target,
   return map_tables(task, read_tables(task, source, recovered), target);
 }
 
-PreflightFacts gather_facts(const Task& task, Source& source, Target& target, StartFrom from) {
+PreflightFacts gather_facts(const Task& task, Source& source, Target& target,
+                            const std::string& state_folder, StartFrom from) {
   PreflightFacts out;
   out.task = task.name;
   out.taken = now();
@@ -151,6 +152,7 @@ PreflightFacts gather_facts(const Task& task, Source& source, Target& target, St
   out.target_kind = task.target.kind;
   out.source_version = source.version();
   out.target_version = target.version();
+  out.surroundings = gather_surroundings(source, target, state_folder);
   const std::optional<Recovered> recovered =
       from == StartFrom::memory ? target.recover(task.name) : std::nullopt;
   out.tables = read_tables(task, source, recovered);
@@ -176,6 +178,7 @@ Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Sourc
   out.findings = out.mapping.findings;
   check_ddl(task, out.findings);
   for (const Finding& finding : out.findings) out.binding.push_back(finding.id);
+  append(out.findings, judge_surroundings(task, facts.surroundings));
   append(out.findings, source.judge(out.mapping.plans, facts.source));
   const std::span<const TablePlan> judged =
       refuses(out.mapping.findings) ? std::span<const TablePlan>() : out.mapping.plans;
@@ -207,8 +210,9 @@ std::vector<std::string> waive(Preflight& checked, std::span<const std::string> 
   return unused;
 }
 
-Preflight preflight(const Task& task, Source& source, Target& target, StartFrom from) {
-  return judge_facts(task, gather_facts(task, source, target, from), source, target);
+Preflight preflight(const Task& task, Source& source, Target& target,
+                    const std::string& state_folder, StartFrom from) {
+  return judge_facts(task, gather_facts(task, source, target, state_folder, from), source, target);
 }
 
 }  // namespace weir::ops

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "model/finding.h"
+#include "model/server_clock.h"
 #include "model/table.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -45,6 +46,17 @@ Mapping map_tables(const Task& task, const SourceTables& tables, const Target& t
 Mapping map_task(const Task& task, Source& source, const Target& target,
                  const std::optional<Recovered>& recovered);
 
+/// What is known of a task beyond its servers' own words.
+struct Surroundings {
+  std::optional<ServerClock> source;  ///< empty of a kind that has none
+  std::optional<ServerClock> target;
+  std::string state_folder;                 ///< "" if nobody said which
+  std::optional<std::uint64_t> state_free;  ///< bytes of its file system
+};
+
+Surroundings gather_surroundings(Source& source, Target& target, const std::string& state_folder);
+std::vector<Finding> judge_surroundings(const Task& task, const Surroundings& facts);
+
 /// What both servers say about themselves and the tables of a task: asked once, judged as often as
 /// one likes, on any machine. Holds no secret.
 struct PreflightFacts {
@@ -58,13 +70,15 @@ struct PreflightFacts {
   std::string source;             ///< Source::gather()
   std::string target;             ///< Target::gather()
   std::optional<Finding> resume;  ///< Source::can_resume(), of a task that the target knows
+  Surroundings surroundings;
 };
 
 /// From where a task would start: from what the target remembers, or as if it knew nothing.
 enum class StartFrom : std::uint8_t { memory, nothing };
 
-/// Asks both servers. Changes nothing.
+/// Asks both servers. Leaves nothing behind.
 PreflightFacts gather_facts(const Task& task, Source& source, Target& target,
+                            const std::string& state_folder = "",
                             StartFrom from = StartFrom::memory);
 
 /// One document of JSON, indented, and back. Reading throws Error(configuration, "facts.format").
@@ -90,8 +104,8 @@ Preflight judge_facts(const Task& task, const PreflightFacts& facts, const Sourc
 /// found. Throws Error(refused, "preflight.not-waivable").
 std::vector<std::string> waive(Preflight& checked, std::span<const std::string> ids);
 
-/// Both. Changes nothing.
+/// Both. Leaves nothing behind.
 Preflight preflight(const Task& task, Source& source, Target& target,
-                    StartFrom from = StartFrom::memory);
+                    const std::string& state_folder = "", StartFrom from = StartFrom::memory);
 
 }  // namespace weir::ops

@@ -64,9 +64,30 @@ void fields(Archive& archive, Recovered& recovered) {
   archive("tables", recovered.tables);
 }
 
+/// Seconds, as people would write them.
+template <class Archive>
+void fields(Archive& archive, ServerClock& clock) {
+  const auto seconds = [&archive](const char* name, std::chrono::duration<double>& span) {
+    double count = span.count();
+    archive(name, count);
+    span = std::chrono::duration<double>(count);
+  };
+  seconds("ahead", clock.ahead);
+  seconds("error", clock.error);
+  seconds("round_trip", clock.round_trip);
+}
+
 namespace ops {
 
 constexpr const char* kSchema = "weir.facts/1";
+
+template <class Archive>
+void fields(Archive& archive, Surroundings& surroundings) {
+  archive("source_clock", surroundings.source);
+  archive("target_clock", surroundings.target);
+  archive("state_folder", surroundings.state_folder);
+  archive("state_free", surroundings.state_free);
+}
 
 template <class Archive>
 void fields(Archive& archive, SourceTables& tables) {
@@ -85,6 +106,7 @@ void common_fields(Archive& archive, PreflightFacts& facts) {
   archive("target_version", facts.target_version);
   archive("tables", facts.tables);
   archive("resume", facts.resume);
+  archive("surroundings", facts.surroundings);
 }
 
 void fields(FactWriter& archive, PreflightFacts& facts) {

@@ -19,6 +19,7 @@
 #include "model/offset.h"
 #include "model/offset_request.h"
 #include "model/retention.h"
+#include "model/server_clock.h"
 #include "model/table.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -196,6 +197,9 @@ class Source {
                                                   const Identity& /*identity*/) {
     return std::nullopt;
   }
+
+  /// The server's clock, and how long an answer takes. Empty if this kind has no server.
+  virtual std::optional<ServerClock> clock() { return std::nullopt; }
 
   /// Whether `a` is at or after `b`. Both must be of this source's identity.
   virtual bool reached(const Offset& a, const Offset& b) const = 0;

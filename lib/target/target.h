@@ -18,6 +18,7 @@
 #include "model/kind.h"
 #include "model/offset.h"
 #include "model/offset_request.h"
+#include "model/server_clock.h"
 #include "model/table_alter.h"
 #include "model/table_plan.h"
 #include "model/task.h"
@@ -120,6 +121,8 @@ class Target {
 
   virtual std::string version() = 0;
   virtual Rung rung() const = 0;
+  /// The server's clock, and how long an answer takes. Empty if this kind has no server.
+  virtual std::optional<ServerClock> clock() { return std::nullopt; }
 
   /// Longest name of a table or column, in bytes, and why a name is not allowed ("" if it is).
   virtual std::size_t max_name_bytes() const = 0;

@@ -2,6 +2,7 @@
 #include "source/mysql/source.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -32,6 +33,15 @@ MysqlConnection& MysqlSource::connection() {
 std::string MysqlSource::version() {
   return fmt::format("{} {}", connection().is_mariadb() ? "MariaDB" : "MySQL",
                      connection().server_version());
+}
+
+std::optional<ServerClock> MysqlSource::clock() {
+  MysqlConnection& open = connection();
+  return read_clock([&open] {
+    const auto micros =
+        open.scalar("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED)");
+    return Time(std::chrono::microseconds(std::strtoll(micros.value_or("0").c_str(), nullptr, 10)));
+  });
 }
 
 Identity MysqlSource::identity() {

@@ -12,6 +12,7 @@ class MysqlSource final : public Source {
   explicit MysqlSource(const Task& task);
 
   std::string version() override;
+  std::optional<ServerClock> clock() override;
   Identity identity() override;
   std::vector<TableName> tables() override;
   std::vector<Table> describe(std::span<const TableName> names) override;

@@ -106,6 +106,51 @@ std::vector<std::string> object_numbers(const TablePlan& plan) {
   return out;
 }
 
+/// What a row is found by whose column holds a value that other products have not; "" if the type
+/// has no such values.
+std::string special_values(const Column& column) {
+  const std::string name = pg_identifier(column.name);
+  switch (column.type.kind) {
+    case TypeKind::decimal:
+    case TypeKind::float32:
+    case TypeKind::float64:
+      return name + " IN ('NaN', 'Infinity', '-Infinity')";
+    case TypeKind::date:
+    case TypeKind::datetime:
+    case TypeKind::timestamp:
+      return name + " NOT BETWEEN '0001-01-01' AND '9999-12-31'";
+    default:
+      return "";
+  }
+}
+
+/// Queries for rows with such values, of the first tables that may have some.
+Hits on_special_values(const Facts& facts) {
+  constexpr std::size_t kShown = 5;
+  std::vector<std::string> tables;
+  std::vector<std::string> queries;
+  for (const Facts::TableFacts& table : facts.tables) {
+    std::vector<std::string> conditions;
+    for (const PlannedColumn& column : table.plan->columns) {
+      if (column.added()) continue;
+      std::string condition = special_values(table.plan->source.columns[column.source]);
+      if (!condition.empty()) conditions.push_back(std::move(condition));
+    }
+    if (conditions.empty()) continue;
+    tables.push_back(table.name);
+    if (queries.size() == kShown) continue;
+    queries.push_back(fmt::format("SELECT count(*) FROM {} WHERE {}", qualified(table.source),
+                                  join(conditions, " OR ")));
+  }
+  if (tables.empty()) return {};
+  const std::size_t more = tables.size() - queries.size();
+  tables.resize(queries.size());
+  return when(true,
+              fmt::format("numbers, dates or times in {}{}", join(tables, ", "),
+                          more == 0 ? "" : fmt::format(" and {} more", more)),
+              join(queries, "; "));
+}
+
 /// What tells one row from another; without a key, all that is copied.
 std::set<std::string> key_columns(const TablePlan& plan) {
   std::set<std::string> out;
@@ -698,6 +743,12 @@ const auto kRules = std::to_array<Rule>({
                                 pg_identifier(f.publication_name))};
        });
      }},
+    {{"postgres.special-values", Severity::info, CheckGroup::types,
+      "PostgreSQL has NaN, infinities and dates far from our time; a target of another product "
+      "refuses those that weir-types(7) names, and the task stops there",
+      "look for such rows on the source; types in the table rule can keep them as text"},
+     "columns may hold values that the target has not",
+     [](const Facts& f) { return f.other_product ? on_special_values(f) : Hits{}; }},
     {{"postgres.heartbeat-denied", Severity::warning, CheckGroup::privileges,
       "without the heartbeat the way to the target is not measured; the task runs all the same",
       "GRANT EXECUTE ON FUNCTION pg_logical_emit_message to the role"},

@@ -60,6 +60,7 @@ struct Facts {
   /// What the rules would take if it were a table: "foreign table shop.far".
   std::vector<std::string> left_out;
   bool has_large_objects = false;
+  bool other_product = false;  ///< the target is no PostgreSQL
 
   /// Collations whose rules have changed under the indexes that were built by them.
   struct Collation {

@@ -112,6 +112,7 @@ void fields(Archive& archive, Facts& facts) {
   archive("unidentified_count", facts.unidentified_count);
   archive("left_out", facts.left_out);
   archive("has_large_objects", facts.has_large_objects);
+  archive("other_product", facts.other_product);
   archive("changed_collations", facts.changed_collations);
   archive("spill_folder", facts.spill_folder);
   archive("spill_writable", facts.spill_writable);

@@ -418,6 +418,7 @@ Facts gather(PgConnection& connection, const Task& task, std::span<const TablePl
   gather_left_out(connection, task, facts);
   gather_collations(connection, facts);
   gather_machine(facts);
+  facts.other_product = task.target.kind != task.source.kind;
   const auto keyless =
       std::ranges::count_if(plans, [](const TablePlan& p) { return p.key.empty(); });
   facts.snapshots =

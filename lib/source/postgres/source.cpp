@@ -2,6 +2,7 @@
 #include "source/postgres/source.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -45,6 +46,15 @@ PgConnection& PgSource::connection() {
 }
 
 std::string PgSource::version() { return "PostgreSQL " + connection().server_version(); }
+
+std::optional<ServerClock> PgSource::clock() {
+  PgConnection& open = connection();
+  return read_clock([&open] {
+    const auto micros =
+        open.scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    return Time(std::chrono::microseconds(std::strtoll(micros.value_or("0").c_str(), nullptr, 10)));
+  });
+}
 
 Identity PgSource::identity() { return {read_identity(connection()).text()}; }
 

@@ -16,6 +16,7 @@ class PgSource final : public Source {
   explicit PgSource(const Task& task);
 
   std::string version() override;
+  std::optional<ServerClock> clock() override;
   Identity identity() override;
   std::vector<TableName> tables() override;
   std::vector<Table> describe(std::span<const TableName> names) override;

@@ -22,6 +22,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "rows cannot be written without it",
      "ALTER TABLE ... ADD COLUMN on the target; or drop the column in the table rule",
      "weir preflight TASK; weir.toml(5)", target},
+    {"mysql-target.column-not-null", check, warning,
+     "a column of the target table is NOT NULL, and the source's is not",
+     "a row that holds NULL there would stop the task", "ALTER TABLE ... MODIFY COLUMN ... NULL",
+     "weir preflight TASK; weir.toml(5)", target},
     {"mysql-target.column-unfilled", check, critical,
      "a column of the target table is NOT NULL and nothing fills it",
      "every insert would be refused",
@@ -53,6 +57,12 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "mend the row on the source, or give the column a text type in the table rule: columns = { "
      "type = { COLUMN = \"varchar(40)\" } }",
      "weir-types(7)"},
+    {"mysql-target.ddl-denied", check, warning,
+     "the account may not change the definition of the target table",
+     "[ddl] has weir apply changes of columns, which takes ALTER, or TRUNCATE, which takes DROP; "
+     "the task stops at the first one",
+     "GRANT ALTER, DROP ON ... TO the account, or another setting in [ddl]",
+     "weir preflight TASK; weir.toml(5)", privileges},
     {"mysql-target.decimal-range", check, warning,
      "a column may hold numbers that no decimal of MySQL can",
      "those with more digits than its type, NaN and infinity stop the task by name",
@@ -71,6 +81,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"mysql-target.engine", check, critical, "the target table has an engine without transactions",
      "rows and offset could not be kept together, and a crash would repeat or lose some",
      "ALTER TABLE ... ENGINE = InnoDB", "weir preflight TASK; weir.toml(5)", target},
+    {"mysql-target.existing-denied", check, critical,
+     "the account may not drop or empty the target table, as the table rule says",
+     "existing = \"replace\" and existing = \"truncate\" take DROP",
+     "GRANT ALTER, DROP ON ... TO the account", "weir preflight TASK; weir.toml(5)", privileges},
     {"mysql-target.geometry", error, critical, "a geometry is too short for one",
      "it lacks its byte order and type", "mend the row on the source", "weir-types(7)"},
     {"mysql-target.key-collation", check, critical,
@@ -179,6 +193,12 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the account may not read and write the target table", "the table belongs to somebody else",
      "GRANT SELECT, INSERT, UPDATE, DELETE ON ... TO the account",
      "weir preflight TASK; weir.toml(5)", privileges},
+    {"mysql-target.write-refused", check, critical,
+     "a table in the control database cannot be made and changed",
+     "weir creates, fills, alters and drops tables on the target; a task that is new to it has "
+     "this "
+     "tried with a table of its own, which is gone again",
+     "mend what the server says", "weir preflight TASK; weir-control(7)", target},
 });
 
 }  // namespace

@@ -46,6 +46,19 @@ bool can_create_in(MysqlConnection& connection, const std::string& schema, std::
          allowed(connection, fmt::format("SELECT 1 FROM {}", none), why);
 }
 
+/// "weir@%" as it stands in a statement: 'weir'@'%'.
+std::string account_sql(const std::string& account) {
+  const std::size_t at = account.rfind('@');
+  if (at == std::string::npos) return account;
+  return fmt::format("'{}'@'{}'", account.substr(0, at), account.substr(at + 1));
+}
+
+/// What is known of each schema that tables go into, asked once.
+struct Schema {
+  bool exists = false;
+  bool can_create = false;
+};
+
 bool schema_exists(MysqlConnection& connection, const std::string& schema) {
   return connection
       .scalar("SELECT 1 FROM information_schema.schemata WHERE schema_name = " +
@@ -76,8 +89,73 @@ void gather_indexes(MysqlConnection& connection, const std::string& condition,
   }
 }
 
+/// Whether the account may alter and drop the table. What is to go does not exist, so nothing is
+/// changed; privileges are judged first.
+void gather_rights(MysqlConnection& connection, const std::string& name, Facts::TableFacts& table) {
+  std::string why;
+  // Somebody else's change of definition is not waited for.
+  connection.execute("SET SESSION lock_wait_timeout = 5");
+  if (!allowed(connection, fmt::format("ALTER TABLE {} DROP COLUMN weir_no_such_column", name),
+               why)) {
+    table.alter_denied = why;
+  }
+  // It takes DROP as well, and is refused on a table without partitions.
+  if (!allowed(connection,
+               fmt::format("ALTER TABLE {} DROP PARTITION weir_no_such_partition", name), why)) {
+    table.drop_denied = why;
+  }
+  connection.execute("SET SESSION lock_wait_timeout = DEFAULT");
+}
+
+/// Does to a table of its own what weir does to tables, and drops it.
+std::optional<std::string> write_problem(MysqlConnection& connection, const Facts& facts) {
+  std::string why;
+  // Nothing is tried that could not be taken away again.
+  const std::string schema = mysql_identifier(facts.control_schema);
+  const bool may =
+      facts.is_new && !facts.read_only && facts.can_keep_control &&
+      schema_exists(connection, facts.control_schema) &&
+      allowed(connection, fmt::format("DROP TABLE {}.weir_no_such_table", schema), why);
+  if (!may) return {};
+  const std::string table = fmt::format("{}.weir_probe_{}", schema,
+                                        connection.scalar("SELECT connection_id()").value_or("0"));
+  const std::string drop = "DROP TABLE IF EXISTS " + table;
+  try {
+    connection.execute(drop);
+    connection.execute(
+        fmt::format("CREATE TABLE {} (id INT PRIMARY KEY, v VARCHAR(20)) ENGINE = InnoDB", table));
+    connection.execute(fmt::format("ALTER TABLE {} ADD COLUMN w BIGINT NOT NULL DEFAULT 0", table));
+    connection.execute(fmt::format("INSERT INTO {} VALUES (1, 'a', 1)", table));
+    connection.execute(fmt::format("UPDATE {} SET v = 'b'", table));
+    connection.execute(fmt::format("ALTER TABLE {} ADD UNIQUE INDEX by_w (w)", table));
+    connection.execute(fmt::format("DELETE FROM {}", table));
+    connection.execute(drop);
+    return "";
+  } catch (const Error& error) {
+    if (error.id() == "mysql.lost") throw;
+    allowed(connection, drop, why);
+    return error.why();
+  }
+}
+
+/// The [ddl] settings, of those that weir can do, which say "apply".
+void gather_settings(const DdlSettings& ddl, Facts& facts) {
+  struct Setting {
+    const char* name;
+    DdlAction action;
+  };
+  for (const auto& [name, action] :
+       {Setting{"add_column", ddl.add_column}, Setting{"drop_column", ddl.drop_column},
+        Setting{"alter_column", ddl.alter_column}}) {
+    if (action != DdlAction::apply) continue;
+    facts.alters += fmt::format("{}ddl.{} = apply", facts.alters.empty() ? "" : ", ", name);
+  }
+  if (ddl.truncate_table == DdlAction::apply) facts.truncates = "ddl.truncate_table = apply";
+}
+
 Facts::TableFacts gather_table(MysqlConnection& connection, const TableSql& sql,
-                               const TablePlan& plan, bool native) {
+                               std::map<std::string, Schema>& schemas, const TablePlan& plan,
+                               bool native) {
   Facts::TableFacts table;
   table.plan = &plan;
   table.source = plan.source.name;
@@ -85,8 +163,13 @@ Facts::TableFacts gather_table(MysqlConnection& connection, const TableSql& sql,
   table.planned = planned_types(plan, native);
   table.shapes = sql.shapes(plan);
   std::string why;
-  table.schema_exists = schema_exists(connection, plan.target.schema);
-  table.can_create = can_create_in(connection, plan.target.schema, why);
+  const auto [schema, is_new] = schemas.try_emplace(plan.target.schema);
+  if (is_new) {
+    schema->second.exists = schema_exists(connection, plan.target.schema);
+    schema->second.can_create = can_create_in(connection, plan.target.schema, why);
+  }
+  table.schema_exists = schema->second.exists;
+  table.can_create = schema->second.can_create;
   const std::string condition =
       fmt::format("table_schema = {} AND table_name = {}", connection.quote(plan.target.schema),
                   connection.quote(plan.target.table));
@@ -103,6 +186,7 @@ Facts::TableFacts gather_table(MysqlConnection& connection, const TableSql& sql,
       allowed(connection, fmt::format("DELETE FROM {} WHERE false", name), why) &&
       allowed(connection, fmt::format("INSERT INTO {0} SELECT * FROM {0} WHERE false", name), why);
   if (!table.can_write) return table;
+  gather_rights(connection, name, table);
   table.has_rows = connection.scalar(fmt::format("SELECT 1 FROM {} LIMIT 1", name)).has_value();
   table.columns = existing_columns(connection, plan.target);
   gather_indexes(connection, condition, table);
@@ -231,16 +315,21 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
                               "rule",
                               qualified(plan.target), mysql_identifier(column.name),
                               column.target_type),
-                  "", name),
+                  fmt::format("no column {}, wanted {}", column.name, column.target_type), name),
           severity));
       continue;
     }
     const ExistingColumn& existing = at->second;
     if (existing.generated) {
-      out.push_back(finding("mysql-target.column-generated",
-                            fmt::format("the target column {} is generated", column.name),
-                            "MySQL takes no values for it", "drop the column in the table rule", "",
-                            name));
+      out.push_back(finding(
+          "mysql-target.column-generated",
+          fmt::format("the target column {} is generated", column.name),
+          "MySQL takes no values for it",
+          fmt::format("columns = {{ drop = [\"{}\"] }} in the table rule, or "
+                      "ALTER TABLE {} MODIFY COLUMN {} {}",
+                      column.added() ? column.name : plan.source.columns[column.source].name,
+                      qualified(plan.target), mysql_identifier(column.name), existing.column_type),
+          "GENERATED, wanted a plain column", name));
     }
     const bool in_key = std::find(plan.key.begin(), plan.key.end(), i) != plan.key.end();
     const ColumnShape& shape = table.shapes[i];
@@ -257,6 +346,21 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
                           qualified(plan.target), mysql_identifier(column.name),
                           existing.column_type, shape.charset, shape.collation),
               fmt::format("{}, not {}", existing.collation, shape.collation), name),
+          Severity::warning));
+    }
+    if (!table.started && !existing.nullable && !existing.generated && column.nullable && !in_key) {
+      out.push_back(milder(
+          finding(
+              "mysql-target.column-not-null",
+              fmt::format("the target column {} is NOT NULL, and the source's is not", column.name),
+              "a row that holds NULL there would stop the task",
+              fmt::format("ALTER TABLE {} MODIFY COLUMN {} {}{} NULL", qualified(plan.target),
+                          mysql_identifier(column.name), existing.column_type,
+                          existing.collation.empty()
+                              ? ""
+                              : fmt::format(" CHARACTER SET {} COLLATE {}", existing.charset,
+                                            existing.collation)),
+              "source NULL, target NOT NULL", name),
           Severity::warning));
     }
     // A type that the task file names is the operator's own decision.
@@ -286,9 +390,46 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
         finding("mysql-target.column-unfilled",
                 fmt::format("the target column {} is NOT NULL and nothing fills it", existing.name),
                 "every insert would be refused",
-                "give it a default, drop NOT NULL, or fill it with add_columns", "", name),
+                fmt::format("ALTER TABLE {} MODIFY COLUMN {} {} NULL; or give it a default, or "
+                            "fill it with add_columns",
+                            qualified(plan.target), mysql_identifier(existing.name),
+                            existing.column_type),
+                fmt::format("{} NOT NULL without a default", existing.column_type), name),
         severity));
   }
+}
+
+/// What the account may not do to a table that exists.
+void judge_rights(const Facts& facts, const Facts::TableFacts& table, std::vector<Finding>& out) {
+  const TablePlan& plan = *table.plan;
+  const std::string name = plan.target.text();
+  const auto grant = [&](const char* privileges) {
+    return fmt::format("GRANT {} ON {} TO {}", privileges, qualified(plan.target),
+                       account_sql(facts.account));
+  };
+  const bool replaces = plan.existing == ExistingPolicy::replace;
+  const bool drops = replaces || plan.existing == ExistingPolicy::truncate;
+  if (!table.started && drops && !table.drop_denied.empty()) {
+    out.push_back(finding("mysql-target.existing-denied",
+                          fmt::format("the account {} may not {} {}", facts.account,
+                                      replaces ? "drop" : "empty", name),
+                          "the table rule says so with existing, and both take DROP",
+                          grant("ALTER, DROP"), table.drop_denied, name));
+    return;
+  }
+  if (!table.started && replaces) return;
+  const bool may_not_alter = !facts.alters.empty() && !table.alter_denied.empty();
+  const bool may_not_truncate = !facts.truncates.empty() && !table.drop_denied.empty();
+  if (!may_not_alter && !may_not_truncate) return;
+  out.push_back(milder(finding("mysql-target.ddl-denied",
+                               fmt::format("the account {} may not change the definition of {}",
+                                           facts.account, name),
+                               "the task stops at the first change of that kind on the source",
+                               grant(may_not_truncate ? "ALTER, DROP" : "ALTER"),
+                               fmt::format("{}: {}", may_not_alter ? facts.alters : facts.truncates,
+                                           may_not_alter ? table.alter_denied : table.drop_denied),
+                               name),
+                       Severity::warning));
 }
 
 void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector<Finding>& out) {
@@ -307,16 +448,19 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
           "the target table does not exist yet",
           fmt::format("{}GRANT ALL ON {}.* TO {}",
                       table.schema_exists ? "" : fmt::format("CREATE DATABASE {}; ", schema),
-                      schema, facts.account),
-          "", name));
+                      schema, account_sql(facts.account)),
+          table.schema_exists
+              ? "one of CREATE, ALTER, INSERT, UPDATE, DELETE, SELECT is missing"
+              : fmt::format("no database {}, and CREATE is missing", plan.target.schema),
+          name));
     }
     return;
   }
   if (!table.is_table) {
-    out.push_back(finding("mysql-target.not-a-table",
-                          fmt::format("{} exists and is not a table", name),
-                          "rows can be kept in a table only",
-                          "choose another target name in the table rule", "", name));
+    out.push_back(
+        finding("mysql-target.not-a-table", fmt::format("{} exists and is not a table", name),
+                "rows can be kept in a table only", "choose another target name in the table rule",
+                "table_type is not BASE TABLE", name));
     return;
   }
   if (!table.can_write) {
@@ -325,10 +469,11 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
                 fmt::format("the account {} may not read and write {}", facts.account, name),
                 "the table belongs to somebody else",
                 fmt::format("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {}",
-                            qualified(plan.target), facts.account),
-                "", name));
+                            qualified(plan.target), account_sql(facts.account)),
+                "one of SELECT, INSERT, UPDATE, DELETE is missing", name));
     return;
   }
+  judge_rights(facts, table, out);
   if (replaced) return;
   if (!equals_ignoring_case(table.engine, "InnoDB")) {
     out.push_back(finding("mysql-target.engine",
@@ -336,15 +481,16 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
                           "rows and offset could not be kept together, and a crash would repeat "
                           "or lose some",
                           fmt::format("ALTER TABLE {} ENGINE = InnoDB", qualified(plan.target)),
-                          fmt::format("engine {}", table.engine), name));
+                          fmt::format("engine = {}, wanted InnoDB", table.engine), name));
   }
   if (!table.started && table.has_rows && plan.existing == ExistingPolicy::refuse) {
     out.push_back(finding("mysql-target.table-not-empty",
                           fmt::format("the target table {} already has rows", name),
                           "weir does not mix its rows with others unless it is told to",
-                          "empty the table, or say existing = \"append\", \"truncate\" or "
-                          "\"replace\" in the table rule",
-                          "", name));
+                          fmt::format("TRUNCATE TABLE {}; or say existing = \"append\", "
+                                      "\"truncate\" or \"replace\" in the table rule",
+                                      qualified(plan.target)),
+                          "existing = \"refuse\", wanted an empty table", name));
   }
   judge_columns(table, out);
   if (!table.triggers.empty()) {
@@ -377,7 +523,7 @@ void judge_table(const Facts& facts, const Facts::TableFacts& table, std::vector
       fmt::format("the target table {} has no unique key on ({})", name, join(key, ", ")),
       "changes find their row by this key",
       fmt::format("ALTER TABLE {} ADD PRIMARY KEY ({})", qualified(plan.target), join(key, ", ")),
-      "", name));
+      "no unique index on exactly these", name));
 }
 
 }  // namespace
@@ -400,21 +546,32 @@ Facts gather(MysqlConnection& connection, const TableSql& sql, const Control& co
   facts.binlog_cache = number(connection.scalar("SELECT @@max_binlog_cache_size"));
   facts.account = connection.scalar("SELECT current_user()").value_or("");
   facts.control_schema = control.schema();
-  facts.can_keep_control = can_create_in(connection, control.schema(), facts.control_why);
   facts.native = task.source.kind == task.target.kind;
+  facts.is_new = !recovered;
+  // Rows that come without some of their columns are put together in a temporary table.
+  facts.can_keep_control =
+      can_create_in(connection, control.schema(), facts.control_why) &&
+      (facts.native || allowed(connection,
+                               fmt::format("CREATE TEMPORARY TABLE {0}.weir_nor_this_one LIKE "
+                                           "{0}.weir_no_such_table",
+                                           mysql_identifier(control.schema())),
+                               facts.control_why));
+  gather_settings(task.ddl, facts);
+  facts.write_problem = write_problem(connection, facts);
   long used = 0;
   for (const auto& row : connection.query("SHOW GLOBAL STATUS LIKE 'Threads_connected'")) {
     used = static_cast<long>(number(row[1]));
   }
-  facts.connections_left =
-      static_cast<long>(number(connection.scalar("SELECT @@max_connections"))) - used;
+  facts.connections_most = static_cast<long>(number(connection.scalar("SELECT @@max_connections")));
+  facts.connections_left = facts.connections_most - used;
   facts.connections_wanted = static_cast<long>(task.full.connections) + 2;
   std::set<TableName> started;
   if (recovered) {
     for (const TableProgress& table : recovered->tables) started.insert(table.source);
   }
+  std::map<std::string, Schema> schemas;
   for (const TablePlan& plan : plans) {
-    facts.tables.push_back(gather_table(connection, sql, plan, facts.native));
+    facts.tables.push_back(gather_table(connection, sql, schemas, plan, facts.native));
     facts.tables.back().started = started.contains(plan.source.name);
   }
   return facts;
@@ -431,7 +588,8 @@ std::vector<Finding> judge(const Facts& facts) {
   if (facts.read_only) {
     out.push_back(finding("mysql-target.read-only", "the target takes no writes",
                           "it is a replica, or read_only is set on it",
-                          "point the task at the primary", "read_only = ON"));
+                          "point the task at the primary; if it is one: SET GLOBAL read_only = OFF",
+                          "read_only = ON, wanted OFF"));
   }
   if (!facts.can_keep_control) {
     out.push_back(finding(
@@ -440,19 +598,36 @@ std::vector<Finding> judge(const Facts& facts) {
         facts.control_why,
         fmt::format("CREATE DATABASE IF NOT EXISTS {0}; GRANT ALL ON {0}.* TO {1}; or name a "
                     "database that the account owns as target.control_schema",
-                    mysql_identifier(facts.control_schema), facts.account)));
+                    mysql_identifier(facts.control_schema), account_sql(facts.account)),
+        "GRANT ALL is missing"));
+  }
+  if (!facts.write_problem.value_or("").empty()) {
+    out.push_back(finding(
+        "mysql-target.write-refused",
+        fmt::format("a table of its own in database {} cannot be made and changed",
+                    facts.control_schema),
+        "weir creates, fills, alters and drops tables on the target; this was tried with one of "
+        "its own, which is gone again",
+        fmt::format("mend what the server says, then try it: CREATE TABLE {0}.weir_probe (id INT "
+                    "PRIMARY KEY) ENGINE = InnoDB; DROP TABLE {0}.weir_probe",
+                    mysql_identifier(facts.control_schema)),
+        *facts.write_problem));
   }
   if (facts.connections_left < facts.connections_wanted) {
-    out.push_back(finding("mysql-target.connections", "the target has too few free connections",
-                          fmt::format("the full stage wants {}", facts.connections_wanted),
-                          "raise max_connections or lower full.connections in the task file",
-                          fmt::format("{} left", facts.connections_left)));
+    out.push_back(finding(
+        "mysql-target.connections", "the target has too few free connections",
+        fmt::format("the full stage wants {}", facts.connections_wanted),
+        fmt::format("SET GLOBAL max_connections = {}, and in the server's "
+                    "configuration; or lower full.connections in the task file",
+                    facts.connections_most - facts.connections_left + facts.connections_wanted),
+        fmt::format("max_connections = {}, {} free, wanted {}", facts.connections_most,
+                    facts.connections_left, facts.connections_wanted)));
   }
   if (!facts.local_infile) {
     out.push_back(milder(
         finding("mysql-target.local-infile", "the server does not take LOAD DATA LOCAL INFILE",
                 "rows are copied by INSERT statements, which takes longer",
-                "SET GLOBAL local_infile = ON on the target", "local_infile = OFF"),
+                "SET GLOBAL local_infile = ON", "local_infile = OFF, wanted ON"),
         Severity::info));
   }
   if (facts.max_packet < kSmallPacket) {
@@ -460,7 +635,8 @@ std::vector<Finding> judge(const Facts& facts) {
         finding("mysql-target.max-packet", "the server takes short statements only",
                 "a changed row that is longer than half of max_allowed_packet would stop the task",
                 "SET GLOBAL max_allowed_packet = 67108864, and in the server's configuration",
-                fmt::format("max_allowed_packet = {}", facts.max_packet)),
+                fmt::format("max_allowed_packet = {}, wanted {} or more", facts.max_packet,
+                            kSmallPacket)),
         Severity::warning));
   }
   if (facts.binlog) {

@@ -30,7 +30,9 @@ struct Facts {
     bool is_table = false;
     bool has_rows = false;
     bool can_write = false;
-    bool has_key = false;  ///< a unique index on exactly the plan's key
+    bool has_key = false;      ///< a unique index on exactly the plan's key
+    std::string alter_denied;  ///< the server's words; "" if the account may alter it
+    std::string drop_denied;   ///< likewise: TRUNCATE takes it too
     std::string engine;
     std::vector<std::string> triggers;
     std::vector<std::string> uniques;  ///< unique indexes besides the key
@@ -51,6 +53,13 @@ struct Facts {
   std::string control_why;  ///< the server's words, if it cannot
   std::string account;
   std::string control_schema;
+  bool is_new = true;  ///< the target does not know the task
+  /// What a table of weir's own could not be made or changed for; "" if it could, empty if that was
+  /// not tried.
+  std::optional<std::string> write_problem;
+  std::string alters;         ///< which [ddl] setting has weir alter tables; "" if none does
+  std::string truncates;      ///< likewise
+  long connections_most = 0;  ///< max_connections
   long connections_left = 0;
   long connections_wanted = 0;
   bool native = false;

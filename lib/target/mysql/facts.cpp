@@ -42,6 +42,8 @@ void fields(Archive& archive, Facts::TableFacts& table) {
   archive("has_rows", table.has_rows);
   archive("can_write", table.can_write);
   archive("has_key", table.has_key);
+  archive("alter_denied", table.alter_denied);
+  archive("drop_denied", table.drop_denied);
   archive("engine", table.engine);
   archive("triggers", table.triggers);
   archive("uniques", table.uniques);
@@ -65,6 +67,11 @@ void fields(Archive& archive, Facts& facts) {
   archive("control_why", facts.control_why);
   archive("account", facts.account);
   archive("control_schema", facts.control_schema);
+  archive("is_new", facts.is_new);
+  archive("write_problem", facts.write_problem);
+  archive("alters", facts.alters);
+  archive("truncates", facts.truncates);
+  archive("connections_most", facts.connections_most);
   archive("connections_left", facts.connections_left);
   archive("connections_wanted", facts.connections_wanted);
   archive("native", facts.native);

@@ -2,6 +2,7 @@
 #include "target/mysql/target.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -41,6 +42,15 @@ const TableSql& MysqlTarget::table_sql() {
 std::string MysqlTarget::version() {
   const std::string version = connection().server_version();
   return (connection().is_mariadb() ? "MariaDB " : "MySQL ") + version;
+}
+
+std::optional<ServerClock> MysqlTarget::clock() {
+  MysqlConnection& open = connection();
+  return read_clock([&open] {
+    const auto micros =
+        open.scalar("SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS UNSIGNED)");
+    return Time(std::chrono::microseconds(std::strtoll(micros.value_or("0").c_str(), nullptr, 10)));
+  });
 }
 
 std::string MysqlTarget::refuse_name(std::string_view name) const {

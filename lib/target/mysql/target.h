@@ -19,6 +19,7 @@ class MysqlTarget final : public Target {
   explicit MysqlTarget(const Task& task);
 
   std::string version() override;
+  std::optional<ServerClock> clock() override;
   Rung rung() const override { return Rung::atomic_offset; }
   std::size_t max_name_bytes() const override { return 64; }
   std::string refuse_name(std::string_view name) const override;

@@ -2,6 +2,7 @@
 #include "target/postgres/target.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 #include <fmt/format.h>
@@ -52,6 +53,15 @@ PgConnection& PostgresTarget::connection() const {
 }
 
 std::string PostgresTarget::version() { return "PostgreSQL " + connection().server_version(); }
+
+std::optional<ServerClock> PostgresTarget::clock() {
+  PgConnection& open = connection();
+  return read_clock([&open] {
+    const auto micros =
+        open.scalar("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint");
+    return Time(std::chrono::microseconds(std::strtoll(micros.value_or("0").c_str(), nullptr, 10)));
+  });
+}
 
 std::string PostgresTarget::refuse_name(std::string_view name) const {
   if (name.find('\0') != std::string_view::npos) return "a name cannot hold a NUL character";

@@ -17,6 +17,7 @@ class PostgresTarget final : public Target {
   explicit PostgresTarget(const Task& task);
 
   std::string version() override;
+  std::optional<ServerClock> clock() override;
   Rung rung() const override { return Rung::atomic_offset; }
   std::size_t max_name_bytes() const override { return 63; }
   std::string refuse_name(std::string_view name) const override;

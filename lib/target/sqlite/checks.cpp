@@ -102,13 +102,27 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
           fmt::format("ALTER TABLE {} ADD COLUMN {} {}; or drop the column in "
                       "the table rule",
                       table_sql(plan), sqlite_identifier(column.name), column.target_type),
-          "", name));
+          fmt::format("no column {}, wanted {}", column.name, column.target_type), name));
       continue;
     }
     if (existing->generated) {
       out.push_back(finding(
           "sqlite.column-generated", fmt::format("the target column {} is generated", column.name),
-          "SQLite takes no values for it", "drop the column in the table rule", "", name));
+          "SQLite takes no values for it",
+          fmt::format("columns = {{ drop = [\"{}\"] }} in the table rule",
+                      column.added() ? column.name : plan.source.columns[column.source].name),
+          "GENERATED, wanted a plain column", name));
+    }
+    const bool in_key = std::ranges::any_of(
+        plan.key, [&](std::uint32_t part) { return &plan.columns[part] == &column; });
+    if (!table.started && existing->not_null && column.nullable && !in_key) {
+      out.push_back(finding(
+          "sqlite.column-not-null",
+          fmt::format("the target column {} is NOT NULL, and the source's is not", column.name),
+          "a row that holds NULL there would stop the task",
+          "make the table anew without NOT NULL, or let weir do it with existing = \"replace\"",
+          "source NULL, target NOT NULL", name));
+      out.back().severity = Severity::warning;
     }
     // A type that the task file names is the operator's own decision.
     if (column.target_type != target_type(column.type)) continue;
@@ -134,8 +148,8 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
         "sqlite.column-unfilled",
         fmt::format("the target column {} is NOT NULL and nothing fills it", existing.name),
         "every insert would be refused",
-        "make the table anew with a default or without NOT NULL, or fill it with add_columns", "",
-        name));
+        "make the table anew with a default or without NOT NULL, or fill it with add_columns",
+        fmt::format("{} NOT NULL without a default", existing.declared), name));
   }
 }
 
@@ -155,9 +169,10 @@ void judge_table(const Facts::TableFacts& table, std::vector<Finding>& out) {
     out.push_back(finding("sqlite.table-not-empty",
                           fmt::format("the target table {} already has rows", name),
                           "weir does not mix its rows with others unless it is told to",
-                          "empty the table, or say existing = \"append\", \"truncate\" or "
-                          "\"replace\" in the table rule",
-                          "", name));
+                          fmt::format("DELETE FROM {}; or say existing = \"append\", \"truncate\" "
+                                      "or \"replace\" in the table rule",
+                                      table_sql(plan)),
+                          "existing = \"refuse\", wanted an empty table", name));
   }
   judge_columns(table, out);
   if (plan.key.empty()) {
@@ -178,21 +193,23 @@ void judge_table(const Facts::TableFacts& table, std::vector<Finding>& out) {
       "changes find their row by this key, compared byte by byte (COLLATE BINARY)",
       fmt::format("CREATE UNIQUE INDEX {} ON {} ({})",
                   sqlite_identifier(plan.target.table + "_key"), table_sql(plan), key),
-      "", name));
+      "no unique index on exactly these", name));
 }
 
 void judge_place(const Facts& facts, std::vector<Finding>& out) {
   if (!facts.folder_exists) {
-    out.push_back(finding("sqlite.folder-missing", "there is no folder " + facts.folder,
-                          "the target file is to be in it",
-                          "create the folder, or correct target.path in the task file"));
+    out.push_back(
+        finding("sqlite.folder-missing", "there is no folder " + facts.folder,
+                "the target file is to be in it",
+                fmt::format("mkdir -p '{}', or correct target.path in the task file", facts.folder),
+                facts.folder + " is no folder"));
     return;
   }
   if (!facts.folder_writable || (facts.file == FileState::database && !facts.file_writable)) {
     out.push_back(finding(
         "sqlite.not-writable", facts.path + " cannot be written",
         "the account that runs weir needs to write the file and to create others beside it",
-        "run weir as another account, or change the owner or the permissions",
+        fmt::format("chmod u+rwx '{}', or run weir as the account that owns it", facts.folder),
         facts.folder_writable ? "the file is not writable" : facts.folder + " is not writable"));
   }
   if (facts.file == FileState::unreadable) {
@@ -228,7 +245,7 @@ void judge_place(const Facts& facts, std::vector<Finding>& out) {
     out.push_back(finding("sqlite.disk-space", "the file system may be too small",
                           "the tables to copy have about as many bytes on the source",
                           "free space, or put the file elsewhere",
-                          fmt::format("{} free, about {} to copy", format_bytes(facts.free_bytes),
+                          fmt::format("{} free, wanted about {}", format_bytes(facts.free_bytes),
                                       format_bytes(facts.wanted_bytes))));
     out.back().severity = Severity::warning;
   }
