@@ -47,7 +47,13 @@ void check_mysql_target(Target& target, const std::string& session) {
             "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = 'weir'") == "0");
 
   target.sql("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'weir'@'%'");
-  if (!session.empty()) target.sql("GRANT " + session + " ON *.* TO 'weir'@'%'");
+  if (!session.empty()) {
+    const TaskRun::Result refused = task.run({"preflight", task.file(), "--json"});
+    CHECK(refused.code == 6);
+    const std::string grant = "GRANT " + session + " ON *.* TO 'weir'@'%'";
+    CHECK_THAT(refused.err, Catch::Contains("\"fix\":\"" + grant + "\""));
+    target.sql(grant);
+  }
   target.sql("GRANT ALL ON weir.* TO 'weir'@'%'");
   target.sql("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON shop.* TO 'weir'@'%'");
   check_mended(task, target, "mysql-target.ddl-denied", "warning", "ddl.add_column = apply");

@@ -95,7 +95,7 @@ postgres::Facts good_target() {
   postgres::Facts::TableFacts table;
   table.source = table.target = {"shop", "item"};
   table.schema_exists = table.can_create = table.exists = table.is_table = true;
-  table.can_write = table.owned = table.can_truncate = table.has_key = true;
+  table.can_write = table.owned = table.can_drop = table.can_truncate = table.has_key = true;
   table.columns["code"] = {"text", -1, "text", true, false, false, false};
   table.columns["image"] = {"int8", -1, "bigint", false, false, false, false};
   facts.tables.push_back(std::move(table));
@@ -349,7 +349,7 @@ TEST_CASE("PostgreSQL target: what would stop a task there", "[pg_checks]") {
 TEST_CASE("PostgreSQL target: what the role may do is asked for by the task alone", "[pg_checks]") {
   TablePlan plan = item_plan();
   postgres::Facts facts = good_target();
-  facts.tables[0].owned = facts.tables[0].can_truncate = false;
+  facts.tables[0].owned = facts.tables[0].can_drop = facts.tables[0].can_truncate = false;
   facts.alters.clear();
   facts.truncates.clear();
   CHECK(judged(facts, plan, &postgres::decode_facts).empty());

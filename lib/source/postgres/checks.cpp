@@ -256,7 +256,8 @@ const auto kRules = std::to_array<Rule>({
      }},
     {{"postgres.encoding-unknown", Severity::warning, CheckGroup::types,
       "a text that is not UTF-8 stops the task, with its table and key",
-      "pg_dump --encoding=UTF8 of the database, restored into one made with CREATE DATABASE ... "
+      "dump the database in UTF8 with pg_dump, and restore it into one made with CREATE DATABASE "
+      "... "
       "ENCODING 'UTF8' TEMPLATE template0"},
      "the database does not know the encoding of its texts",
      [](const Facts& f) {

@@ -111,8 +111,9 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
     return gap("postgres.slot-other", fmt::format("the replication slot {} is another one", name),
                "weir reads a logical slot of this database with the plugin pgoutput",
                "name the right one as source.slot",
-               fmt::format("plugin {}, database {}", slot->plugin.empty() ? "none" : slot->plugin,
-                           slot->database.empty() ? "none" : slot->database));
+               fmt::format("plugin = {}, database = {}; wanted pgoutput, {}",
+                           slot->plugin.empty() ? "none" : slot->plugin,
+                           slot->database.empty() ? "none" : slot->database, database));
   }
   if (!slot->usable()) {
     return gap(
@@ -137,9 +138,11 @@ std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::stri
     return gap("postgres.slot-active",
                fmt::format("somebody else reads from the replication slot {}", name),
                "two readers would take changes away from each other",
-               "end that reader (SELECT pg_terminate_backend(...)), or give each a slot of its own "
-               "(source.slot)",
-               slot->holder);
+               fmt::format("end that reader: SELECT pg_terminate_backend(active_pid) FROM "
+                           "pg_replication_slots WHERE slot_name = '{}'; or give each a slot of "
+                           "its own (source.slot)",
+                           name),
+               "active = t, wanted f; " + slot->holder);
   }
   return {};
 }

@@ -46,13 +46,6 @@ bool can_create_in(MysqlConnection& connection, const std::string& schema, std::
          allowed(connection, fmt::format("SELECT 1 FROM {}", none), why);
 }
 
-/// "weir@%" as it stands in a statement: 'weir'@'%'.
-std::string account_sql(const std::string& account) {
-  const std::size_t at = account.rfind('@');
-  if (at == std::string::npos) return account;
-  return fmt::format("'{}'@'{}'", account.substr(0, at), account.substr(at + 1));
-}
-
 /// What is known of each schema that tables go into, asked once.
 struct Schema {
   bool exists = false;

@@ -196,7 +196,15 @@ std::size_t error_values(const std::vector<WrittenColumn>& columns, Row cells) {
   return out;
 }
 
-void prepare_session(MysqlConnection& connection) {
+std::string account_sql(const std::string& account) {
+  const std::size_t at = account.rfind('@');
+  if (at == std::string::npos) return account;
+  return fmt::format("'{}'@'{}'", account.substr(0, at), account.substr(at + 1));
+}
+
+namespace {
+
+void set_up(MysqlConnection& connection) {
   // Strict, so that nothing is cut silently. A zero in an AUTO_INCREMENT column is a zero, and
   // dates that no calendar has were judged by the policy already. Foreign keys were checked on the
   // source. Without unique_checks MariaDB fills an empty table another way, which came to a halt in
@@ -213,6 +221,20 @@ void prepare_session(MysqlConnection& connection) {
                                              : "SET SESSION range_optimizer_max_mem_size = 0");
   if (connection.is_mariadb() && connection.server_version_number() >= 100509) {
     connection.execute("SET SESSION optimizer_max_sel_arg_weight = 0");
+  }
+}
+
+}  // namespace
+
+void prepare_session(MysqlConnection& connection) {
+  try {
+    set_up(connection);
+  } catch (const Error& error) {
+    if (error.id() != "mysql.denied") throw;
+    // MySQL keeps some settings of a session to those who have this.
+    throw Error(error.code(), "mysql.denied", error.summary(), error.why(),
+                fmt::format("GRANT SESSION_VARIABLES_ADMIN ON *.* TO {}",
+                            account_sql(connection.scalar("SELECT current_user()").value_or(""))));
   }
 }
 

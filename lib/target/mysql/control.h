@@ -62,6 +62,9 @@ std::size_t error_values(const std::vector<WrittenColumn>& columns, Row cells);
 /// surprises for zeros, keys and dates.
 void prepare_session(MysqlConnection& connection);
 
+/// "weir@%", as current_user() says it, as it stands in a statement: 'weir'@'%'.
+std::string account_sql(const std::string& account);
+
 /// What the server can do. Asks it.
 Dialect dialect_of(MysqlConnection& connection);
 

@@ -84,15 +84,17 @@ Facts::TableFacts gather_table(PgConnection& connection, const TablePlan& plan) 
   table.is_partitioned = kind == "p";
   if (!table.is_table) return table;
   const PgResult rights = connection.query(
-      "SELECT has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND "
-      "has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'), "
-      "has_table_privilege(oid, 'TRUNCATE'), pg_has_role(relowner, 'USAGE') FROM pg_class WHERE "
-      "oid = to_regclass($1)",
+      "SELECT has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND "
+      "has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE'), "
+      "has_table_privilege(c.oid, 'TRUNCATE'), pg_has_role(c.relowner, 'USAGE'), "
+      "pg_has_role(n.nspowner, 'USAGE') FROM pg_class c JOIN pg_namespace n ON n.oid = "
+      "c.relnamespace WHERE c.oid = to_regclass($1)",
       {name});
   if (rights.rows() == 0) return table;
   table.can_write = rights.text(0, 0) == "t";
   table.can_truncate = rights.text(0, 1) == "t";
   table.owned = rights.text(0, 2) == "t";
+  table.can_drop = table.owned || rights.text(0, 3) == "t";
   if (!table.can_write) return table;
   table.has_rows = connection.scalar(fmt::format("SELECT 1 FROM {} LIMIT 1", name)).has_value();
   gather_columns(connection, name, table);
@@ -325,7 +327,7 @@ void judge_rights(const Facts& facts, const Facts::TableFacts& table, std::vecto
       fmt::format("GRANT TRUNCATE ON {} TO {}", qualified(plan.target), pg_identifier(facts.role));
   const bool replaces = !table.started && plan.existing == ExistingPolicy::replace;
   const bool empties = !table.started && plan.existing == ExistingPolicy::truncate;
-  if ((replaces && !table.owned) || (empties && !table.can_truncate)) {
+  if ((replaces && !table.can_drop) || (empties && !table.can_truncate)) {
     out.push_back(finding(
         "postgres.existing-denied",
         fmt::format("the role {} may not {} {}", facts.role, replaces ? "drop" : "empty", name),

@@ -39,7 +39,8 @@ struct Facts {
     bool is_partitioned = false;
     bool has_rows = false;
     bool can_write = false;
-    bool owned = false;  ///< else it can be neither altered nor dropped
+    bool owned = false;     ///< else it cannot be altered
+    bool can_drop = false;  ///< the schema's owner may as well
     bool can_truncate = false;
     std::vector<std::string> triggers;  ///< its own, and foreign keys
     bool has_key = false;  ///< a unique index, not deferrable, on exactly the plan's key

@@ -28,6 +28,7 @@ void fields(Archive& archive, Facts::TableFacts& table) {
   archive("has_rows", table.has_rows);
   archive("can_write", table.can_write);
   archive("owned", table.owned);
+  archive("can_drop", table.can_drop);
   archive("can_truncate", table.can_truncate);
   archive("triggers", table.triggers);
   archive("has_key", table.has_key);
