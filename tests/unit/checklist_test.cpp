@@ -120,6 +120,7 @@ class IdleEngine final : public Engine {
     throw bug("not asked");
   }
   bool stop(const std::string&, std::chrono::milliseconds) override { throw bug("not asked"); }
+  std::unique_ptr<Hold> hold(const std::string&) override { return nullptr; }
   Status status(const std::string&) override { return {}; }
 };
 
