@@ -55,7 +55,7 @@ _weir_options() {
     'log show') echo --from --limit --table --follow --values ;;
     'offset show') echo '' ;;
     'offset history') echo --limit --since --no-header ;;
-    'offset reset') echo --to --reason --accept-data-loss --timeout --dry-run --yes ;;
+    'offset reset') echo --to --reason --accept-data-loss --timeout --dry-run --yes --checklist-age ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -197,6 +197,7 @@ _weir_value() {
     'offset reset --to') echo nothing ;;
     'offset reset --reason') echo nothing ;;
     'offset reset --timeout') echo nothing ;;
+    'offset reset --checklist-age') echo nothing ;;
     'offset reset --state-dir') echo folders ;;
     'offset reset --format' | 'offset reset -o') echo words text json ;;
     'offset reset --color') echo words auto always never ;;

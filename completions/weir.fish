@@ -278,6 +278,7 @@ complete -c weir -n '__weir_at 0 offset reset' -l accept-data-loss -d 'agree tha
 complete -c weir -n '__weir_at 0 offset reset' -l timeout -x -d 'how long reading the log between the two places may take'
 complete -c weir -n '__weir_at 0 offset reset' -l dry-run -s n -d 'show what would be done, and change nothing'
 complete -c weir -n '__weir_at 0 offset reset' -l yes -s y -d 'do not ask for the task\'s name'
+complete -c weir -n '__weir_at 0 offset reset' -l checklist-age -x -d 'for how long a checklist counts'
 complete -c weir -n '__weir_at 0 offset reset' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
 complete -c weir -n '__weir_at 0 offset reset' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
 complete -c weir -n '__weir_at 0 offset reset' -l json -d 'print JSON: the last one of the formats above'

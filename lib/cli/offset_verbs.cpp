@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/offset_verbs.h"
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,12 +8,12 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <pwd.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/user.h"
+#include "cli/checklist_verb.h"
 #include "cli/confirm.h"
 #include "cli/output.h"
 #include "ops/offset.h"
@@ -37,14 +36,6 @@ std::string counted(std::uint64_t count, const char* one, const char* many) {
 std::string with_time(const Offset& offset) {
   if (offset.source_time == Time{}) return offset.text;
   return fmt::format("{} ({})", offset.text, to_rfc3339(offset.source_time));
-}
-
-/// Who runs this, for the history.
-std::string operator_name() {
-  const passwd* user = getpwuid(getuid());
-  const std::string name = user == nullptr ? std::to_string(getuid()) : user->pw_name;
-  const char* before_sudo = std::getenv("SUDO_USER");
-  return before_sudo == nullptr ? name : fmt::format("{} (sudo of {})", name, before_sudo);
 }
 
 // ---------------------------------------------------------------- reset
@@ -150,7 +141,9 @@ Json gap_json(const ops::ResetPlan& plan) {
 
 /// The one place that decides whether a plan is carried out: all that has to be agreed to, or has
 /// to be so beforehand, belongs here.
-void authorize(Session& session, const std::string& task, const ops::ResetPlan& plan) {
+void authorize(Session& session, const Backends& backends, const Task& task_file,
+               const ops::ResetPlan& plan, StateStore& store, Engine& engine) {
+  const std::string& task = task_file.name;
   if (plan.loses() && !session.flag("accept-data-loss")) {
     throw Error(ExitCode::refused, "offset.data-loss",
                 fmt::format("task {} would lose changes", task),
@@ -158,6 +151,7 @@ void authorize(Session& session, const std::string& task, const ops::ResetPlan& 
                 "repeat it with --accept-data-loss if that may be; the target then differs from "
                 "the source until the tables are copied anew");
   }
+  demand_checklist(session, backends, ops::Operation::reset_offset, task_file, store, engine);
   session.terminal().flush();
   confirm(session.terminal(), task,
           plan.loses() ? "changes that the target does not have would be lost"
@@ -251,9 +245,8 @@ ExitCode offset_reset(Session& session, const Backends& backends) {
     session.say(plan.loses() ? "nothing was changed; --accept-data-loss is needed to do it"
                              : "nothing was changed");
   } else {
-    authorize(session, task.name, plan);
-    notes =
-        ops::carry_out(task, plan, operator_name(), wish.reason, *source, *target, *store, *engine);
+    authorize(session, backends, task, plan, *store, *engine);
+    notes = ops::carry_out(task, plan, user_name(), wish.reason, *source, *target, *store, *engine);
     done = true;
     session.say(fmt::format("the offset of task {} is {}", task.name, plan.move.to.text));
     for (const std::string& note : notes) session.say(note);

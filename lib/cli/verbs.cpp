@@ -696,13 +696,14 @@ constexpr auto kOffsetResetOptions = std::to_array<OptionSpec>({
      .meaning = "show what would be done, and change nothing",
      .group = "action"},
     {.name = "yes", .letter = 'y', .meaning = "do not ask for the task's name", .group = "action"},
+    checklist_age_option("action"),
 });
 constexpr auto kOffsetResetCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
      state_conflict, not_found, unsupported, timed_out, bug});
 constexpr auto kOffsetResetSee = std::to_array<std::string_view>(
-    {"weir-offset-show(1)", "weir-offset-history(1)", "weir-check-retention(1)", "weir-log-show(1)",
-     "weir-control(7)", "weir-exit-codes(7)"});
+    {"weir-offset-show(1)", "weir-offset-history(1)", "weir-checklist(1)",
+     "weir-check-retention(1)", "weir-log-show(1)", "weir-control(7)", "weir-exit-codes(7)"});
 
 // ---------------------------------------------------------------- hidden verbs
 

@@ -568,8 +568,8 @@ ChecklistFacts gather_checklist(Operation operation, const Task& task,
     bounded.target.patience = kPatience;
     const std::unique_ptr<Source> from = source(bounded);
     const std::unique_ptr<Target> to = target(bounded);
-    facts.checked = preflight(bounded, *from, *to,
-                              "", operation == rerun_full ? StartFrom::nothing : StartFrom::memory);
+    facts.checked = preflight(bounded, *from, *to, "",
+                              operation == rerun_full ? StartFrom::nothing : StartFrom::memory);
     // Whoever starts the task next waives the same again, or mends it.
     std::vector<std::string> waived = waived_ids(task.name, store);
     std::erase_if(waived, [&](const std::string& id) {

@@ -113,6 +113,7 @@ Facts sound() {
   facts.logged_schemas.emplace();
   facts.unlogged_schemas.emplace();
   facts.replica_id = 4711;
+  facts.replica_id_is_given = true;
   facts.replicas.emplace();
   facts.connections_left = 100;
   facts.connections_wanted = 6;

@@ -53,7 +53,8 @@ struct Facts {
     std::uint32_t id = 0;
     std::string host;  ///< as it calls itself
   };
-  std::uint32_t replica_id = 0;  ///< that the task will show
+  std::uint32_t replica_id = 0;      ///< that the task will show
+  bool replica_id_is_given = false;  ///< by the task file
   std::optional<std::vector<ReplicaFacts>> replicas;
 
   bool takes_read_lock = false;  ///< a start position costs a global read lock

@@ -94,6 +94,7 @@ void fields(Archive& archive, Facts& facts) {
   archive("start_method_missing", facts.start_method_missing);
   archive("logs_cascades", facts.logs_cascades);
   archive("replica_id", facts.replica_id);
+  archive("replica_id_is_given", facts.replica_id_is_given);
   archive("replicas", facts.replicas);
   archive("takes_read_lock", facts.takes_read_lock);
   archive("long_sessions", facts.long_sessions);

@@ -208,6 +208,7 @@ void gather_log(MysqlConnection& connection, const Variables& variables, Facts& 
 
 void gather_replicas(MysqlConnection& connection, const Task& task, Facts& facts) {
   facts.replica_id = replica_id(task);
+  facts.replica_id_is_given = task.source.server_id != 0;
   try_fact([&] {
     const bool new_words = !facts.is_mariadb && facts.version_number >= 80022;
     std::vector<Facts::ReplicaFacts> replicas;
