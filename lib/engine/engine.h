@@ -32,8 +32,8 @@ class Engine {
   /// What an engine reports while a task runs. Called on the thread of run(); members may be empty.
   /// An Error thrown by one is shown to the service manager and does not end the task.
   struct Observer {
-    /// A worker started; `failover` if another one died before it.
-    std::function<void(bool failover)> worker_started;
+    /// A worker is about to start; `failover` if another one died before it.
+    std::function<void(bool failover)> worker_starts;
     /// A worker ended by itself with `exit_code` (128 + signal if it was killed); `delay` until the
     /// next one, or none if there will be none.
     std::function<void(int exit_code, std::optional<std::chrono::milliseconds> delay)> worker_ended;

@@ -167,7 +167,7 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
 
 Engine::Observer observe(const std::string& task, StateStore& store) {
   Engine::Observer observer;
-  observer.worker_started = [&task, &store](bool failover) {
+  observer.worker_starts = [&task, &store](bool failover) {
     if (failover) {
       store.add_event(task, {now(), "warning", "failover", "", "a worker was started again"});
     }

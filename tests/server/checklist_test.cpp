@@ -264,11 +264,8 @@ TEST_CASE("checklist: PostgreSQL on both sides", "[checklist][server]") {
   for (const char* const operation : {"remove-table", "tune", "remap", "reset-offset"}) {
     ask(task, operation, kOk, all);
   }
-  // As if the task were not there: its own slot is in the way until it is stopped.
-  const json running = ask(task, "rerun-full", kRefused, all);
-  CHECK(open_items(running) == Ids{"preflight", "target-data"});
-  CHECK_THAT(item(running, "preflight").at("measured"), Catch::Contains("postgres.slot-active"));
-  CHECK_THAT(item(running, "preflight").at("action"), Catch::Contains("weir sync stop shop"));
+  // As if the task were not there; that its own reader has the slot is nothing to mend.
+  CHECK(open_items(ask(task, "rerun-full", kRefused, all)) == Ids{"target-data"});
   REQUIRE(task.stop().code == kOk);
   CHECK(open_items(ask(task, "rerun-full", kRefused, all)) == Ids{"target-data"});
   task.rewrite(kShop + "existing = \"replace\"\n");

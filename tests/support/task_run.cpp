@@ -177,6 +177,7 @@ void keep_facts(std::vector<std::string>& words, const std::string& task_file) {
   static std::atomic<int> runs{0};
   const std::string name =
       std::string(folder) + "/" + std::to_string(getpid()) + "-" + std::to_string(++runs);
+  if (!std::filesystem::exists(task_file)) return;
   std::filesystem::copy_file(task_file, name + ".toml");
   words.insert(words.end(), {"--facts-out", name + ".json"});
 }

@@ -67,7 +67,7 @@ struct Told {
 
   Engine::Observer observer() {
     Engine::Observer out;
-    out.worker_started = [this](bool failover) {
+    out.worker_starts = [this](bool failover) {
       calls.push_back(failover ? "failover" : "started");
     };
     out.worker_ended = [this](int code, std::optional<std::chrono::milliseconds> delay) {
@@ -388,14 +388,16 @@ TEST_CASE("a program that cannot be started is an error at once", "[engine]") {
   submission.worker = {dir / "absent"};
   EmbeddedEngine engine(dir.path(), quick());
   CHECK(error_id([&] { engine.run(submission, told.observer()); }) == "process.start");
-  CHECK(told.calls.empty());
+  CHECK(told.calls == Calls{"started"});
+  told.calls.clear();
 
   // Later it is a failover like any other, and the error is kept for the end.
   const std::string program = dir.write("once", "#!/bin/sh\nrm \"$0\"\nexit 1\n");
   chmod(program.c_str(), 0700);
   submission.worker = {program};
   CHECK(error_id([&] { engine.run(submission, told.observer()); }) == "process.start");
-  CHECK(told.calls == Calls{"started", "ended 1 5", "ended 1 10", "ended 1 20", "ended 1 -"});
+  CHECK(told.calls == Calls{"started", "ended 1 5", "failover", "ended 1 10", "failover",
+                            "ended 1 20", "failover", "ended 1 -"});
 }
 
 TEST_CASE("the first stop is told once, and the worker's good end is a good end", "[engine]") {
@@ -474,7 +476,7 @@ TEST_CASE("an observer that fails does not end the task", "[engine]") {
   TempDir dir;
   const auto fail = [] { throw Error(ExitCode::failed, "state.io", "the disk is full"); };
   Engine::Observer observer;
-  observer.worker_started = [&](bool) { fail(); };
+  observer.worker_starts = [&](bool) { fail(); };
   observer.worker_ended = [&](int, auto) { fail(); };
   observer.status_line = [&]() -> std::string {
     fail();

@@ -85,6 +85,10 @@ void Supervisor::start_worker(bool failover) {
   options.keep = lock_.fd();
   options.own_group = true;
   options.death_signal = SIGTERM;
+  // Before it has a say of its own: what it says of itself counts from then on.
+  observe([&] {
+    if (observer_.worker_starts) observer_.worker_starts(failover);
+  });
   started_ = Clock::now();
   start_error_.reset();
   try {
@@ -99,9 +103,6 @@ void Supervisor::start_worker(bool failover) {
   next_tick_ = started_;
   holder_.worker = ProcessMark::of(worker_->pid());
   observe([&] { lock_.describe(holder_); });
-  observe([&] {
-    if (observer_.worker_started) observer_.worker_started(failover);
-  });
 }
 
 bool Supervisor::worker_runs() {

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "base/time.h"
+#include "source/mysql/dump.h"
 
 namespace weir::mysql {
 namespace {
@@ -181,7 +182,7 @@ Hits judge_server_id(const Facts& facts) {
   }
   for (const Facts::ReplicaFacts& replica : *facts.replicas) {
     // Of a task that resumes this may be its own worker, which runs.
-    if (replica.id != facts.replica_id || (!facts.is_new && replica.host == "weir")) continue;
+    if (replica.id != facts.replica_id || (!facts.is_new && replica.host == kReplicaHost)) continue;
     hits.push_back(
         {.evidence = fmt::format("{}, the task's id, is that of a replica that calls itself '{}'",
                                  replica.id, replica.host),

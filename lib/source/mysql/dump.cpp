@@ -34,7 +34,7 @@ void append_short_text(std::string& out, std::string_view text) {
 void register_replica(MysqlConnection& connection, std::uint32_t server_id) {
   std::string identity;
   append_le(identity, server_id);
-  append_short_text(identity, "weir");
+  append_short_text(identity, kReplicaHost);
   append_short_text(identity, "");
   append_short_text(identity, "");
   append_le(identity, std::uint16_t{0});

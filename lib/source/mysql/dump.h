@@ -3,12 +3,16 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "client/mysql.h"
 #include "source/mysql/offset.h"
 
 namespace weir::mysql {
+
+/// How weir calls itself among the replicas of a server.
+constexpr std::string_view kReplicaHost = "weir";
 
 /// What to ask a server for when asking for its binlog.
 struct DumpRequest {

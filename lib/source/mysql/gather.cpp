@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <map>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -13,6 +15,7 @@
 #include "base/time.h"
 #include "source/mysql/catalog.h"
 #include "source/mysql/checks.h"
+#include "source/mysql/dump.h"
 #include "source/mysql/gtid.h"
 #include "source/mysql/heartbeat.h"
 #include "source/mysql/retention.h"
@@ -30,6 +33,8 @@ constexpr unsigned kNoSuchTable = 1146;
 /// A lock that weir asks for is given up after some ten seconds.
 constexpr int kLongSession = 10;
 constexpr int kSampledRows = 1000;
+constexpr std::chrono::seconds kReaderLinger{5};
+constexpr std::chrono::milliseconds kLookAgain{200};
 
 template <class Integer>
 Integer number(const MysqlConnection::Value& value) {
@@ -209,13 +214,23 @@ void gather_log(MysqlConnection& connection, const Variables& variables, Facts& 
 void gather_replicas(MysqlConnection& connection, const Task& task, Facts& facts) {
   facts.replica_id = replica_id(task);
   facts.replica_id_is_given = task.source.server_id != 0;
-  try_fact([&] {
-    const bool new_words = !facts.is_mariadb && facts.version_number >= 80022;
+  const bool new_words = !facts.is_mariadb && facts.version_number >= 80022;
+  const auto look = [&] {
     std::vector<Facts::ReplicaFacts> replicas;
     for (const auto& row : connection.query(new_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS")) {
       replicas.push_back({number<std::uint32_t>(row[0]), text_of(row[1])});
     }
     facts.replicas = std::move(replicas);
+    return std::ranges::none_of(*facts.replicas, [&](const Facts::ReplicaFacts& replica) {
+      return replica.id == facts.replica_id && replica.host == kReplicaHost;
+    });
+  };
+  try_fact([&] {
+    // A reader that has just ended is shown until the server has tried to send it a heartbeat.
+    const Clock::time_point begin = Clock::now();
+    while (!look() && facts.is_new && Clock::now() - begin < kReaderLinger) {
+      std::this_thread::sleep_for(kLookAgain);
+    }
   });
 }
 

@@ -40,8 +40,9 @@ class RowDecoder {
   /// Decodes one row image that begins at `at`. `present` is the event's bitmap of columns in the
   /// image, null = all. Fills `cells` (one per table column; absent where not in the image or not
   /// wanted), with views into the event, into `arena` or into this decoder. Returns the end of the
-  /// image. Throws Error(failed, "binlog.malformed") past the end, Error(refused, "mysql.zero-date")
-  /// by policy, Error(failed, "mysql.label") where the catalogue cannot be trusted with a label.
+  /// image. Throws Error(failed, "binlog.malformed") past the end, Error(refused,
+  /// "mysql.zero-date") by policy, Error(failed, "mysql.label") where the catalogue cannot be
+  /// trusted with a label.
   const char* decode(const char* at, const char* end, const std::uint8_t* present,
                      std::span<Cell> cells, Arena& arena) const;
 
