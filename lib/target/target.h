@@ -136,9 +136,9 @@ class Target {
   /// most whether it has a type of that name.
   virtual void plan_types(const Task& task, TablePlan& plan) const = 0;
 
-  /// All that judge() wants to know, as JSON without a secret. `recovered` tells a resumed task from
-  /// a new one. Leaves nothing behind: of a new one it may try what the task will do, in a table of
-  /// its own.
+  /// All that judge() wants to know, as JSON without a secret. `recovered` tells a resumed task
+  /// from a new one. Leaves nothing behind: of a new one it may try what the task will do, in a
+  /// table of its own.
   virtual std::string gather(const Task& task, std::span<const TablePlan> plans,
                              const std::optional<Recovered>& recovered) = 0;
 
