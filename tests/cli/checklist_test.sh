@@ -6,14 +6,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir checklist WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir checklist "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
+  expect_refusal "$1" "$2" "$3" weir checklist "${@:4}"
 }
 
 refused 2 usage.missing-argument 'OPERATION is missing'
@@ -54,18 +47,7 @@ bad '[answers\n' 'bad.toml:'
 refused 8 task.unknown 'no task shop' restart shop
 refused 8 task.unknown 'no task shop' restart shop --show
 refused 8 task.unknown 'no task shop' restart shop --print-answers
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 refused 8 task.unknown 'no task shop' restart "$work/shop.toml"
 refused 3 task-file.unreadable "$work/none.toml" restart "$work/none.toml"
 checks=$((checks + 1))

@@ -5,14 +5,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir cutover WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir cutover "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
+  expect_refusal "$1" "$2" "$3" weir cutover "${@:4}"
 }
 
 refused 2 usage.missing-argument 'TASK is missing'
@@ -31,18 +24,7 @@ refused 2 usage.bad-value 'it takes one of text, json' shop --format yaml
 
 # A task that was never started has nothing to carry over, and a file does not register it.
 refused 8 task.unknown 'no task shop' shop
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 refused 8 task.unknown 'no task shop' "$work/shop.toml"
 refused 8 task.unknown 'no task shop' "$work/shop.toml" --dry-run
 checks=$((checks + 1))

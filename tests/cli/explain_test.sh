@@ -77,14 +77,7 @@ checks=$((checks + 1))
 [[ ! -e $XDG_STATE_HOME ]] || fault 'a state folder was made'
 
 refused() { # refused ID TEXT WORDS...
-  local id=$1 text=$2
-  shift 2
-  try weir "$@"
-  expect_status 2
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
+  expect_refusal 2 "$1" "$2" weir "${@:3}"
 }
 refused usage.unknown-id "there is no id 'mysql.losst'" explain mysql.losst
 expect_in err 'did you mean mysql.lost'

@@ -53,14 +53,7 @@ expect_status 2
 expect_in err 'it takes one of mysql, postgres'
 
 refused() { # refused ID TEXT WORDS...
-  local id=$1 text=$2
-  shift 2
-  try weir kinds "$@"
-  expect_status 2
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
+  expect_refusal 2 "$1" "$2" weir kinds "${@:3}"
 }
 refused usage.unknown-option 'there is no option --jsn' --jsn
 refused usage.bad-value 'it takes one of text, json' --format yaml

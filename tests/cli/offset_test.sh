@@ -5,14 +5,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir offset WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir offset "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
+  expect_refusal "$1" "$2" "$3" weir offset "${@:4}"
 }
 
 refused 2 usage.missing-argument 'TASK is missing' show
@@ -40,18 +33,7 @@ for verb in show history 'reset --to now'; do
   # shellcheck disable=SC2086 # words
   refused 8 task.unknown 'no task shop' $verb shop
 done
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 refused 8 task.unknown 'no task shop' reset "$work/shop.toml" --to bin.000001:4 --dry-run
 checks=$((checks + 1))
 [[ -z $(weir complete tasks) ]] || fault 'a task was registered'

@@ -6,13 +6,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir check-retention WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir check-retention "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
+  expect_refusal "$1" "$2" "$3" weir check-retention "${@:4}"
 }
 
 refused 2 usage.missing-argument 'TASK is missing'
@@ -34,18 +28,7 @@ refused 2 usage.bad-combination '--output does not go with text' shop --format=t
 
 # A task that was never started has nothing to come back to.
 refused 8 task.unknown 'no task shop' shop
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 refused 8 task.unknown 'no task shop' "$work/shop.toml"
 refused 3 task-file.unreadable "$work/none.toml" "$work/none.toml"
 checks=$((checks + 1))

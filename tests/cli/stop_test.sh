@@ -6,13 +6,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir sync stop WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir sync stop "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
+  expect_refusal "$1" "$2" "$3" weir sync stop "${@:4}"
 }
 
 refused 2 usage.missing-argument 'TASK is missing' --for 6h
@@ -28,18 +22,7 @@ refused 8 task.unknown 'no task shop' shop --accept-risk retention
 
 # A task that never ran has nothing to come back to: there is no question, and it counts down
 # nothing.
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 try weir sync run "$work/shop.toml"
 expect_status 5
 try weir sync stop shop --for 30d --json

@@ -5,15 +5,7 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused ID TEXT WORDS...: `weir WORDS` is refused with this id, and the message holds TEXT.
 refused() {
-  local id=$1 text=$2
-  shift 2
-  try weir "$@"
-  expect_status 2
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
-  expect_in err '  fix: '
-  expect_not_in err $'\x1b'
+  expect_refusal 2 "$1" "$2" weir "${@:3}"
 }
 
 refused usage.unknown-verb "did you mean weir preflight" prefligth shop.toml

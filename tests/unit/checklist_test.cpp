@@ -20,6 +20,7 @@
 #include "cli/arguments.h"
 #include "cli/checklist_verb.h"
 #include "cli/session.h"
+#include "support/asked_engine.h"
 #include "support/temp_dir.h"
 
 using namespace weir;
@@ -111,18 +112,6 @@ std::string id_of(const std::function<void()>& call, std::string* why = nullptr)
 std::vector<ops::ChecklistAnswer> parse(std::string_view text) {
   return ops::parse_answers(text, "answers.toml");
 }
-
-/// Runs nothing, and says so.
-class IdleEngine final : public Engine {
- public:
-  int run(const Submission&, const Observer&) override { throw bug("not asked"); }
-  bool submit(const std::string&, const std::vector<std::string>&, const std::string&) override {
-    throw bug("not asked");
-  }
-  bool stop(const std::string&, std::chrono::milliseconds) override { throw bug("not asked"); }
-  std::unique_ptr<Hold> hold(const std::string&) override { return nullptr; }
-  Status status(const std::string&) override { return {}; }
-};
 
 /// Both ends of a pseudo-terminal, with what a person types there put in beforehand.
 struct Typed {
@@ -606,7 +595,7 @@ TEST_CASE("a verb with a risk goes on with a fresh checklist only, where nobody 
   cli::Session session(cli::Arguments(*verb, words), piped);
   CHECK(session.argument() == "restart");
   CHECK(session.second() == "shop");
-  IdleEngine engine;
+  test::AskedEngine engine(false);
   const cli::Backends nobody{nullptr, nullptr, nullptr};
   Task task;
   task.name = "shop";
@@ -631,7 +620,7 @@ TEST_CASE("a verb with a risk goes through the checklist with whoever is at the 
                              throw Error(ExitCode::source_unreachable, "mysql.unreachable", "no");
                            },
                            nullptr, nullptr};
-  IdleEngine engine;
+  test::AskedEngine engine(false);
   Task task;
   task.name = "shop";
   const auto demand = [&](const std::string& typed) {

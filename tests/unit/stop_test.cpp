@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/status_view.h"
 #include "source/mysql/resume.h"
+#include "support/asked_engine.h"
 #include "support/temp_dir.h"
 
 using namespace weir;
@@ -31,27 +32,6 @@ RetentionReport report(Verdict verdict) {
   out.limited_by = "expire";
   return out;
 }
-
-/// Nobody is asked to do anything, and nothing runs.
-class IdleEngine final : public Engine {
- public:
-  explicit IdleEngine(bool running) : running_(running) {}
-  int run(const Submission&, const Observer&) override { return 0; }
-  bool submit(const std::string&, const std::vector<std::string>&, const std::string&) override {
-    return false;
-  }
-  bool stop(const std::string&, std::chrono::milliseconds) override { return false; }
-  std::unique_ptr<Hold> hold(const std::string&) override { return nullptr; }
-  Status status(const std::string&) override {
-    Status out;
-    out.running = running_;
-    out.supervisor_pid = running_ ? 1 : 0;
-    return out;
-  }
-
- private:
-  bool running_;
-};
 
 std::unique_ptr<Source> unreachable(const Task&) {
   throw Error(ExitCode::source_unreachable, "mysql.connect", "cannot connect", "refused", "wait");
@@ -130,8 +110,8 @@ TEST_CASE("a stop is refused with the numbers, and what is merely unknown holds 
 TEST_CASE("nobody is asked about a task that does not run, stops already or has no offset",
           "[stop]") {
   State at;
-  IdleEngine idle(false);
-  IdleEngine busy(true);
+  test::AskedEngine idle(false);
+  test::AskedEngine busy(true);
   CHECK_FALSE(ops::ask_before_stop("shop", {}, unreachable, *at.store, busy));
   at.store->put_offset("shop", {"bin.000001:4", kNow}, {"mysql 1"});
   CHECK_FALSE(ops::ask_before_stop("shop", {}, unreachable, *at.store, idle));
@@ -162,8 +142,8 @@ TEST_CASE("nobody is asked about a task that does not run, stops already or has 
 
 TEST_CASE("a stopped task counts down what was said of its own offset", "[stop]") {
   State at;
-  IdleEngine idle(false);
-  IdleEngine busy(true);
+  test::AskedEngine idle(false);
+  test::AskedEngine busy(true);
   const auto countdown = [&](Engine& engine) {
     return ops::status("shop", *at.store, engine).countdown;
   };

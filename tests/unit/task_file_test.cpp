@@ -120,8 +120,8 @@ std::string written(Value&& value) {
   std::map<std::string, std::string> bodies;
   for (const KeyRow& row : task_file_keys()) {
     // One of two; each inline table is shown by its example.
-    if (row.name == "socket" || (row.section == "target" && row.name == "path") || row.section == "password" || row.section == "match" ||
-        row.section == "table.columns") {
+    if (row.name == "socket" || (row.section == "target" && row.name == "path") ||
+        row.section == "password" || row.section == "match" || row.section == "table.columns") {
       continue;
     }
     const std::string text = value(row);
@@ -814,8 +814,10 @@ TEST_CASE("a target that is a file has a path and nothing else", "[task_file]") 
     CHECK_THAT(text, Catch::Contains("kind and path alone"));
     CHECK_THAT(text, !Catch::Contains("pw\""));
   }
-  CHECK_THAT(problem(head + "kind = \"postgres\"\nhost = \"dw\"\nuser = \"weir\"\ndatabase = "
-                            "\"dw\"\npath = \"x\"\n" + rule),
+  CHECK_THAT(problem(head +
+                     "kind = \"postgres\"\nhost = \"dw\"\nuser = \"weir\"\ndatabase = "
+                     "\"dw\"\npath = \"x\"\n" +
+                     rule),
              Catch::Contains("[target] is a server and has the key \"path\""));
 }
 

@@ -55,6 +55,35 @@ expect_empty() {
   [[ -z ${!1} ]] || fault "$1 is not empty: ${!1}"
 }
 
+# expect_refusal CODE ID TEXT CMD...: CMD ends with CODE, answers nothing, and its error has this id,
+# this text somewhere, and a fix.
+expect_refusal() {
+  local code=$1 id=$2 text=$3
+  shift 3
+  try "$@"
+  expect_status "$code"
+  expect_empty out
+  expect_in err "error[$id]: "
+  expect_in err "$text"
+  expect_in err '  fix: '
+}
+
+# A task file whose servers are not there.
+write_shop() {
+  cat >"$1" <<'TOML'
+name = "shop"
+[source]
+kind = "mysql"
+socket = "/nowhere/mysqld.sock"
+user = "weir"
+[target]
+kind = "sqlite"
+path = "/nowhere/shop.db"
+[[table]]
+match = "shop.*"
+TOML
+}
+
 # The verbs, one a line, as `weir help` shows them.
 verbs() {
   weir help | awk '/^VERBS$/ {on = 1; next} /^$/ {on = 0} on' | sed -E 's/^  //; s/  .*//'
