@@ -167,18 +167,19 @@ class Choice {
       ids_.insert(word);
       return;
     }
-    std::string groups;
-    for (const CheckGroup group : check_groups()) {
-      groups += fmt::format("{}{}", groups.empty() ? "" : ", ", to_string(group));
-    }
-    const std::vector<std::string_view> near = near_ids(catalogue, word);
-    throw usage_error(session.verb().name, "usage.unknown-check",
-                      fmt::format("--{}: there is no check '{}'", option, word),
-                      option == "waive"
-                          ? "it takes the id of one check, as a finding shows it in brackets"
-                          : fmt::format("it takes the id of a check, or a group: {}", groups),
-                      near.empty() ? std::string("weir preflight --list shows every check")
-                                   : fmt::format("did you mean {}", fmt::join(near, ", ")));
+    std::vector<std::string_view> groups;
+    for (const CheckGroup group : check_groups()) groups.push_back(to_string(group));
+    std::vector<std::string_view> near = near_ids(catalogue, word);
+    const std::string_view group = option == "waive" ? "" : suggest(word, groups);
+    if (!group.empty()) near.insert(near.begin(), group);
+    throw usage_error(
+        session.verb().name, "usage.unknown-check",
+        fmt::format("--{}: there is no check '{}'", option, word),
+        option == "waive"
+            ? "it takes the id of one check, as a finding shows it in brackets"
+            : fmt::format("it takes the id of a check, or a group: {}", fmt::join(groups, ", ")),
+        near.empty() ? std::string("weir preflight --list shows every check")
+                     : fmt::format("did you mean {}", fmt::join(near, ", ")));
   }
 
   std::set<std::string> ids_;
@@ -311,7 +312,7 @@ ExitCode preflight(Session& session, const Backends& backends, KindCatalogue kin
   const Choice skip(session, "skip", kinds);
   const Choice waived(session, "waive", kinds);
   const std::unique_ptr<StateStore> store = open_state(session.state_folder(), true);
-  const Task task = ops::find_task(session.argument(), *store);
+  const Task task = ops::with_patience(ops::find_task(session.argument(), *store));
   session.set_task(task.name);
   // Both connect when they are asked something; names and types a target knows by itself.
   const std::unique_ptr<Source> source = backends.open_source(task);

@@ -112,7 +112,8 @@ std::optional<Finding> find_gap(const Task& task, Source& source, Target& target
 }
 
 /// The checks before a start. Findings go to the conversation; one that refuses ends the verb.
-std::vector<TablePlan> check(Session& session, const Task& task, const Backends& backends) {
+std::vector<TablePlan> check(Session& session, const Task& started, const Backends& backends) {
+  const Task task = ops::with_patience(started);
   const std::unique_ptr<Source> source = backends.open_source(task);
   const std::unique_ptr<Target> target = backends.open_target(task);
   if (const auto gap = find_gap(task, *source, *target)) {

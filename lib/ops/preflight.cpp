@@ -18,6 +18,9 @@
 namespace weir::ops {
 namespace {
 
+/// Longer than a catalogue of ten thousand tables needs.
+constexpr std::chrono::seconds kAnswerPatience{60};
+
 /// Kinds of DDL that a task file may ask to have applied, and which weir cannot apply.
 void check_ddl(const Task& task, std::vector<Finding>& findings) {
   struct Row {
@@ -141,6 +144,12 @@ Mapping map_tables(const Task& task, const SourceTables& tables, const Target& t
 Mapping map_task(const Task& task, Source& source, const Target& target,
                  const std::optional<Recovered>& recovered) {
   return map_tables(task, read_tables(task, source, recovered), target);
+}
+
+Task with_patience(Task task) {
+  task.source.patience = kAnswerPatience;
+  task.target.patience = kAnswerPatience;
+  return task;
 }
 
 PreflightFacts gather_facts(const Task& task, Source& source, Target& target,

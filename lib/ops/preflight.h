@@ -76,6 +76,10 @@ struct PreflightFacts {
 /// From where a task would start: from what the target remembers, or as if it knew nothing.
 enum class StartFrom : std::uint8_t { memory, nothing };
 
+/// The task with a limit to how long each answer of its servers may take, for who only asks: a
+/// server that hangs is then an Error that says so.
+Task with_patience(Task task);
+
 /// Asks both servers. Leaves nothing behind.
 PreflightFacts gather_facts(const Task& task, Source& source, Target& target,
                             const std::string& state_folder = "",

@@ -7,7 +7,7 @@ std::optional<Finding> resume_gap(const Task& task, Source& source, const Target
                                   const std::optional<Recovered>& recovered) {
   if (!recovered) return {};
   std::optional<Finding> gap = source.can_resume(recovered->offset, recovered->source);
-  if (gap && gap->severity == Severity::critical) add_begin_anew(target, task.name, *gap);
+  if (gap && gap->severity == Severity::critical) add_copies(target, task.name, *gap);
   return gap;
 }
 

@@ -151,7 +151,7 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
   if (const auto gap = context.source.can_resume(recovered->offset, recovered->source)) {
     if (gap->severity == Severity::critical) {
       Finding named = *gap;
-      add_begin_anew(context.target, task, named);
+      add_copies(context.target, task, named);
       throw refusal(named);
     }
     context.event("warning", gap->id, "", gap->what);

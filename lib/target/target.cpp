@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/target.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -44,8 +45,28 @@ std::string begin_anew(const Target& target, const std::string& task) {
          target.forget_statement(task) + "; then in weir's state folder: " + forget_and_start(task);
 }
 
-void add_begin_anew(const Target& target, const std::string& task, Finding& finding) {
+std::string forget_rows(const std::string& task, const TableName& table,
+                        const std::vector<std::string>& control_tables) {
+  std::string out;
+  for (const std::string& control : control_tables) {
+    out += fmt::format(
+        "{}DELETE FROM {} WHERE task = '{}' AND source_schema = '{}' AND source_table = '{}'",
+        out.empty() ? "" : "; ", control, task, table.schema, table.table);
+  }
+  return out;
+}
+
+void add_copies(const Target& target, const std::string& task, Finding& finding) {
   if (!finding.gap) return;
+  const auto reset = std::ranges::find_if(
+      finding.ways, [](const WayOut& way) { return way.command.starts_with("weir offset reset"); });
+  if (reset != finding.ways.end()) {
+    finding.ways.push_back(
+        {"the same, but the tables that matter are copied once more, each by itself, and nothing "
+         "stays lost in them: empty such a target table before its SQL",
+         fmt::format("{}\n# SQL on the target, for each: {}\nweir sync start {}", reset->command,
+                     target.forget_table_statements(task, {"SCHEMA", "TABLE"}), task)});
+  }
   std::string commands;
   if (const std::string& first = finding.gap->before_anew; !first.empty()) {
     commands += "# SQL on the source: " + first + '\n';

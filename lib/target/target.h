@@ -172,6 +172,9 @@ class Target {
 
   /// The statement that makes the target forget a task. Printed for people, never run by weir.
   virtual std::string forget_statement(const std::string& task) const = 0;
+  /// Those that make it forget one source table of a task, which the next start then copies anew.
+  virtual std::string forget_table_statements(const std::string& task,
+                                              const TableName& table) const = 0;
 
   virtual std::unique_ptr<Loader> open_loader(const std::string& task) = 0;
   virtual std::unique_ptr<Applier> open_applier(const std::string& task,
@@ -200,10 +203,15 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
 /// Error(state_conflict, "offset.moved").
 Error offset_moved(const std::string& task, const Offset& from);
 
+/// The statements that remove the rows of one source table from control tables.
+std::string forget_rows(const std::string& task, const TableName& table,
+                        const std::vector<std::string>& control_tables);
+
 /// How to begin a task anew where it cannot go on, as commands for a fix.
 std::string begin_anew(const Target& target, const std::string& task);
 
-/// Adds that to the ways out of a finding that names a gap in the log; nothing to any other.
-void add_begin_anew(const Target& target, const std::string& task, Finding& finding);
+/// Adds the ways that end in copies to those of a finding that names a gap in the log: of single
+/// tables, where a reset of the offset is a way, and of all of them. Nothing to any other finding.
+void add_copies(const Target& target, const std::string& task, Finding& finding);
 
 }  // namespace weir

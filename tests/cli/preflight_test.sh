@@ -5,27 +5,10 @@ source "$(dirname "$0")/support/check.bash"
 
 # refused CODE ID TEXT WORDS...: `weir preflight WORDS` ends with this code, id and text.
 refused() {
-  local code=$1 id=$2 text=$3
-  shift 3
-  try weir preflight "$@"
-  expect_status "$code"
-  expect_empty out
-  expect_in err "error[$id]: "
-  expect_in err "$text"
+  expect_refusal "$1" "$2" "$3" weir preflight "${@:4}"
 }
 
-cat >"$work/shop.toml" <<'TOML'
-name = "shop"
-[source]
-kind = "mysql"
-socket = "/nowhere/mysqld.sock"
-user = "weir"
-[target]
-kind = "sqlite"
-path = "/nowhere/shop.db"
-[[table]]
-match = "shop.*"
-TOML
+write_shop "$work/shop.toml"
 shop=$work/shop.toml
 
 refused 2 usage.bad-combination '--facts-out does not go with --facts' "$shop" --facts a --facts-out b
@@ -37,6 +20,7 @@ for words in '--only mysql.cascade' '--skip tables' '--waive mysql.cascade' --st
 done
 refused 2 usage.unknown-check "--only: there is no check 'logs'" "$shop" --only logs
 refused 2 usage.unknown-check 'connection, privileges, change log, retention' "$shop" --skip nothing
+refused 2 usage.unknown-check 'did you mean tables' "$shop" --only tabels
 refused 2 usage.unknown-check 'did you mean mysql.cascade' "$shop" --only mysql.cascad
 refused 2 usage.unknown-check "there is no check 'tables'" "$shop" --waive tables
 refused 2 usage.unknown-check "there is no check 'usage.unknown-check'" "$shop" --waive usage.unknown-check

@@ -917,6 +917,14 @@ void forgetting(TargetEnd& end) {
   const std::string statement = probe.target->forget_statement("forgot");
   CHECK_THAT(begin_anew(*probe.target, "forgot"),
              Catch::Contains(statement) && Catch::Contains("weir sync start forgot"));
+  // One table, of a task that goes on with the others.
+  Probe single(end, "forgot3");
+  single.begin_changes({"1,1,a"});
+  const weir::TableName source = single.plans[0].source.name;
+  end.sql(single.target->forget_table_statements("forgot3", {source.schema, "another"}));
+  CHECK(single.recovered().tables.size() == 1);
+  end.sql(single.target->forget_table_statements("forgot3", source));
+  CHECK(single.recovered().tables.empty());
   end.sql(statement);
   CHECK_FALSE(probe.target->recover("forgot"));
   CHECK(other.recovered().tables.size() == 1);

@@ -211,6 +211,11 @@ std::string MysqlTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }
 
+std::string MysqlTarget::forget_table_statements(const std::string& task,
+                                                 const TableName& table) const {
+  return forget_rows(task, table, {control_.range_table(), control_.table_table()});
+}
+
 std::unique_ptr<Loader> MysqlTarget::open_loader(const std::string& task) {
   return std::make_unique<FileLoader>(endpoint_, task, native_);
 }

@@ -36,6 +36,8 @@ class MysqlTarget final : public Target {
   void full_loaded(const std::string& task, const Offset& full_end) override;
   void move_offset(const std::string& task, const OffsetMove& move) override;
   std::string forget_statement(const std::string& task) const override;
+  std::string forget_table_statements(const std::string& task,
+                                      const TableName& table) const override;
   std::unique_ptr<Loader> open_loader(const std::string& task) override;
   std::unique_ptr<Applier> open_applier(const std::string& task,
                                         std::span<const TablePlan> plans) override;

@@ -227,6 +227,11 @@ std::string PostgresTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }
 
+std::string PostgresTarget::forget_table_statements(const std::string& task,
+                                                    const TableName& table) const {
+  return forget_rows(task, table, {control_.range_table(), control_.table_table()});
+}
+
 std::unique_ptr<Loader> PostgresTarget::open_loader(const std::string& task) {
   return std::make_unique<CopyLoader>(endpoint_, task, same_product_);
 }

@@ -163,6 +163,11 @@ std::string SqliteTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM weir_task WHERE task = '{}'", task);
 }
 
+std::string SqliteTarget::forget_table_statements(const std::string& task,
+                                                  const TableName& table) const {
+  return forget_rows(task, table, {"weir_range", "weir_table"});
+}
+
 std::unique_ptr<Loader> SqliteTarget::open_loader(const std::string& task) {
   return std::make_unique<InsertLoader>(writer_, task, loader_memory_);
 }
