@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -126,7 +127,16 @@ json refused_start(const TaskRun& task, const std::string& id) {
   REQUIRE(finding.at("ways").size() >= 2);
   for (const json& way : finding.at("ways")) {
     CHECK_FALSE(way.at("consequence").get<std::string>().empty());
-    CHECK_THAT(way.at("command").get<std::string>(), Catch::Contains("weir "));
+    const std::string command = way.at("command");
+    CHECK_THAT(command, Catch::Contains("weir "));
+    // What is printed to be pasted is not refused.
+    if (!command.starts_with("weir offset reset")) continue;
+    std::vector<std::string> words;
+    std::istringstream line(command.substr(0, command.find('\n')));
+    for (std::string word; line >> word;) words.push_back(word);
+    words.erase(words.begin());
+    words.emplace_back("--dry-run");
+    run(task, 0, words);
   }
   const json all = run(task, kRefused, {"preflight", task.file(), "--json"}).json();
   bool found = false;
@@ -294,7 +304,8 @@ TEST_CASE("sync start: a MariaDB with the same numbers and other transactions is
   TempMariaDb twin({.args = {kWeek}});
   swap_port(task, old.port(), twin.port());
   const json behind = refused_start(task, "mysql.source-behind");
-  CHECK_THAT(command(behind, "--to now"), Catch::Contains("weir offset reset shop"));
+  // Nobody can say what lies between, so no reset is offered that would be refused.
+  CHECK(command(behind, "offset reset").starts_with("no way"));
   twin.sql("CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, v VARCHAR(200))");
   for (int i = 0; i < 50; ++i) twin.sql(fmt::format("INSERT INTO shop.item VALUES ({}, 'x')", i));
   const json other = refused_start(task, "source.identity-changed");
@@ -324,7 +335,9 @@ TEST_CASE("sync start: MySQL 9 swapped, put back or begun anew is refused", "[st
   }
   // The same server and names of files, and another log in them.
   old.sql("RESET BINARY LOGS AND GTIDS");
-  CHECK(refused_start(task, "mysql.source-behind").at("ways").size() == 4);
+  const json anew = refused_start(task, "mysql.source-behind");
+  CHECK(anew.at("ways").size() == 2);
+  CHECK(command(anew, "offset reset").starts_with("no way"));
 }
 
 TEST_CASE("sync start: a PostgreSQL slot that was lost, moved, dropped or made again is refused",

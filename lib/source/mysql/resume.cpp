@@ -86,10 +86,6 @@ Finding behind(const Place& at, std::string evidence) {
       {"nothing is lost: restore the source to its newest state, or point [source] at the server "
        "that has those transactions",
        start(at)});
-  out.ways.push_back(
-      {"the target keeps what the source lacks, and what was written to the source since it went "
-       "back is lost: rows of both differ until they change again",
-       reset(at, "now")});
   return out;
 }
 

@@ -202,7 +202,7 @@ PlaceInFiles place_in(const std::vector<LogFile>& files, const LogPosition& offs
 
 std::optional<Time> begin_of(MysqlConnection& connection, const Task& task,
                              const std::string& file) {
-  if (judge_policy(read_settings(connection)).waits_for_readers) return {};
+  if (purges_for_readers(connection)) return {};
   return log_file_begin(task, file);
 }
 
