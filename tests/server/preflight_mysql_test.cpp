@@ -2,10 +2,12 @@
 // Each check of a MySQL or MariaDB source on a real server: it is made to fail, mended by the very
 // statement that its fix begins with where that is one, and seen to pass again.
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "client/mysql.h"
+#include "mapping/task_file.h"
+#include "source/mysql/checks.h"
 #include "support/eventually.h"
 #include "support/sqlite_file.h"
 #include "support/task_run.h"
@@ -319,6 +324,34 @@ TEST_CASE("preflight of a MariaDB source: each check fails and passes", "[server
               [&] { ground.expect("mysql.binlog-off", "critical", "log_bin = OFF, wanted ON"); });
   CHECK(ground.troubles().empty());
   check_server_id(ground);
+}
+
+TEST_CASE("preflight of a MariaDB source: numbers that grow while they are read are in order",
+          "[server][preflight]") {
+  TempMariaDb server;
+  Ground ground(server);
+  const weir::Task task = weir::read_task(ground.task().file());
+  weir::MysqlConnection connection(task.source, weir::MysqlConnection::Role::source);
+  server.sql("CREATE TABLE shop.busy (id INT PRIMARY KEY, n INT)");
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> writers;
+  for (int id = 0; id < 3; ++id) {
+    server.sql(fmt::format("INSERT INTO shop.busy VALUES ({}, 0)", id));
+    writers.emplace_back([&server, &stop, id] {
+      MySqlSession session = server.session();
+      const std::string sql = fmt::format("UPDATE shop.busy SET n = n + 1 WHERE id = {}", id);
+      while (!stop) session.sql(sql);
+    });
+  }
+  int unordered = 0;
+  for (int i = 0; i < 300; ++i) {
+    const weir::mysql::Facts facts = weir::mysql::gather(connection, task, {}, false);
+    unordered += facts.unordered_domains.empty() ? 0 : 1;
+  }
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  CHECK(unordered == 0);
+  CHECK(std::stoi(server.value("SELECT MIN(n) FROM shop.busy")) > 30);
 }
 
 TEST_CASE("preflight of a MySQL source: each check fails and passes",

@@ -54,7 +54,7 @@ Variables read_variables(MysqlConnection& connection) {
            "'server_id', 'log_slave_updates', 'log_replica_updates', 'binlog_expire_logs_seconds', "
            "'expire_logs_days', 'binlog_expire_logs_auto_purge', 'max_binlog_total_size', "
            "'max_binlog_size', 'max_connections', 'basedir', 'aurora_version', 'version_comment', "
-           "'innodb_native_foreign_keys', 'gtid_binlog_state', 'gtid_binlog_pos')")) {
+           "'innodb_native_foreign_keys')")) {
     out[to_lower(text_of(row[0]))] = text_of(row[1]);
   }
   return out;
@@ -114,24 +114,27 @@ std::string service_of(const Variables& variables) {
 }
 
 /// The domains whose newest transaction is not the one with the largest number.
-std::vector<std::string> unordered_domains(const Variables& variables) {
-  std::map<std::string, std::uint64_t> newest;
-  const auto each = [&variables](const char* name, auto&& take) {
-    for (const std::string& gtid : split_list(value_of(variables, name).value_or(""))) {
+std::vector<std::string> unordered_domains(MysqlConnection& connection) {
+  const auto each = [](const std::string& gtids, auto&& take) {
+    for (const std::string& gtid : split_list(gtids)) {
       const std::vector<std::string> parts = split(trim(gtid), '-');
       if (parts.size() == 3) take(parts[0], parts[1], number<std::uint64_t>(parts[2]));
     }
   };
-  each("gtid_binlog_pos", [&](const std::string& domain, const std::string&,
-                              std::uint64_t sequence) { newest[domain] = sequence; });
+  // In this order: whatever is logged in between makes the newest numbers larger only.
+  const std::string state = text_of(connection.scalar("SELECT @@GLOBAL.gtid_binlog_state"));
+  const std::string position = text_of(connection.scalar("SELECT @@GLOBAL.gtid_binlog_pos"));
+  std::map<std::string, std::uint64_t> newest;
+  each(position, [&](const std::string& domain, const std::string&, std::uint64_t sequence) {
+    newest[domain] = sequence;
+  });
   std::vector<std::string> out;
-  each("gtid_binlog_state",
-       [&](const std::string& domain, const std::string& server, std::uint64_t sequence) {
-         if (newest.contains(domain) && sequence > newest[domain]) {
-           out.push_back(fmt::format("{0}-{1}-{2} was logged before a transaction {0}-*-{3}",
-                                     domain, server, sequence, newest[domain]));
-         }
-       });
+  each(state, [&](const std::string& domain, const std::string& server, std::uint64_t sequence) {
+    if (newest.contains(domain) && sequence > newest[domain]) {
+      out.push_back(fmt::format("{0}-{1}-{2} was logged before a transaction {0}-*-{3}", domain,
+                                server, sequence, newest[domain]));
+    }
+  });
   return out;
 }
 
@@ -168,7 +171,7 @@ void gather_log(MysqlConnection& connection, const Variables& variables, Facts& 
   facts.row_metadata = value_of(variables, "binlog_row_metadata").value_or("NO_LOG");
   facts.row_value_options = value_of(variables, "binlog_row_value_options").value_or("");
   if (!facts.is_mariadb) facts.gtid_mode = value_of(variables, "gtid_mode").value_or("OFF");
-  if (facts.is_mariadb) facts.unordered_domains = unordered_domains(variables);
+  if (facts.is_mariadb) facts.unordered_domains = unordered_domains(connection);
   facts.server_id = value_of(variables, "server_id");
   facts.logs_replica_updates = as_bool(value_of(variables, "log_replica_updates"));
   if (!facts.logs_replica_updates) {
