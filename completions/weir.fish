@@ -109,7 +109,7 @@ complete -c weir -n '__weir_at 0 preflight' -l version -s V -d 'print the versio
 
 complete -c weir -n '__weir_at 0 sync; and not __weir_at 1 sync' -a start -d 'start or resume a task in the background'
 complete -c weir -n '__weir_at 0 sync start; and not __weir_at 1 sync start' -F -a '(weir complete tasks 2>/dev/null)'
-complete -c weir -n '__weir_at 0 sync start' -l wait -x -a 'schema full incremental caught-up' -d 'return only once schema or full is done, incremental has begun, or the target has caught up; shows progress meanwhile'
+complete -c weir -n '__weir_at 0 sync start' -l wait -x -a 'schema full incremental caught-up' -d 'return only once schema or full is done, incremental has begun, or the target has caught up with what the source had when asked; shows progress meanwhile'
 complete -c weir -n '__weir_at 0 sync start' -l timeout -x -d 'with --wait: stop waiting after this long; the task goes on'
 complete -c weir -n '__weir_at 0 sync start' -l waive -x -a '(weir complete ids 2>/dev/null)' -d 'start in spite of what this check finds; kept in the task\'s history'
 complete -c weir -n '__weir_at 0 sync start' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'

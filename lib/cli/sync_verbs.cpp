@@ -60,24 +60,27 @@ std::vector<std::string> same_program(const Session& session, const std::string&
 }
 
 /// Whether a task has come as far as `--wait` asks for.
-bool has_reached(const ops::Status& status, const std::string& goal) {
+bool has_reached(const ops::Status& status, const std::string& goal, ops::CatchUp& catch_up) {
   if (status.task.state != TaskState::running) return false;
-  if (goal == "caught-up") return status.caught_up;
+  if (goal == "caught-up") return catch_up.done(status);
   if (goal == "schema") return status.task.stage != Stage::schema;
   // The full stage is done, and the incremental one runs, from the same moment on.
   return status.task.stage == Stage::incremental;
 }
 
 /// Watches a task until it has come as far as asked for. Throws if it ends before, or time is up.
-void wait_for(Session& session, const std::string& task, const std::string& goal,
-              std::optional<std::chrono::milliseconds> limit, StateStore& store, Engine& engine) {
+void wait_for(Session& session, const Task& waited, const std::string& goal,
+              const Backends& backends, StateStore& store, Engine& engine) {
+  const std::string& task = waited.name;
+  const auto limit = session.duration("timeout");
+  ops::CatchUp catch_up(waited, backends.open_source);
   const StopSignal stop;
   Progress progress(session);
   const Clock::time_point begin = Clock::now();
   while (true) {
     const ops::Status status = ops::status(task, store, engine);
     progress.show(to_string(status.task.stage), progress_lines(status), ops::summary_line(status));
-    if (has_reached(status, goal)) return;
+    if (has_reached(status, goal, catch_up)) return;
     if (!status.engine.running) {
       const ExitCode code = status.task.exit_code == 0
                                 ? ExitCode::failed
@@ -196,7 +199,7 @@ ExitCode sync_start(Session& session, const Backends& backends) {
   session.say(already ? fmt::format("task {} runs already", task.name)
                       : fmt::format("task {} is started", task.name));
   if (const auto goal = session.text("wait")) {
-    wait_for(session, task.name, *goal, session.duration("timeout"), *store, *engine);
+    wait_for(session, task, *goal, backends, *store, *engine);
   }
   session.hint("weir sync status " + task.name);
   const ops::Status status = ops::status(task.name, *store, *engine);

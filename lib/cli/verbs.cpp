@@ -341,7 +341,7 @@ constexpr auto kPreflightSee = std::to_array<std::string_view>(
 constexpr auto kStartExamples = std::to_array<Example>({
     {"weir sync start shop.toml", "Register the task that the file describes, and start it."},
     {"weir sync start shop --wait caught-up --timeout 2h",
-     "Start the task and return once the target holds all that the source does."},
+     "Start the task and return once the target holds all that the source had."},
 });
 
 constexpr OptionSpec kStartWaive{
@@ -358,7 +358,7 @@ constexpr auto kStartOptions = std::to_array<OptionSpec>({
      .kind = Kind::choice,
      .value = "STAGE",
      .meaning = "return only once schema or full is done, incremental has begun, or the target "
-                "has caught up; shows progress meanwhile",
+                "has caught up with what the source had when asked; shows progress meanwhile",
      .choices = kStages,
      .group = "waiting"},
     {.name = "timeout",

@@ -15,7 +15,11 @@ namespace weir::ops {
 namespace {
 
 constexpr std::size_t kRateSamples = 10;
-//// Further away nobody plans, and a time cannot hold everything.
+/// What the incremental stage calls itself until the target is consistent.
+constexpr std::string_view kCatchingUp = "catching up";
+/// A task that is no further behind than that keeps up with its source.
+constexpr std::chrono::seconds kNear{10};
+/// Further away nobody plans, and a time cannot hold everything.
 constexpr std::chrono::duration<double> kCentury{std::chrono::hours(24 * 36500)};
 // A process that a signal ended has this and the signal's number as its exit code.
 constexpr int kSignalled = 128;
@@ -158,11 +162,31 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
   }
   out.caught_up = out.engine.running && out.task.state == TaskState::running && out.sample &&
                   out.sample->idle && out.sample->stage == Stage::incremental &&
-                  out.task.stage == Stage::incremental && out.task.detail != "catching up";
+                  out.task.stage == Stage::incremental && out.task.detail != kCatchingUp;
   if (out.caught_up) out.task.detail = "caught up";
   if (!out.engine.running && out.offset) out.countdown = countdown(task, *out.offset, store);
   out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
   return out;
+}
+
+bool CatchUp::done(const Status& status) {
+  if (status.caught_up) return true;
+  const bool may_be = status.engine.running && status.task.state == TaskState::running &&
+                      status.task.stage == Stage::incremental &&
+                      status.task.detail != kCatchingUp && status.offset && status.sample &&
+                      status.sample->stage == Stage::incremental;
+  if (!may_be) return false;
+  try {
+    if (source_ == nullptr) source_ = open_source_(task_);
+    if (!goal_.empty() && source_->reached(status.offset->offset, goal_)) {
+      if (status.sample->apply_lag_s <= static_cast<double>(kNear.count())) return true;
+      goal_ = {};
+    }
+    if (goal_.empty()) goal_ = source_->log_end();
+  } catch (const Error&) {
+    source_.reset();
+  }
+  return false;
 }
 
 Engine::Observer observe(const std::string& task, StateStore& store) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "model/task.h"
+#include "source/source.h"
 #include "store/state_store.h"
 
 namespace weir::ops {
@@ -50,6 +52,27 @@ bool has_supervisor(const TaskRow& row);
 
 /// Throws Error(not_found, "task.unknown").
 Status status(const std::string& task, StateStore& store, Engine& engine);
+
+/// Tells whether a running task has caught up: with all that its source had at some moment after
+/// the first question. A source that is written to all the time never gives the moment of rest that
+/// Status::caught_up wants. One thread.
+class CatchUp {
+ public:
+  using OpenSource = std::unique_ptr<Source> (*)(const Task&);
+
+  /// The task must outlive it.
+  CatchUp(const Task& task, OpenSource open_source) : task_(task), open_source_(open_source) {}
+
+  /// Asks the source where its log ends, now and then; one that does not answer now is asked again
+  /// with the next call.
+  bool done(const Status& status);
+
+ private:
+  const Task& task_;
+  OpenSource open_source_;
+  std::unique_ptr<Source> source_;
+  Offset goal_;
+};
 
 /// What the supervisor tells the state file. The store and the strings must outlive the observer.
 Engine::Observer observe(const std::string& task, StateStore& store);

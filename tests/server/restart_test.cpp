@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -111,6 +113,31 @@ void check_large_transactions(TaskRun& task, const TempPostgres& target,
 }
 
 }  // namespace
+
+TEST_CASE("caught up is told of a source that never rests", "[server]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql("CREATE DATABASE shop; CREATE TABLE shop.busy (id INT PRIMARY KEY, n INT)");
+  source.sql("INSERT INTO shop.busy VALUES (1, 0)");
+  TaskRun task(source, target, {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    MySqlSession session = source.session();
+    while (!stop) session.sql("UPDATE shop.busy SET n = n + 1 WHERE id = 1");
+  });
+  for (const char* state : {"a start", "a task that runs"}) {
+    INFO(state);
+    const int before = std::stoi(source.value("SELECT n FROM shop.busy"));
+    const TaskRun::Result started = task.start("caught-up");
+    const int after = std::stoi(target.session().value("SELECT n FROM shop.busy"));
+    INFO(started.text());
+    CHECK(started.code == 0);
+    CHECK(after >= before);
+  }
+  stop = true;
+  writer.join();
+  CHECK(task.stop().code == 0);
+}
 
 TEST_CASE("a task outlives restarts and crashes of both servers under load", "[server]") {
   TempMariaDb source;
