@@ -172,7 +172,8 @@ void judge_unlimited(RetentionReport& out) {
   worsen(out, Verdict::warning);
   out.findings.push_back(finding("retention.unlimited", Verdict::warning,
                                  "nobody knows when the source's disk is full", out.reason,
-                                 "give the space that the log may take: --disk-budget 50GB"));
+                                 "give the space that the log may take: weir check-retention " +
+                                     out.task + " --disk-budget 50GB"));
 }
 
 void judge_reach(RetentionReport& out, const RetentionRequest& request, const Reach& first) {
