@@ -253,6 +253,7 @@ std::optional<double> busy_share(const std::vector<Sample>& samples) {
 RetentionReport judge_retention(const RetentionRequest& request, const RetentionFacts& facts,
                                 const TaskFacts& task) {
   RetentionReport out;
+  out.task = task.name;
   out.verdict = Verdict::ok;
   out.running = task.running;
   out.offset = task.offset;
@@ -392,6 +393,7 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
                                 const std::function<std::unique_ptr<Source>(const Task&)>& open,
                                 StateStore& store, Engine& engine) {
   TaskFacts own;
+  own.name = task.name;
   own.running = status(task.name, store, engine).engine.running;
   const auto offset = store.offset(task.name);
   if (!offset) {
@@ -430,7 +432,6 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
   }
   own.now = now();
   RetentionReport out = judge_retention(request, *facts, own);
-  out.task = task.name;
   store.add_retention(task.name, retention_row(out, own));
   return out;
 }

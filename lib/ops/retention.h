@@ -36,6 +36,7 @@ struct RetentionRequest {
 
 /// What weir itself knows of the task.
 struct TaskFacts {
+  std::string name;
   Time now{};
   bool running = false;
   Offset offset;

@@ -2,6 +2,7 @@
 // How long a task may stay stopped, judged from facts that no server had to be asked for.
 #include "ops/retention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -63,6 +64,7 @@ RetentionFacts facts(std::vector<RetentionLimit> limits = {}) {
 
 TaskFacts stopped() {
   TaskFacts out;
+  out.name = "shop";
   out.now = kNow;
   out.offset = {"bin.000008:52428800", kNow - 24h};
   out.offset_stored = kNow - 24h;
@@ -217,7 +219,10 @@ TEST_CASE("without a limit the disk is one, and a budget says when it is full", 
   CHECK(open.verdict == Verdict::warning);
   CHECK(open.unlimited);
   CHECK(open.limited_by == "disk");
-  CHECK(has(open, "retention.unlimited"));
+  REQUIRE(has(open, "retention.unlimited"));
+  const auto unlimited =
+      std::ranges::find(open.findings, std::string("retention.unlimited"), &Finding::id);
+  CHECK_THAT(unlimited->fix, Catch::EndsWith("weir check-retention shop --disk-budget 50GB"));
   RetentionRequest request;
   request.disk_budget = 390 * kMiB;  // 90 MiB are left: 72 hours
   const auto planned = ops::judge_retention(request, facts(), stopped());
