@@ -98,14 +98,23 @@ void purge(MySqlServer& server) {
   }));
 }
 
-/// A finding without what only preflight tells, and without how far the server's log is by now: it
-/// writes into it by itself.
-json what_stays(json finding) {
+/// A finding as text, without what only preflight tells, and without how far the server's log is by
+/// now: it writes into it by itself.
+std::string what_stays(json finding) {
   finding.erase("group");
-  finding.erase("evidence");
-  if (finding.at("gap").is_object()) finding["gap"] = finding["gap"].at("from");
-  for (json& way : finding.at("ways")) way.erase("consequence");
-  return finding;
+  std::string end;
+  if (json& gap = finding.at("gap"); gap.is_object() && gap.at("to").is_string()) {
+    end = gap.at("to");
+    gap.erase("to_time");
+    gap.erase("lost_s");
+    const std::string missing = gap.at("missing");
+    gap["missing"] = missing.substr(0, missing.find(" ("));
+  }
+  std::string out = finding.dump();
+  for (std::size_t at = out.find(end); !end.empty() && at != out.npos; at = out.find(end)) {
+    out.replace(at, end.size(), "END");
+  }
+  return out;
 }
 
 /// What check-retention says before the resume, and `sync start` and `preflight` at it: the gap
