@@ -19,6 +19,8 @@ constexpr std::size_t kRateSamples = 10;
 constexpr std::string_view kCatchingUp = "catching up";
 /// A task that is no further behind than that keeps up with its source.
 constexpr std::chrono::seconds kNear{10};
+/// Whoever waits wants to be able to leave.
+constexpr std::chrono::seconds kAskPatience{5};
 /// Further away nobody plans, and a time cannot hold everything.
 constexpr std::chrono::duration<double> kCentury{std::chrono::hours(24 * 36500)};
 // A process that a signal ended has this and the signal's number as its exit code.
@@ -169,8 +171,14 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
   return out;
 }
 
+CatchUp::CatchUp(const Task& task, OpenSource open_source)
+    : task_(task), open_source_(open_source), asked_(now()) {
+  task_.source.patience = kAskPatience;
+}
+
 bool CatchUp::done(const Status& status) {
-  if (status.caught_up) return true;
+  // A sample from before says nothing about what the source has had since.
+  if (status.caught_up && status.sample->at >= asked_) return true;
   const bool may_be = status.engine.running && status.task.state == TaskState::running &&
                       status.task.stage == Stage::incremental &&
                       status.task.detail != kCatchingUp && status.offset && status.sample &&
@@ -183,7 +191,8 @@ bool CatchUp::done(const Status& status) {
       goal_ = {};
     }
     if (goal_.empty()) goal_ = source_->log_end();
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::bug) throw;
     source_.reset();
   }
   return false;

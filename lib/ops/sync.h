@@ -60,16 +60,16 @@ class CatchUp {
  public:
   using OpenSource = std::unique_ptr<Source> (*)(const Task&);
 
-  /// The task must outlive it.
-  CatchUp(const Task& task, OpenSource open_source) : task_(task), open_source_(open_source) {}
+  CatchUp(const Task& task, OpenSource open_source);
 
-  /// Asks the source where its log ends, now and then; one that does not answer now is asked again
-  /// with the next call.
+  /// Asks the source where its log ends, now and then, for some seconds at most; one that does not
+  /// answer is asked again with the next call.
   bool done(const Status& status);
 
  private:
-  const Task& task_;
+  Task task_;
   OpenSource open_source_;
+  Time asked_;
   std::unique_ptr<Source> source_;
   Offset goal_;
 };

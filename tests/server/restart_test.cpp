@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,10 +120,9 @@ TEST_CASE("caught up is told of a source that never rests", "[server]") {
   source.sql("CREATE DATABASE shop; CREATE TABLE shop.busy (id INT PRIMARY KEY, n INT)");
   source.sql("INSERT INTO shop.busy VALUES (1, 0)");
   TaskRun task(source, target, {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
-  std::atomic<bool> stop{false};
-  std::thread writer([&] {
+  std::jthread writer([&](const std::stop_token& stop) {
     MySqlSession session = source.session();
-    while (!stop) session.sql("UPDATE shop.busy SET n = n + 1 WHERE id = 1");
+    while (!stop.stop_requested()) session.sql("UPDATE shop.busy SET n = n + 1 WHERE id = 1");
   });
   for (const char* state : {"a start", "a task that runs"}) {
     INFO(state);
@@ -134,7 +133,7 @@ TEST_CASE("caught up is told of a source that never rests", "[server]") {
     CHECK(started.code == 0);
     CHECK(after >= before);
   }
-  stop = true;
+  writer.request_stop();
   writer.join();
   CHECK(task.stop().code == 0);
 }

@@ -48,3 +48,34 @@ TEST_CASE("a task that ends while it is looked at has not lost its supervisor", 
     CHECK(status.task.error_id == "task.supervisor-gone");
   }
 }
+
+TEST_CASE("what a source cannot be asked has not caught up, and an old sample tells nothing",
+          "[sync]") {
+  static ExitCode code = ExitCode::source_unreachable;
+  static int asked = 0;
+  const auto open = [](const Task& task) -> std::unique_ptr<Source> {
+    ++asked;
+    CHECK(task.source.patience.count() > 0);
+    throw Error(code, "mysql.unreachable", "cannot connect");
+  };
+  ops::Status status;
+  status.engine.running = true;
+  status.task.state = TaskState::running;
+  status.task.stage = Stage::incremental;
+  status.offset.emplace();
+  status.sample.emplace();
+  status.sample->stage = Stage::incremental;
+  status.sample->at = now();
+  status.caught_up = true;
+  ops::CatchUp catch_up(Task{}, open);
+  CHECK_FALSE(catch_up.done(status));
+  CHECK_FALSE(catch_up.done(status));
+  CHECK(asked == 2);
+  code = ExitCode::bug;
+  CHECK_THROWS_AS(catch_up.done(status), Error);
+  status.task.detail = "catching up";
+  CHECK_FALSE(catch_up.done(status));
+  CHECK(asked == 3);
+  status.sample->at = now();
+  CHECK(catch_up.done(status));
+}
