@@ -2,10 +2,10 @@
 // Each check of a MySQL or MariaDB source on a real server: it is made to fail, mended by the very
 // statement that its fix begins with where that is one, and seen to pass again.
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -333,14 +333,13 @@ TEST_CASE("preflight of a MariaDB source: numbers that grow while they are read 
   const weir::Task task = weir::read_task(ground.task().file());
   weir::MysqlConnection connection(task.source, weir::MysqlConnection::Role::source);
   server.sql("CREATE TABLE shop.busy (id INT PRIMARY KEY, n INT)");
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> writers;
+  std::vector<std::jthread> writers;
   for (int id = 0; id < 3; ++id) {
     server.sql(fmt::format("INSERT INTO shop.busy VALUES ({}, 0)", id));
-    writers.emplace_back([&server, &stop, id] {
+    writers.emplace_back([&server, id](const std::stop_token& stop) {
       MySqlSession session = server.session();
       const std::string sql = fmt::format("UPDATE shop.busy SET n = n + 1 WHERE id = {}", id);
-      while (!stop) session.sql(sql);
+      while (!stop.stop_requested()) session.sql(sql);
     });
   }
   int unordered = 0;
@@ -348,8 +347,7 @@ TEST_CASE("preflight of a MariaDB source: numbers that grow while they are read 
     const weir::mysql::Facts facts = weir::mysql::gather(connection, task, {}, false);
     unordered += facts.unordered_domains.empty() ? 0 : 1;
   }
-  stop = true;
-  for (std::thread& writer : writers) writer.join();
+  writers.clear();
   CHECK(unordered == 0);
   CHECK(std::stoi(server.value("SELECT MIN(n) FROM shop.busy")) > 30);
 }
