@@ -14,7 +14,13 @@ Error::Error(ExitCode code, std::string id, std::string what, std::string why, s
       line_(why_.empty() ? what_ : what_ + ": " + why_) {}
 
 Error Error::within(const std::string& context) const {
-  return Error(code_, id_, context + ": " + what_, why_, fix_);
+  return Error(code_, id_, context + ": " + what_, why_, fix_).of_table(table_);
+}
+
+Error Error::of_table(const std::string& table) const {
+  Error out = *this;
+  out.table_ = table;
+  return out;
 }
 
 Error bug(const std::string& what) {

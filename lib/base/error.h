@@ -28,6 +28,11 @@ class Error : public std::exception {
   /// `what: why` on one line, for logs and state rows.
   const char* what() const noexcept override { return line_.c_str(); }
 
+  /// The table that it is about, as "schema.table" of the source; "" if it is about more than one.
+  /// What one table has, the others need not suffer.
+  const std::string& table() const { return table_; }
+  Error of_table(const std::string& table) const;
+
   /// The same error with `context` put before the summary ("table shop.item: ...").
   Error within(const std::string& context) const;
 
@@ -37,6 +42,7 @@ class Error : public std::exception {
   std::string what_;
   std::string why_;
   std::string fix_;
+  std::string table_;
   std::string line_;
 };
 

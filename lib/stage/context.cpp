@@ -2,12 +2,13 @@
 #include "stage/context.h"
 
 #include "base/log.h"
+#include "model/lane.h"
 
 namespace weir {
 
 void StageContext::event(const std::string& level, const std::string& id, const std::string& table,
                          const std::string& text) const {
-  store.add_event(task.name, {now(), level, id, table, text});
+  store.add_event(root_name(task.name), {now(), level, id, table, text});
   const std::string line = table.empty() ? text : table + ": " + text;
   if (level == "error") {
     log_error(id, line);

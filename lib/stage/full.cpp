@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/lane.h"
 #include "stage/batch.h"
 #include "stage/rate_limit.h"
 
@@ -280,7 +281,8 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     const std::string execute_time = timestamp_text(now());
     std::vector<std::optional<std::string>> values;
     for (const PlannedColumn& column : plan.columns) {
-      if (column.added()) values.push_back(added_value(column, plan, task_, execute_time));
+      if (column.added())
+        values.push_back(added_value(column, plan, root_name(task_), execute_time));
     }
     std::vector<Cell> cells;
     for (const auto& value : values) cells.push_back(value ? Cell(*value) : Cell::null());

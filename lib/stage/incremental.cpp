@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "mapping/alter.h"
 #include "mapping/rules.h"
+#include "model/lane.h"
 #include "stage/batch.h"
 #include "stage/heartbeat.h"
 #include "stage/reread.h"
@@ -143,7 +144,7 @@ IncrementalStage::IncrementalStage(const StageContext& context, std::span<const 
       recovered_(std::move(recovered)),
       log_end_(std::move(log_end)),
       applier_(applier),
-      builder_(plans, context.task.name),
+      builder_(plans, root_name(context.task.name)),
       handed_(recovered_.offset) {
   for (int i = 0; i < 2; ++i) spare_.push_back(std::make_unique<Sealed>());
   std::map<TableName, TableRow> rows;

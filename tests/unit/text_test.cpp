@@ -6,6 +6,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "base/error.h"
+#include "model/lane.h"
+
 using namespace weir;
 
 TEST_CASE("split keeps empty parts and join is its inverse", "[text]") {
@@ -124,4 +127,18 @@ TEST_CASE("templates are expanded, doubled braces stand for themselves", "[text]
   CHECK(expand("{tabel}", out, lookup) == "tabel");
   CHECK(expand("a{}", out, lookup) == "{}");
   CHECK(expand("a{table", out, lookup) == "{table");
+}
+
+TEST_CASE("an error keeps the table that it is about") {
+  const weir::Error error(weir::ExitCode::refused, "a.b", "what", "why", "fix");
+  CHECK(error.table() == "");
+  CHECK(error.of_table("shop.item").table() == "shop.item");
+  CHECK(error.of_table("shop.item").within("here").table() == "shop.item");
+  CHECK(error.of_table("shop.item").within("here").summary() == "here: what");
+}
+
+TEST_CASE("a lane is a part of its root") {
+  CHECK(weir::lane_name("shop", 3) == "shop/3");
+  CHECK(weir::root_name("shop/3") == "shop");
+  CHECK(weir::root_name("shop") == "shop");
 }
