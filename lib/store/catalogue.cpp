@@ -10,6 +10,10 @@ using enum IdKind;
 using enum Severity;
 
 constexpr auto kRows = std::to_array<CatalogueRow>({
+    {"lane.open", error, critical, "another change of a table is still under way",
+     "a table is in one change at a time: while it is added, reloaded, suspended or removed, "
+     "another change of it would not know from where to go on",
+     "wait for the other change, or give it up (--cancel), and try again", "weir sync status TASK"},
     {"state.busy", error, critical, "weir.db is locked by another process",
      "one process at a time writes to it; the other one did not end in time",
      "find the process that holds it (fuser weir.db in the state folder) and try again",

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "base/folder.h"
 #include "client/sqlite.h"
+#include "model/lane.h"
 
 namespace weir {
 namespace {
@@ -211,14 +212,52 @@ CREATE TABLE checklist_item (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kSchema7 = R"sql(
+CREATE TABLE lane (
+  -- The parts of a task that run, or ran, beside its main lane. Each that has not ended has a row
+  -- in `task` as well, named task/number. Kept.
+  task          TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  number        INTEGER NOT NULL,               -- from 1
+  purpose       TEXT NOT NULL CHECK (purpose IN ('add', 'reload', 'suspend', 'remove')),
+  state         TEXT NOT NULL
+                CHECK (state IN ('leaving', 'planned', 'running', 'suspended', 'removed',
+                                 'cancelling', 'ended')),
+  reload_mode   TEXT NOT NULL,                  -- truncate, merge, swap; '' if nothing is reloaded
+  history       INTEGER NOT NULL,               -- 0: no rows are copied
+  error_id      TEXT NOT NULL,                  -- why it is suspended; '' if it is not
+  error         TEXT NOT NULL,
+  error_fix     TEXT NOT NULL,
+  stopped_at    TEXT NOT NULL,                  -- offset of the statement that stopped it, or ''
+  stopped_source_at TEXT,                       -- source commit time there, if known
+  verdict       TEXT NOT NULL,                  -- about that statement: apply, skip; '' = none yet
+  note          TEXT NOT NULL,                  -- of an ended one: joined, cancelled, undone
+  who           TEXT NOT NULL,                  -- the user; '' if weir did it by itself
+  created_at    TEXT NOT NULL,
+  changed_at    TEXT NOT NULL,                  -- when `state` last changed
+  PRIMARY KEY (task, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lane_table (
+  -- The tables of a lane.
+  task          TEXT NOT NULL,
+  number        INTEGER NOT NULL,
+  place         INTEGER NOT NULL,               -- from 0
+  source_schema TEXT NOT NULL,
+  source_table  TEXT NOT NULL,
+  PRIMARY KEY (task, number, place),
+  FOREIGN KEY (task, number) REFERENCES lane (task, number) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 6> kMigrations = {kSchema1, kSchema2, kSchema3,
-                                                    kSchema4, kSchema5, kSchema6};
+constexpr std::array<const char*, 7> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
+                                                    kSchema5, kSchema6, kSchema7};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kWaiverVersion = 4;
 constexpr std::int64_t kOffsetsVersion = 5;
 constexpr std::int64_t kChecklistVersion = 6;
+constexpr std::int64_t kLanesVersion = 7;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -273,6 +312,11 @@ StageState stage_state(std::string_view text) { return enumerator<StageState>(te
 OffsetRow::Reason offset_reason(std::string_view text) {
   return enumerator<OffsetRow::Reason>(text, 4);
 }
+
+LaneRow::Purpose lane_purpose(std::string_view text) {
+  return enumerator<LaneRow::Purpose>(text, 4);
+}
+LaneRow::State lane_state(std::string_view text) { return enumerator<LaneRow::State>(text, 7); }
 
 std::int64_t row_limit(std::size_t limit) {
   return static_cast<std::int64_t>(
@@ -364,7 +408,8 @@ class SqliteState final : public StateStore {
   std::vector<TaskRow> tasks() override {
     return read([](SqliteDatabase& db) {
       std::vector<TaskRow> out;
-      SqliteStatement row = db.prepare(std::string(kTaskColumns) + "ORDER BY name");
+      SqliteStatement row =
+          db.prepare(std::string(kTaskColumns) + "WHERE instr(name, '/') = 0 ORDER BY name");
       while (row.step()) out.push_back(task_row(row));
       return out;
     });
@@ -638,7 +683,7 @@ class SqliteState final : public StateStore {
     write_task(task, [&](SqliteDatabase& db) {
       db.prepare(
             "INSERT INTO event (task, at, level, id, table_name, text) VALUES (?, ?, ?, ?, ?, ?)")
-          .bind(task)
+          .bind(root_name(task))
           .bind(text_of(event.at))
           .bind(event.level)
           .bind(event.id)
@@ -897,7 +942,195 @@ class SqliteState final : public StateStore {
     });
   }
 
+  std::uint32_t add_lane(const LaneRow& row) override {
+    std::uint32_t number = 0;
+    write_task(row.task, [&](SqliteDatabase& db) {
+      for (const TableName& table : row.tables) {
+        SqliteStatement open = db.prepare(
+            "SELECT number, purpose, state FROM lane_table JOIN lane USING (task, number)"
+            " WHERE task = ? AND source_schema = ? AND source_table = ? AND state <> 'ended'");
+        open.bind(row.task).bind(table.schema).bind(table.table);
+        if (open.step()) {
+          throw Error(ExitCode::state_conflict, "lane.open",
+                      fmt::format("{} is being changed already", table.text()),
+                      fmt::format("lane {} of the task ({}) is {}",
+                                  lane_name(row.task, static_cast<std::uint32_t>(open.integer(0))),
+                                  open.text(1), open.text(2)),
+                      "see weir sync status " + row.task + "; wait for it, or give it up first");
+        }
+      }
+      SqliteStatement next =
+          db.prepare("SELECT coalesce(max(number), 0) + 1 FROM lane WHERE task = ?");
+      next.bind(row.task);
+      next.step();
+      number = static_cast<std::uint32_t>(next.integer(0));
+      const std::string at = text_of(now());
+      LaneRow numbered = row;
+      numbered.number = number;
+      write_lane(db, numbered, at, at);
+      db.prepare(
+            "INSERT INTO task (name, file, created_at, changed_at)"
+            " SELECT ?1, file, ?2, ?2 FROM task WHERE name = ?3")
+          .bind(lane_name(row.task, number))
+          .bind(at)
+          .bind(row.task)
+          .run();
+    });
+    return number;
+  }
+
+  std::vector<LaneRow> lanes(const std::string& task) override {
+    return read([&](SqliteDatabase& db) {
+      return lane_rows(db, "WHERE task = ?1 AND state <> 'ended' ORDER BY number", task);
+    });
+  }
+
+  std::vector<LaneRow> ended_lanes(const std::string& task, std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      return lane_rows(db,
+                       fmt::format("WHERE task = ?1 AND number IN (SELECT number FROM lane"
+                                   " WHERE task = ?1 AND state = 'ended'"
+                                   " ORDER BY number DESC LIMIT {}) ORDER BY number",
+                                   row_limit(limit)),
+                       task);
+    });
+  }
+
+  void put_lane(const LaneRow& row) override {
+    write_task(row.task, [&](SqliteDatabase& db) {
+      if (!replace_lane(db, row)) throw unknown_lane(row);
+    });
+  }
+
+  bool change_lane(const LaneRow& row, LaneRow::State from) override {
+    bool changed = false;
+    write_task(row.task, [&](SqliteDatabase& db) {
+      const std::optional<LaneMark> kept = mark_of_lane(db, row);
+      if (!kept) throw unknown_lane(row);
+      changed = kept->state == from;
+      if (changed) replace_lane(db, row);
+    });
+    return changed;
+  }
+
+  void end_lane(const LaneRow& row, bool joined) override {
+    write_task(row.task, [&](SqliteDatabase& db) {
+      const std::optional<LaneMark> kept = mark_of_lane(db, row);
+      if (!kept) throw unknown_lane(row);
+      if (kept->state == LaneRow::State::ended) return;
+      LaneRow ended = row;
+      ended.state = LaneRow::State::ended;
+      replace_lane(db, ended);
+      const std::string lane = lane_name(row.task, row.number);
+      if (joined) {
+        for (const char* table : {"table_state", "chunk_range"}) {
+          db.prepare(fmt::format("UPDATE OR REPLACE {} SET task = ?1 WHERE task = ?2", table))
+              .bind(row.task)
+              .bind(lane)
+              .run();
+        }
+      }
+      db.prepare("DELETE FROM task WHERE name = ?").bind(lane).run();
+    });
+  }
+
  private:
+  /// What a change of a lane's row has to know of the one that is there.
+  struct LaneMark {
+    LaneRow::State state;
+    std::string created;
+    std::string changed;
+  };
+
+  static Error unknown_lane(const LaneRow& row) {
+    return bug("there is no lane " + lane_name(row.task, row.number));
+  }
+
+  static std::optional<LaneMark> mark_of_lane(SqliteDatabase& db, const LaneRow& row) {
+    SqliteStatement kept =
+        db.prepare("SELECT state, created_at, changed_at FROM lane WHERE task = ? AND number = ?");
+    kept.bind(row.task).bind(row.number);
+    if (!kept.step()) return std::nullopt;
+    return LaneMark{lane_state(kept.text(0)), std::string(kept.text(1)), std::string(kept.text(2))};
+  }
+
+  static bool replace_lane(SqliteDatabase& db, const LaneRow& row) {
+    const std::optional<LaneMark> kept = mark_of_lane(db, row);
+    if (!kept) return false;
+    write_lane(db, row, kept->created, kept->state == row.state ? kept->changed : text_of(now()));
+    return true;
+  }
+
+  static void write_lane(SqliteDatabase& db, const LaneRow& row, const std::string& created,
+                         const std::string& changed) {
+    SqliteStatement put = db.prepare(
+        "INSERT OR REPLACE INTO lane (task, number, purpose, state, reload_mode, history, error_id,"
+        " error, error_fix, stopped_at, stopped_source_at, verdict, note, who, created_at,"
+        " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    put.bind(row.task)
+        .bind(row.number)
+        .bind(to_string(row.purpose))
+        .bind(to_string(row.state))
+        .bind(row.reload_mode)
+        .bind(row.history)
+        .bind(row.error_id)
+        .bind(row.error)
+        .bind(row.error_fix)
+        .bind(row.stopped_at.text);
+    bind_time(put, row.stopped_at.source_time);
+    put.bind(row.verdict).bind(row.note).bind(row.who).bind(created).bind(changed).run();
+    db.prepare("DELETE FROM lane_table WHERE task = ? AND number = ?")
+        .bind(row.task)
+        .bind(row.number)
+        .run();
+    SqliteStatement table = db.prepare(
+        "INSERT INTO lane_table (task, number, place, source_schema, source_table)"
+        " VALUES (?, ?, ?, ?, ?)");
+    std::uint64_t place = 0;
+    for (const TableName& name : row.tables) {
+      table.bind(row.task).bind(row.number).bind(place++).bind(name.schema).bind(name.table).run();
+    }
+  }
+
+  static std::vector<LaneRow> lane_rows(SqliteDatabase& db, const std::string& where,
+                                        const std::string& task) {
+    std::vector<LaneRow> out;
+    if (db.integer("PRAGMA user_version") < kLanesVersion) return out;
+    SqliteStatement row = db.prepare(
+        "SELECT number, purpose, state, reload_mode, history, error_id, error, error_fix,"
+        " stopped_at, stopped_source_at, verdict, note, who, created_at, changed_at FROM lane " +
+        where);
+    row.bind(task);
+    while (row.step()) {
+      LaneRow& lane = out.emplace_back();
+      int c = 0;
+      lane.task = task;
+      lane.number = static_cast<std::uint32_t>(row.integer(c++));
+      lane.purpose = lane_purpose(row.text(c++));
+      lane.state = lane_state(row.text(c++));
+      lane.reload_mode = row.text(c++);
+      lane.history = row.integer(c++) != 0;
+      lane.error_id = row.text(c++);
+      lane.error = row.text(c++);
+      lane.error_fix = row.text(c++);
+      lane.stopped_at.text = row.text(c++);
+      lane.stopped_at.source_time = time_at(row, c++);
+      lane.verdict = row.text(c++);
+      lane.note = row.text(c++);
+      lane.who = row.text(c++);
+      lane.created = time_at(row, c++);
+      lane.changed = time_at(row, c++);
+      SqliteStatement table = db.prepare(
+          "SELECT source_schema, source_table FROM lane_table WHERE task = ? AND number = ?"
+          " ORDER BY place");
+      table.bind(task).bind(lane.number);
+      while (table.step()) {
+        lane.tables.push_back({std::string(table.text(0)), std::string(table.text(1))});
+      }
+    }
+    return out;
+  }
+
   /// What a commit survives. A sample is worth no fsync: after a power loss the last ones may be
   /// missing, while the file stays sound.
   enum class Durability { after_power_loss, after_crash };

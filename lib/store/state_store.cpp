@@ -98,6 +98,40 @@ std::string to_string(OffsetRow::Reason reason) {
   return "unknown";
 }
 
+std::string to_string(LaneRow::Purpose purpose) {
+  switch (purpose) {
+    case LaneRow::Purpose::add:
+      return "add";
+    case LaneRow::Purpose::reload:
+      return "reload";
+    case LaneRow::Purpose::suspend:
+      return "suspend";
+    case LaneRow::Purpose::remove:
+      return "remove";
+  }
+  return "unknown";
+}
+
+std::string to_string(LaneRow::State state) {
+  switch (state) {
+    case LaneRow::State::leaving:
+      return "leaving";
+    case LaneRow::State::planned:
+      return "planned";
+    case LaneRow::State::running:
+      return "running";
+    case LaneRow::State::suspended:
+      return "suspended";
+    case LaneRow::State::removed:
+      return "removed";
+    case LaneRow::State::cancelling:
+      return "cancelling";
+    case LaneRow::State::ended:
+      return "ended";
+  }
+  return "unknown";
+}
+
 std::string state_folder(const std::string& folder) {
   // A supervisor works in "/": a relative path would mean another place there.
   return std::filesystem::absolute(chosen_folder(folder)).lexically_normal().string();

@@ -151,6 +151,38 @@ struct ChecklistRow {
   std::vector<ChecklistItemRow> items;
 };
 
+/// A part of a task that runs beside its main lane; see model/lane.h.
+struct LaneRow {
+  enum class Purpose : std::uint8_t { add, reload, suspend, remove };
+  enum class State : std::uint8_t {
+    leaving,  ///< asked for: its tables are still in the main lane
+    planned,  ///< asked for, or to be tried again: runs with the next look of the worker
+    running,
+    suspended,   ///< stopped by `error`, until somebody resolves it
+    removed,     ///< rests where its tables left the task
+    cancelling,  ///< to be given up: forgotten on the target, its source's slot too
+    ended,       ///< joined, or given up; see `note`
+  };
+  std::string task;          ///< the root's name
+  std::uint32_t number = 0;  ///< 0 in add_lane(): the next one
+  Purpose purpose = Purpose::add;
+  State state = State::planned;
+  std::vector<TableName> tables;
+  std::string reload_mode;  ///< "truncate", "merge", "swap"; "" for none
+  bool history = true;      ///< false: no rows are copied
+  std::string error_id;     ///< with `error` and `error_fix`: why it is suspended
+  std::string error;
+  std::string error_fix;
+  Offset stopped_at;    ///< where in the log, if a statement stopped it
+  std::string verdict;  ///< what was said about that statement: "apply", "skip"; "" = nothing yet
+  std::string note;     ///< of an ended one: "joined", "cancelled", "undone"
+  std::string who;      ///< the user, or "" if weir did it by itself
+  Time created{};       ///< set by the store
+  Time changed{};       ///< last change of state; set by the store
+};
+std::string to_string(LaneRow::Purpose purpose);
+std::string to_string(LaneRow::State state);
+
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
 /// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
@@ -161,6 +193,7 @@ class StateStore {
  public:
   virtual ~StateStore() = default;
 
+  /// By name, without the lanes of tasks, which task() knows.
   virtual std::vector<TaskRow> tasks() = 0;
   virtual std::optional<TaskRow> task(const std::string& name) = 0;
   /// Registers the task, or updates the path of its file.
@@ -199,6 +232,7 @@ class StateStore {
   virtual std::vector<OffsetRow> offsets(const std::string& task, std::size_t limit,
                                          Time since) = 0;
 
+  /// What happens to a lane is in the history of its task.
   virtual void add_event(const std::string& task, const EventRow& event) = 0;
   /// The newest `limit` events, oldest first.
   virtual std::vector<EventRow> events(const std::string& task, std::size_t limit) = 0;
@@ -224,6 +258,22 @@ class StateStore {
   /// The newest `limit` of this operation, or of all of them if it is "", oldest first.
   virtual std::vector<ChecklistRow> checklists(const std::string& task,
                                                const std::string& operation, std::size_t limit) = 0;
+
+  /// Adds a lane with a task of its own, lane_name(), and returns its number, which is never used
+  /// again. Throws Error(state_conflict, "lane.open") if one of its tables is in a lane of the task
+  /// that has not ended.
+  virtual std::uint32_t add_lane(const LaneRow& row) = 0;
+  /// All that have not ended, by number.
+  virtual std::vector<LaneRow> lanes(const std::string& task) = 0;
+  /// The `limit` that were made last of those that have ended, by number.
+  virtual std::vector<LaneRow> ended_lanes(const std::string& task, std::size_t limit) = 0;
+  /// Replaces what is kept of the lane (task, number).
+  virtual void put_lane(const LaneRow& row) = 0;
+  /// The same, but only if its state is still `from`; says whether it was.
+  virtual bool change_lane(const LaneRow& row, LaneRow::State from) = 0;
+  /// Ends a lane: its tables and their ranges go to the main lane if it `joined`, else they are
+  /// dropped; its task goes. Nothing to do if it has ended.
+  virtual void end_lane(const LaneRow& row, bool joined) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

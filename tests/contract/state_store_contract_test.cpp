@@ -464,6 +464,154 @@ void offset_history(const Open& open) {
   CHECK(store->offsets("crm", 10, Time{}).size() == 1);
 }
 
+LaneRow lane_of(LaneRow::Purpose purpose, LaneRow::State state, std::vector<TableName> tables) {
+  LaneRow row;
+  row.task = "shop";
+  row.purpose = purpose;
+  row.state = state;
+  row.tables = std::move(tables);
+  return row;
+}
+
+void lanes(const Open& open) {
+  using Purpose = LaneRow::Purpose;
+  using State = LaneRow::State;
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+  store->put_task("crm", "/crm.toml");
+  CHECK(store->lanes("shop").empty());
+  const Time before = now();
+  LaneRow add = lane_of(Purpose::add, State::planned, {{"shop", "b"}, {"shop", "a"}});
+  add.history = false;
+  add.who = "ana";
+  CHECK(store->add_lane(add) == 1);
+  LaneRow suspended = lane_of(Purpose::suspend, State::suspended, {{"shop", "c"}});
+  suspended.reload_mode = "swap";
+  suspended.error_id = "target.value";
+  suspended.error = "a value does not fit";
+  suspended.error_fix = "widen the column";
+  suspended.stopped_at = {"bin.000002:7", at(kNoon, 5)};
+  suspended.verdict = "skip";
+  CHECK(store->add_lane(suspended) == 2);
+
+  std::vector<LaneRow> rows = open()->lanes("shop");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].task == "shop");
+  CHECK(rows[0].number == 1);
+  CHECK(rows[0].purpose == Purpose::add);
+  CHECK(rows[0].state == State::planned);
+  CHECK(rows[0].tables == add.tables);
+  CHECK_FALSE(rows[0].history);
+  CHECK(rows[0].who == "ana");
+  CHECK(rows[0].error_id.empty());
+  CHECK(rows[0].stopped_at.empty());
+  CHECK(rows[0].created >= before);
+  CHECK(rows[0].changed == rows[0].created);
+  CHECK(rows[1].reload_mode == "swap");
+  CHECK(rows[1].history);
+  CHECK(rows[1].error_id == "target.value");
+  CHECK(rows[1].error == "a value does not fit");
+  CHECK(rows[1].error_fix == "widen the column");
+  CHECK(rows[1].stopped_at.text == "bin.000002:7");
+  CHECK(rows[1].stopped_at.source_time == at(kNoon, 5));
+  CHECK(rows[1].verdict == "skip");
+  CHECK(store->lanes("crm").empty());
+
+  // A lane is a task that nobody lists, with the file of its root.
+  REQUIRE(store->tasks().size() == 2);
+  CHECK(store->tasks()[1].name == "shop");
+  CHECK(store->task("shop/1")->file == "/shop.toml");
+  store->add_event("shop/1", {at(kNoon), "info", "x", "shop.a", "of a lane"});
+  CHECK(store->events("shop", 5).at(0).text == "of a lane");
+
+  // A table is in one lane at a time; nothing is left of the refused one.
+  ExitCode code = ExitCode::ok;
+  const LaneRow second = lane_of(Purpose::remove, State::leaving, {{"shop", "z"}, {"shop", "c"}});
+  CHECK(error_id([&] { store->add_lane(second); }, &code) == "lane.open");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK(store->lanes("shop").size() == 2);
+  CHECK_FALSE(store->task("shop/3"));
+
+  // A change of state is timed, and one that came too late is told.
+  LaneRow running = rows[0];
+  REQUIRE(eventually([&] { return now() > rows[0].changed; }));
+  running.tables = {{"shop", "a"}};
+  store->put_lane(running);
+  CHECK(store->lanes("shop")[0].changed == rows[0].changed);
+  running.state = State::running;
+  CHECK(store->change_lane(running, State::planned));
+  CHECK_FALSE(store->change_lane(rows[0], State::planned));
+  rows = store->lanes("shop");
+  CHECK(rows[0].state == State::running);
+  CHECK(rows[0].tables == running.tables);
+  CHECK(rows[0].created < rows[0].changed);
+  for (const State state : {State::leaving, State::planned, State::running, State::suspended,
+                            State::removed, State::cancelling}) {
+    running.state = state;
+    store->put_lane(running);
+    CHECK(store->lanes("shop")[0].state == state);
+  }
+  for (const Purpose purpose : {Purpose::add, Purpose::reload, Purpose::suspend, Purpose::remove}) {
+    running.purpose = purpose;
+    store->put_lane(running);
+    CHECK(store->lanes("shop")[0].purpose == purpose);
+  }
+}
+
+void ended_lanes(const Open& open) {
+  using Purpose = LaneRow::Purpose;
+  using State = LaneRow::State;
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+  const auto copied = [&](const std::string& task, const std::string& table, std::uint64_t rows) {
+    TableRow row;
+    row.source = {"shop", table};
+    row.copied_rows = rows;
+    store->put_tables(task, {&row, 1});
+    store->put_range(task, row.source, {{0, {}, {}, true}, {}, rows, 0, true, {}});
+  };
+  copied("shop", "a", 1);
+  copied("shop", "kept", 1);
+  LaneRow joined = lane_of(Purpose::reload, State::running, {{"shop", "a"}});
+  joined.number = store->add_lane(joined);
+  LaneRow dropped = lane_of(Purpose::add, State::running, {{"shop", "b"}});
+  dropped.number = store->add_lane(dropped);
+  copied("shop/1", "a", 2);
+  copied("shop/2", "b", 3);
+  store->put_offset("shop/1", {"0-1-5", {}}, {"uuid"});
+
+  joined.note = "joined";
+  store->end_lane(joined, true);
+  const auto tables = store->tables("shop");
+  REQUIRE(tables.size() == 2);
+  CHECK(tables[0].copied_rows == 2);
+  CHECK(tables[1].copied_rows == 1);
+  CHECK(store->ranges("shop", {"shop", "a"}).at(0).rows == 2);
+  CHECK_FALSE(store->task("shop/1"));
+  CHECK(store->tables("shop/1").empty());
+  CHECK_FALSE(store->offset("shop/1"));
+  REQUIRE(store->lanes("shop").size() == 1);
+  CHECK(store->lanes("shop")[0].number == 2);
+
+  dropped.note = "cancelled";
+  store->end_lane(dropped, false);
+  store->end_lane(dropped, true);
+  CHECK(store->tables("shop").size() == 2);
+  CHECK(store->ranges("shop", {"shop", "b"}).empty());
+  CHECK(store->lanes("shop").empty());
+  const auto ended = open()->ended_lanes("shop", 10);
+  REQUIRE(ended.size() == 2);
+  CHECK(ended[0].note == "joined");
+  CHECK(ended[0].state == State::ended);
+  CHECK(ended[0].tables == joined.tables);
+  CHECK(ended[1].note == "cancelled");
+  REQUIRE(store->ended_lanes("shop", 1).size() == 1);
+  CHECK(store->ended_lanes("shop", 1)[0].number == 2);
+
+  // What has ended is in nobody's way, and its number is not used again.
+  CHECK(store->add_lane(lane_of(Purpose::add, State::planned, {{"shop", "b"}})) == 3);
+}
+
 void unknown_tasks(const Open& open) {
   const auto store = open();
   CHECK_FALSE(store->task("ghost"));
@@ -474,9 +622,13 @@ void unknown_tasks(const Open& open) {
   CHECK(store->offsets("ghost", 5, Time{}).empty());
   CHECK(store->samples("ghost", 5).empty());
   CHECK(store->checklists("ghost", "", 5).empty());
+  CHECK(store->lanes("ghost").empty());
+  CHECK(store->ended_lanes("ghost", 5).empty());
   CHECK(store->count_events("ghost", "x", Time{}) == 0);
 
   const TableRow row;
+  LaneRow lane;
+  lane.task = "ghost";
   const std::vector<std::function<void()>> writes{
       [&] { store->set_state("ghost", TaskState::running, ""); },
       [&] { store->set_stage("ghost", Stage::full, ""); },
@@ -497,6 +649,10 @@ void unknown_tasks(const Open& open) {
       [&] { store->add_retention("ghost", {}); },
       [&] { store->add_checklist("ghost", {}); },
       [&] { store->put_waivers("ghost", {}); },
+      [&] { store->add_lane(lane); },
+      [&] { store->put_lane(lane); },
+      [&] { store->change_lane(lane, LaneRow::State::planned); },
+      [&] { store->end_lane(lane, true); },
   };
   for (const auto& call : writes) {
     ExitCode code = ExitCode::ok;
@@ -556,6 +712,10 @@ void check_store(const Open& open) {
     offset_history(open);
   }
   SECTION("a checklist comes back with its items, in order of arrival") { checklists(open); }
+  SECTION("a lane is a part of a task, with a task of its own that nobody lists") { lanes(open); }
+  SECTION("the tables of a lane that ends join the main lane, or are dropped") {
+    ended_lanes(open);
+  }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }
   SECTION("what one process wrote is there for the others") { others(open); }

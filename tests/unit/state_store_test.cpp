@@ -144,6 +144,7 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
         "ALTER TABLE sample DROP COLUMN heartbeat_age_s;"
         "ALTER TABLE sample DROP COLUMN heartbeat_delay_s; DROP TABLE retention; DROP TABLE waiver;"
         "DROP TABLE offset_history; DROP TABLE checklist_item; DROP TABLE checklist;"
+        "DROP TABLE lane_table; DROP TABLE lane;"
         "PRAGMA user_version = 1");
   }
   const auto samples = open_state(dir.path(), true)->samples("t", 10);
