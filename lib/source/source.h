@@ -180,6 +180,15 @@ class Source {
   /// not get further.
   virtual void prepare(std::span<const TablePlan> plans) = 0;
 
+  /// Sees to it that the log can be read for this lane's task from wherever `parent` can go on,
+  /// without either holding the other. Harmless if done already. Called while `parent` is not past
+  /// that place.
+  virtual void branch(const Task& /*parent*/) {}
+
+  /// Gives up what prepare() or branch() made on the server for this lane's task alone. Nothing for
+  /// a task that is no lane. Harmless if done already.
+  virtual void release() {}
+
   /// An offset P such that every transaction at or before P is visible to every read that starts
   /// after this call returns (a plain current position does not give that).
   virtual Offset start_offset() = 0;

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "model/lane.h"
+
 namespace weir {
 namespace {
 
@@ -13,6 +15,15 @@ std::string forget_and_start(const std::string& task) {
   return fmt::format(
       "sqlite3 weir.db \"DELETE FROM task_offset WHERE task = '{0}'\" && weir sync start {0}",
       task);
+}
+
+Error unknown_lane(const std::string& name) {
+  return Error(
+      ExitCode::state_conflict, "lane.unknown", fmt::format("the target does not know {}", name),
+      "its row in weir_task was removed, or the target is another one than before",
+      fmt::format("restore the target's control tables, or start {} anew with empty target "
+                  "tables",
+                  root_name(name)));
 }
 
 }  // namespace
@@ -38,6 +49,33 @@ Error offset_moved(const std::string& task, const Offset& from) {
       fmt::format("the offset of task {} is no longer {}", task, from.text),
       "somebody else moved it, or ran the task, meanwhile",
       fmt::format("nothing was changed; look at weir offset show {}, then plan anew", task));
+}
+
+bool begins_lane(const std::string& from, const std::string& to, const LaneOffsets& offsets) {
+  if (!offsets.from && !offsets.to) throw unknown_lane(from);
+  // Without `from` nothing is left that could go; a `to` elsewhere is none of its business then.
+  if (!offsets.from || !offsets.to || offsets.from == offsets.to) return !offsets.to;
+  throw Error(ExitCode::state_conflict, "lane.apart",
+              fmt::format("tables of {} cannot go to {}, which is at another place", from, to),
+              fmt::format("{} has applied the log up to {}, {} up to {}; what is between would be "
+                          "applied twice or not at all",
+                          from, *offsets.from, to, *offsets.to),
+              "nothing was changed; the tables need a part of the task of their own");
+}
+
+bool joins_lane(const std::string& to, const LaneOffsets& offsets) {
+  if (!offsets.from) return false;
+  if (!offsets.to) throw unknown_lane(to);
+  return true;
+}
+
+Error table_twice(const std::string& to, const std::string& table) {
+  return Error(ExitCode::state_conflict, "lane.table-twice",
+               fmt::format("{} has the table {} already", to, table),
+               "two parts of one task would each apply its changes",
+               fmt::format("nothing was changed; remove the table from the task, or start {} again "
+                           "if the task file changed meanwhile",
+                           root_name(to)));
 }
 
 std::string begin_anew(const Target& target, const std::string& task) {

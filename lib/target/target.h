@@ -170,6 +170,20 @@ class Target {
   /// transaction. Throws Error(state_conflict, "offset.moved") if it is not at `move.from`.
   virtual void move_offset(const std::string& task, const OffsetMove& move) = 0;
 
+  /// Tables leave `from` for `to`, with all that is remembered of them, in one transaction. A `to`
+  /// that is not known begins where `from` is: identity, start, full_end, offset. A table that is
+  /// not with `from` is passed over: it was done before. Throws Error(state_conflict, "lane.apart")
+  /// if `to` is known and at another offset, and "lane.unknown" if neither is known.
+  virtual void split_tables(const std::string& from, const std::string& to,
+                            std::span<const TableName> tables) = 0;
+  /// All tables of `from` go to `to`, with the offset of `from` as their `since`, and `from` is
+  /// forgotten; in one transaction. Nothing if `from` is not known. Throws Error(state_conflict,
+  /// "lane.unknown") if `to` is not known, and "lane.table-twice" if it has one of the tables.
+  virtual void join_tables(const std::string& from, const std::string& to) = 0;
+  /// Forgets these tables of a task (marks, ranges, definition), so that they are copied anew; with
+  /// none named, the task as a whole. Nothing that is not known.
+  virtual void forget(const std::string& task, std::span<const TableName> tables) = 0;
+
   /// The statement that makes the target forget a task. Printed for people, never run by weir.
   virtual std::string forget_statement(const std::string& task) const = 0;
   /// Those that make it forget one source table of a task, which the next start then copies anew.
@@ -202,6 +216,19 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
 
 /// Error(state_conflict, "offset.moved").
 Error offset_moved(const std::string& task, const Offset& from);
+
+/// What a target remembers of the two tasks between which tables change hands; each empty if it is
+/// not known.
+struct LaneOffsets {
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+};
+/// Whether split_tables() has to begin `to`. Throws what it says.
+bool begins_lane(const std::string& from, const std::string& to, const LaneOffsets& offsets);
+/// Whether join_tables() has something to do. Throws Error(state_conflict, "lane.unknown").
+bool joins_lane(const std::string& to, const LaneOffsets& offsets);
+/// Error(state_conflict, "lane.table-twice").
+Error table_twice(const std::string& to, const std::string& table);
 
 /// The statements that remove the rows of one source table from control tables.
 std::string forget_rows(const std::string& task, const TableName& table,

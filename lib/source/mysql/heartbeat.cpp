@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "model/cell.h"
 #include "model/change_batch.h"
+#include "model/lane.h"
 #include "source/mysql/log_view.h"
 #include "source/mysql/row_decoder.h"
 
@@ -49,7 +50,8 @@ HeartbeatSql heartbeat_sql(MysqlConnection& connection, const TableName& table,
   return sql;
 }
 
-MysqlHeartbeat::MysqlHeartbeat(const Task& task) : source_(task.source), task_(task.name) {}
+MysqlHeartbeat::MysqlHeartbeat(const Task& task)
+    : source_(task.source), task_(root_name(task.name)) {}
 
 void MysqlHeartbeat::beat(Time written) {
   try {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "model/facts.h"
+#include "model/lane.h"
 #include "source/mysql/catalog.h"
 #include "source/mysql/changes.h"
 #include "source/mysql/checks.h"
@@ -22,6 +23,19 @@
 #include "source/mysql/start.h"
 
 namespace weir::mysql {
+namespace {
+
+std::uint32_t own_replica_id(const Task& task) {
+  // Nobody looked at the id of a lane before it began.
+  if (task.name == root_name(task.name)) return replica_id(task);
+  // The reader is opened by a thread that need not have the turn at the other connection.
+  MysqlConnection own(task.source, MysqlConnection::Role::source);
+  const std::string server = own.scalar("SELECT @@global.server_id").value_or("0");
+  return lane_replica_id(task,
+                         static_cast<std::uint32_t>(std::strtoul(server.c_str(), nullptr, 10)));
+}
+
+}  // namespace
 
 MysqlSource::MysqlSource(const Task& task) : task_(task) {}
 
@@ -109,9 +123,9 @@ std::unique_ptr<RowReader> MysqlSource::open_rows() {
 std::unique_ptr<ChangeReader> MysqlSource::open_changes(const Offset& from,
                                                         std::span<const TablePlan> plans) {
   auto reader =
-      std::make_unique<BinlogReader>(task_.source, replica_id(task_), from, plans, task_.types);
+      std::make_unique<BinlogReader>(task_.source, own_replica_id(task_), from, plans, task_.types);
   if (task_.source.heartbeat.count() > 0) {
-    reader->watch(BeatFinder(task_.source.heartbeat_table, task_.name));
+    reader->watch(BeatFinder(task_.source.heartbeat_table, root_name(task_.name)));
   }
   return reader;
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "model/lane.h"
 #include "source/mysql/changes.h"
 
 namespace weir::mysql {
@@ -380,6 +381,19 @@ bool needs_read_lock(MysqlConnection& connection) {
          !allowed(connection, "SELECT local FROM performance_schema.log_status", why);
 }
 
+namespace {
+
+/// Far from the small numbers that people give to servers.
+constexpr std::uint32_t kDerived = 0x40000000;
+
+std::uint32_t derived_id(std::string_view name) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash | kDerived;
+}
+
+}  // namespace
+
 std::optional<Error> probe_log(const Task& task) {
   try {
     MysqlConnection connection(task.source, MysqlConnection::Role::source);
@@ -408,10 +422,17 @@ std::optional<Error> probe_log(const Task& task) {
 }
 
 std::uint32_t replica_id(const Task& task) {
-  if (task.source.server_id != 0) return task.source.server_id;
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const char c : task.name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return hash | 0x40000000U;  // far from the small numbers that people give to servers
+  if (task.name != root_name(task.name)) return lane_replica_id(task, 0);
+  return task.source.server_id != 0 ? task.source.server_id : derived_id(task.name);
+}
+
+std::uint32_t lane_replica_id(const Task& task, std::uint32_t server) {
+  Task root;
+  root.name = root_name(task.name);
+  root.source.server_id = task.source.server_id;
+  std::uint32_t id = derived_id(task.name);
+  while (id == server || id == replica_id(root)) id = (id + 1) | kDerived;
+  return id;
 }
 
 }  // namespace weir::mysql

@@ -52,7 +52,9 @@ bool needs_read_lock(MysqlConnection& connection);
 std::optional<Error> probe_log(const Task& task);
 
 /// The replica id that weir shows to the server: the task file's, else one made from the task's
-/// name.
+/// name. A lane has one of its own, made from its name.
 std::uint32_t replica_id(const Task& task);
+/// That of a lane, other than the server's own.
+std::uint32_t lane_replica_id(const Task& task, std::uint32_t server);
 
 }  // namespace weir::mysql

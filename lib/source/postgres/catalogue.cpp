@@ -98,6 +98,11 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "a slot serves one reader at a time, most often the task itself",
      "weir sync stop TASK, look, and start it again: the slot keeps the log meanwhile",
      "weir sync stop TASK; weir log show TASK"},
+    {"postgres.slot-copy", error, critical, "the source makes no second slot from the task's own",
+     "tables that go their own way for a while read the log from a slot of their own",
+     "let max_replication_slots have room for one more, or drop a slot that nobody uses; the role "
+     "of [source] needs REPLICATION",
+     "weir sync status TASK; weir.toml(5)"},
     {"postgres.slot-in-use", error, critical, "another session reads from the task's slot",
      "a slot serves one reader at a time, and two would take changes away from each other",
      "pg_stat_replication shows who; end it there, or give the task a slot of its own with "

@@ -109,7 +109,7 @@ struct PgChangeReader::Transaction {
 };
 
 PgChangeReader::PgChangeReader(const Task& task, Lsn from, std::span<const TablePlan> plans)
-    : task_(task), slot_(slot_name(task)), from_(from), offset_(from), last_heard_(now()) {
+    : task_(task), slot_(root_slot(task)), from_(from), offset_(from), last_heard_(now()) {
   for (const TablePlan& plan : plans) {
     auto table = std::make_unique<SelectedTable>();
     const std::vector<Column>& columns = plan.source.columns;

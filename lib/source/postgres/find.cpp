@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -15,10 +14,6 @@
 
 namespace weir::pgsource {
 namespace {
-
-/// Who read the slot last may need a moment to be gone.
-constexpr std::chrono::seconds kSlotPatience{10};
-constexpr std::chrono::milliseconds kLookEvery{20};
 
 Error not_in_log(const std::string& place, std::string why, std::string fix) {
   return Error(ExitCode::refused, "offset.not-in-log",
@@ -136,12 +131,7 @@ Offset claim_place(PgConnection& connection, const Task& task, const FoundOffset
 
 std::string let_go_before(PgConnection& connection, const Task& task, const Offset& offset) {
   const std::string name = slot_name(task);
-  const Clock::time_point deadline = Clock::now() + kSlotPatience;
-  std::optional<Slot> slot = read_slot(connection, name);
-  while (slot && slot->active && Clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookEvery);
-    slot = read_slot(connection, name);
-  }
+  const std::optional<Slot> slot = read_left_slot(connection, name);
   if (!slot || !slot->confirmed || *slot->confirmed >= Lsn::parse(offset.text)) return "";
   try {
     connection.query("SELECT pg_replication_slot_advance($1, $2::pg_lsn)", {name, offset.text});

@@ -33,7 +33,7 @@ std::optional<Time> read_beat(const TextMessage& message, std::string_view slot)
   }
 }
 
-PgHeartbeat::PgHeartbeat(const Task& task) : source_(task.source), slot_(slot_name(task)) {}
+PgHeartbeat::PgHeartbeat(const Task& task) : source_(task.source), slot_(root_slot(task)) {}
 
 void PgHeartbeat::beat(Time written) {
   try {

@@ -22,8 +22,12 @@ struct Lsn {
 };
 
 /// The replication slot and the publication of a task: as the task file says, else "weir_" and the
-/// task's name with '_' for what a slot may not be called.
+/// task's name with '_' for what a slot may not be called. A lane has a slot of its own, "lane3_"
+/// and the slot of its root (shortened where that would be too long for a name), and the
+/// publication of its root.
 std::string slot_name(const Task& task);
+/// The slot of the task that a lane is a part of, by which the beats of both go.
+std::string root_slot(const Task& task);
 std::string publication_name(const Task& task);
 
 }  // namespace weir::pgsource

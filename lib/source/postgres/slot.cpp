@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "source/postgres/slot.h"
 
+#include <thread>
+
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/start.h"
 
@@ -13,6 +16,10 @@ namespace {
 
 constexpr int kVersion17 = 170000;
 constexpr int kVersion18 = 180000;
+
+/// Who read the slot last may need a moment to be gone.
+constexpr std::chrono::seconds kLeavePatience{10};
+constexpr std::chrono::milliseconds kLookEvery{20};
 
 std::optional<Lsn> lsn_of(const PgResult& rows, std::size_t column) {
   if (rows.is_null(0, column)) return {};
@@ -94,6 +101,44 @@ void create_slot(PgConnection& connection, const std::string& name,
         "start again");
   }
   connection.execute("SET statement_timeout = 0");
+}
+
+void copy_slot(PgConnection& connection, const std::string& from, const std::string& name) {
+  try {
+    connection.query("SELECT pg_copy_logical_replication_slot($1, $2, false, 'pgoutput')",
+                     {from, name});
+  } catch (const Error& error) {
+    if (error.code() == ExitCode::source_unreachable) throw;
+    throw Error(
+        ExitCode::refused, "postgres.slot-copy",
+        fmt::format("cannot make the slot {} from {}", name, from), error.why(),
+        "tables that go their own way for a while take a slot of their own: raise "
+        "max_replication_slots, or drop one that nobody uses (SELECT slot_name, active FROM "
+        "pg_replication_slots); the role needs REPLICATION");
+  }
+}
+
+std::optional<Slot> read_left_slot(PgConnection& connection, const std::string& name) {
+  const Clock::time_point deadline = Clock::now() + kLeavePatience;
+  std::optional<Slot> slot = read_slot(connection, name);
+  while (slot && slot->active && Clock::now() < deadline) {
+    std::this_thread::sleep_for(kLookEvery);
+    slot = read_slot(connection, name);
+  }
+  return slot;
+}
+
+void drop_slot(PgConnection& connection, const std::string& name) {
+  const std::optional<Slot> slot = read_left_slot(connection, name);
+  if (!slot) return;
+  if (slot->active) {
+    throw Error(ExitCode::state_conflict, "postgres.slot-in-use",
+                fmt::format("another session reads from the slot {}", name), slot->holder,
+                fmt::format("end that reader: SELECT pg_terminate_backend(active_pid) FROM "
+                            "pg_replication_slots WHERE slot_name = '{}'",
+                            name));
+  }
+  connection.query("SELECT pg_drop_replication_slot($1)", {name});
 }
 
 std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::string& name,

@@ -42,6 +42,17 @@ std::optional<Slot> read_slot(PgConnection& connection, const std::string& name)
 void create_slot(PgConnection& connection, const std::string& name,
                  std::chrono::milliseconds limit);
 
+/// Makes a slot that begins where `from` is, whoever reads from that one meanwhile. Throws
+/// Error(refused, "postgres.slot-copy") if the server makes none.
+void copy_slot(PgConnection& connection, const std::string& from, const std::string& name);
+
+/// Waits for a reader that is about to leave, for a while.
+std::optional<Slot> read_left_slot(PgConnection& connection, const std::string& name);
+
+/// Drops a slot if there is one, once its reader has left. Throws Error(state_conflict,
+/// "postgres.slot-in-use") if it stays.
+void drop_slot(PgConnection& connection, const std::string& name);
+
 /// Why a task cannot go on from `offset` with this slot; nothing if it can.
 std::optional<Finding> slot_gap(const std::optional<Slot>& slot, const std::string& name,
                                 const std::string& database, const Offset& offset);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "model/facts.h"
+#include "model/lane.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/changes.h"
 #include "source/postgres/checks.h"
@@ -114,6 +115,19 @@ void PgSource::prepare(std::span<const TablePlan> plans) {
   // The slot of a start that got no further, or one that was made for us. It may be older than the
   // publication, so nothing may be left that was written before and commits after our start.
   wait_for_transactions(connection(), WaitFor::all, kStartPatience);
+}
+
+void PgSource::branch(const Task& parent) {
+  const std::string name = slot_name(task_);
+  if (const auto slot = read_slot(connection(), name)) {
+    if (slot->usable()) return;
+    drop_slot(connection(), name);
+  }
+  copy_slot(connection(), slot_name(parent), name);
+}
+
+void PgSource::release() {
+  if (task_.name != root_name(task_.name)) drop_slot(connection(), slot_name(task_));
 }
 
 Offset PgSource::start_offset() {

@@ -24,6 +24,8 @@ class PgSource final : public Source {
   std::vector<Finding> judge(std::span<const TablePlan> plans,
                              const std::string& facts) const override;
   void prepare(std::span<const TablePlan> plans) override;
+  void branch(const Task& parent) override;
+  void release() override;
   Offset start_offset() override;
   Offset log_end() override;
   std::optional<Finding> can_resume(const Offset& offset, const Identity& identity) override;

@@ -174,6 +174,78 @@ std::optional<Recovered> Control::recover(MysqlConnection& connection,
   return out;
 }
 
+LaneOffsets Control::lock_tasks(MysqlConnection& connection, const std::string& from,
+                                const std::string& to) const {
+  LaneOffsets out;
+  if (!exists(connection)) return out;
+  // In one order, whoever asks: two that wait for each other would both be refused.
+  for (const auto& row : connection.query(fmt::format(
+           "SELECT task, log_offset FROM {} WHERE task IN ({}, {}) ORDER BY task FOR UPDATE",
+           task_table(), connection.quote(from), connection.quote(to)))) {
+    (row[0] == from ? out.from : out.to) = text(row[1]);
+  }
+  return out;
+}
+
+void Control::split_tables(MysqlConnection& connection, const std::string& from,
+                           const std::string& to, std::span<const TableName> tables) const {
+  const LaneOffsets offsets = lock_tasks(connection, from, to);
+  if (begins_lane(from, to, offsets)) {
+    connection.execute(fmt::format(
+        "INSERT INTO {0} (task, format, source_identity, start_offset, full_end_offset, "
+        "log_offset, source_time, updated_at) SELECT {2}, format, source_identity, start_offset, "
+        "full_end_offset, log_offset, source_time, UTC_TIMESTAMP(6) FROM {0} WHERE task = {1}",
+        task_table(), connection.quote(from), connection.quote(to)));
+  }
+  for (const TableName& table : tables) {
+    for (const std::string& control : {table_table(), range_table()}) {
+      connection.execute(fmt::format("UPDATE {} SET task = {} WHERE {}", control,
+                                     connection.quote(to),
+                                     table_condition(connection, from, table)));
+    }
+  }
+}
+
+void Control::join_tables(MysqlConnection& connection, const std::string& from,
+                          const std::string& to) const {
+  const LaneOffsets offsets = lock_tasks(connection, from, to);
+  if (!joins_lane(to, offsets)) return;
+  const std::string old_name = connection.quote(from);
+  const std::string new_name = connection.quote(to);
+  if (const auto twice = connection.scalar(fmt::format(
+          "SELECT CONCAT(a.source_schema, '.', a.source_table) FROM {0} a JOIN {0} b USING "
+          "(source_schema, source_table) WHERE a.task = {1} AND b.task = {2} LIMIT 1",
+          table_table(), old_name, new_name))) {
+    throw table_twice(to, *twice);
+  }
+  connection.execute(fmt::format("UPDATE {} SET task = {}, since_offset = {} WHERE task = {}",
+                                 table_table(), new_name, connection.quote(*offsets.from),
+                                 old_name));
+  connection.execute(
+      fmt::format("UPDATE {} SET task = {} WHERE task = {}", range_table(), new_name, old_name));
+  forget(connection, from, {});
+}
+
+void Control::forget(MysqlConnection& connection, const std::string& task,
+                     std::span<const TableName> tables) const {
+  if (!lock_tasks(connection, task, task).from) return;
+  // The session does not look at references, and so the server does not follow them either.
+  const std::vector<std::string> controls = {range_table(), table_table()};
+  for (const std::string& control : controls) {
+    if (tables.empty()) {
+      connection.execute(
+          fmt::format("DELETE FROM {} WHERE task = {}", control, connection.quote(task)));
+    }
+    for (const TableName& table : tables) {
+      connection.execute(fmt::format("DELETE FROM {} WHERE {}", control,
+                                     table_condition(connection, task, table)));
+    }
+  }
+  if (!tables.empty()) return;
+  connection.execute(
+      fmt::format("DELETE FROM {} WHERE task = {}", task_table(), connection.quote(task)));
+}
+
 std::string Control::applier_lock(const std::string& task) const {
   return fmt::format("weir applier {:016x}", hash(schema_ + '\0' + task));
 }

@@ -29,6 +29,15 @@ class Control {
   bool exists(MysqlConnection& connection) const;
   std::optional<Recovered> recover(MysqlConnection& connection, const std::string& task) const;
 
+  /// What target.h says of these. Parts of the caller's transaction; each waits for the last commit
+  /// of who applies the tasks.
+  void split_tables(MysqlConnection& connection, const std::string& from, const std::string& to,
+                    std::span<const TableName> tables) const;
+  void join_tables(MysqlConnection& connection, const std::string& from,
+                   const std::string& to) const;
+  void forget(MysqlConnection& connection, const std::string& task,
+              std::span<const TableName> tables) const;
+
   /// The condition that finds a table's row in weir_table and weir_range.
   std::string table_condition(const MysqlConnection& connection, const std::string& task,
                               const TableName& source) const;
@@ -42,6 +51,9 @@ class Control {
   std::string build_lock(const TableName& target) const;
 
  private:
+  LaneOffsets lock_tasks(MysqlConnection& connection, const std::string& from,
+                         const std::string& to) const;
+
   std::string schema_;
 };
 

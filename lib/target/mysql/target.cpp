@@ -173,10 +173,22 @@ void MysqlTarget::full_loaded(const std::string& task, const Offset& full_end) {
                                    connection().quote(task)));
 }
 
-void MysqlTarget::move_offset(const std::string& task, const OffsetMove& move) {
+template <class Work>
+void MysqlTarget::in_transaction(Work&& work) {
   MysqlConnection& open = connection();
   open.execute("START TRANSACTION");
   try {
+    work(open);
+    open.execute("COMMIT");
+  } catch (const Error& error) {
+    // Of a session that is gone nothing is left to be taken back.
+    if (error.id() != "mysql.lost") open.execute("ROLLBACK");
+    throw;
+  }
+}
+
+void MysqlTarget::move_offset(const std::string& task, const OffsetMove& move) {
+  in_transaction([&](MysqlConnection& open) {
     const std::string name = open.quote(task);
     const auto at = open.scalar(fmt::format("SELECT log_offset FROM {} WHERE task = {} FOR UPDATE",
                                             control_.task_table(), name));
@@ -199,12 +211,20 @@ void MysqlTarget::move_offset(const std::string& task, const OffsetMove& move) {
                                open.quote(move.from.text),
                                control_.table_condition(open, task, table)));
     }
-    open.execute("COMMIT");
-  } catch (const Error& error) {
-    // Of a session that is gone nothing is left to be taken back.
-    if (error.id() != "mysql.lost") open.execute("ROLLBACK");
-    throw;
-  }
+  });
+}
+
+void MysqlTarget::split_tables(const std::string& from, const std::string& to,
+                               std::span<const TableName> tables) {
+  in_transaction([&](MysqlConnection& open) { control_.split_tables(open, from, to, tables); });
+}
+
+void MysqlTarget::join_tables(const std::string& from, const std::string& to) {
+  in_transaction([&](MysqlConnection& open) { control_.join_tables(open, from, to); });
+}
+
+void MysqlTarget::forget(const std::string& task, std::span<const TableName> tables) {
+  in_transaction([&](MysqlConnection& open) { control_.forget(open, task, tables); });
 }
 
 std::string MysqlTarget::forget_statement(const std::string& task) const {

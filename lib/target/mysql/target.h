@@ -35,6 +35,10 @@ class MysqlTarget final : public Target {
                     std::span<const KeyRange> ranges) override;
   void full_loaded(const std::string& task, const Offset& full_end) override;
   void move_offset(const std::string& task, const OffsetMove& move) override;
+  void split_tables(const std::string& from, const std::string& to,
+                    std::span<const TableName> tables) override;
+  void join_tables(const std::string& from, const std::string& to) override;
+  void forget(const std::string& task, std::span<const TableName> tables) override;
   std::string forget_statement(const std::string& task) const override;
   std::string forget_table_statements(const std::string& task,
                                       const TableName& table) const override;
@@ -51,6 +55,8 @@ class MysqlTarget final : public Target {
   MysqlConnection& connection();
   const TableSql& table_sql();
   bool table_exists(const TableName& name);
+  template <class Work>
+  void in_transaction(Work&& work);
 
   Endpoint endpoint_;
   bool native_;  ///< the source's own types are this target's too

@@ -82,7 +82,7 @@ void Control::create(PgConnection& connection) const {
 }
 
 std::optional<Recovered> Control::recover(PgConnection& connection, const std::string& task) const {
-  if (connection.scalar("SELECT to_regclass($1)", {task_table()}) == std::nullopt) return {};
+  if (!exists(connection)) return {};
   const PgResult row = connection.query(
       fmt::format("SELECT format, source_identity, start_offset, full_end_offset, log_offset, "
                   "to_char(source_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') "
@@ -143,6 +143,82 @@ std::optional<Recovered> Control::recover(PgConnection& connection, const std::s
   }
   for (auto& [name, table] : tables) out.tables.push_back(std::move(table));
   return out;
+}
+
+bool Control::exists(PgConnection& connection) const {
+  return connection.scalar("SELECT to_regclass($1)", {task_table()}).has_value();
+}
+
+LaneOffsets Control::lock_tasks(PgConnection& connection, const std::string& from,
+                                const std::string& to) const {
+  LaneOffsets out;
+  if (!exists(connection)) return out;
+  // In one order, whoever asks: two that wait for each other would both be refused.
+  const PgResult rows = connection.query(
+      fmt::format("SELECT task, log_offset FROM {} WHERE task IN ($1, $2) ORDER BY task FOR UPDATE",
+                  task_table()),
+      {from, to});
+  for (std::size_t i = 0; i < rows.rows(); ++i) {
+    (rows.text(i, 0) == from ? out.from : out.to) = std::string(rows.text(i, 1));
+  }
+  return out;
+}
+
+void Control::split_tables(PgConnection& connection, const std::string& from, const std::string& to,
+                           std::span<const TableName> tables) const {
+  const LaneOffsets offsets = lock_tasks(connection, from, to);
+  if (begins_lane(from, to, offsets)) {
+    connection.query(
+        fmt::format("INSERT INTO {0} (task, format, source_identity, start_offset, "
+                    "full_end_offset, log_offset, source_time) SELECT $2, format, source_identity, "
+                    "start_offset, full_end_offset, log_offset, source_time FROM {0} WHERE task = "
+                    "$1",
+                    task_table()),
+        {from, to});
+  }
+  for (const TableName& table : tables) {
+    for (const std::string& control : {table_table(), range_table()}) {
+      connection.query(fmt::format("UPDATE {} SET task = $2 WHERE task = $1 AND source_schema = $3 "
+                                   "AND source_table = $4",
+                                   control),
+                       {from, to, table.schema, table.table});
+    }
+  }
+}
+
+void Control::join_tables(PgConnection& connection, const std::string& from,
+                          const std::string& to) const {
+  const LaneOffsets offsets = lock_tasks(connection, from, to);
+  if (!joins_lane(to, offsets)) return;
+  if (const auto twice = connection.scalar(
+          fmt::format("SELECT a.source_schema || '.' || a.source_table FROM {0} a JOIN {0} b USING "
+                      "(source_schema, source_table) WHERE a.task = $1 AND b.task = $2 LIMIT 1",
+                      table_table()),
+          {from, to})) {
+    throw table_twice(to, *twice);
+  }
+  connection.query(
+      fmt::format("UPDATE {} SET task = $2, since_offset = $3 WHERE task = $1", table_table()),
+      {from, to, *offsets.from});
+  connection.query(fmt::format("UPDATE {} SET task = $2 WHERE task = $1", range_table()),
+                   {from, to});
+  forget(connection, from, {});
+}
+
+void Control::forget(PgConnection& connection, const std::string& task,
+                     std::span<const TableName> tables) const {
+  if (!lock_tasks(connection, task, task).from) return;
+  if (tables.empty()) {
+    connection.query(fmt::format("DELETE FROM {} WHERE task = $1", task_table()), {task});
+  }
+  for (const TableName& table : tables) {
+    for (const std::string& control : {range_table(), table_table()}) {
+      connection.query(fmt::format("DELETE FROM {} WHERE task = $1 AND source_schema = $2 AND "
+                                   "source_table = $3",
+                                   control),
+                       {task, table.schema, table.table});
+    }
+  }
 }
 
 bool leave_out_triggers(PgConnection& connection, const TableName& table) {

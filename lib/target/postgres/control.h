@@ -26,10 +26,22 @@ class Control {
   void create(PgConnection& connection) const;
   std::optional<Recovered> recover(PgConnection& connection, const std::string& task) const;
 
+  /// What target.h says of these. Parts of the caller's transaction; each waits for the last commit
+  /// of who applies the tasks.
+  void split_tables(PgConnection& connection, const std::string& from, const std::string& to,
+                    std::span<const TableName> tables) const;
+  void join_tables(PgConnection& connection, const std::string& from, const std::string& to) const;
+  void forget(PgConnection& connection, const std::string& task,
+              std::span<const TableName> tables) const;
+
   /// The statements behind create(), for weir-target-postgres(7).
   std::string definition() const;
 
  private:
+  bool exists(PgConnection& connection) const;
+  LaneOffsets lock_tasks(PgConnection& connection, const std::string& from,
+                         const std::string& to) const;
+
   std::string schema_;
 };
 

@@ -223,6 +223,31 @@ void PostgresTarget::move_offset(const std::string& task, const OffsetMove& move
   }
 }
 
+template <class Work>
+void PostgresTarget::in_transaction(Work&& work) {
+  connection().execute("BEGIN");
+  try {
+    work(connection());
+    connection().execute("COMMIT");
+  } catch (...) {
+    connection().rollback();
+    throw;
+  }
+}
+
+void PostgresTarget::split_tables(const std::string& from, const std::string& to,
+                                  std::span<const TableName> tables) {
+  in_transaction([&](PgConnection& open) { control_.split_tables(open, from, to, tables); });
+}
+
+void PostgresTarget::join_tables(const std::string& from, const std::string& to) {
+  in_transaction([&](PgConnection& open) { control_.join_tables(open, from, to); });
+}
+
+void PostgresTarget::forget(const std::string& task, std::span<const TableName> tables) {
+  in_transaction([&](PgConnection& open) { control_.forget(open, task, tables); });
+}
+
 std::string PostgresTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }

@@ -34,6 +34,10 @@ class PostgresTarget final : public Target {
                     std::span<const KeyRange> ranges) override;
   void full_loaded(const std::string& task, const Offset& full_end) override;
   void move_offset(const std::string& task, const OffsetMove& move) override;
+  void split_tables(const std::string& from, const std::string& to,
+                    std::span<const TableName> tables) override;
+  void join_tables(const std::string& from, const std::string& to) override;
+  void forget(const std::string& task, std::span<const TableName> tables) override;
   std::string forget_statement(const std::string& task) const override;
   std::string forget_table_statements(const std::string& task,
                                       const TableName& table) const override;
@@ -54,6 +58,9 @@ class PostgresTarget final : public Target {
   /// The name here of a type that is not PostgreSQL's own, by its name on the source; "" if there
   /// is none.
   std::string foreign_type(const std::string& native) const;
+
+  template <class Work>
+  void in_transaction(Work&& work);
 
   mutable std::optional<PgConnection> connection_;
   mutable std::map<std::string, std::string> foreign_types_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "target/sqlite/control.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -68,14 +69,24 @@ TableName name_at(const SqliteStatement& row, int column) {
   return {std::string(row.text(column)), std::string(row.text(column + 1))};
 }
 
+bool has_control(SqliteDatabase& database) {
+  return database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'weir_task'") != 0;
+}
+
+std::optional<std::string> offset_of(SqliteDatabase& database, const std::string& task) {
+  if (!has_control(database)) return {};
+  SqliteStatement row = database.prepare("SELECT log_offset FROM weir_task WHERE task = ?");
+  row.bind(task);
+  if (!row.step()) return {};
+  return std::string(row.text(0));
+}
+
 }  // namespace
 
 void create_control(SqliteDatabase& database) { database.execute(kDefinition); }
 
 std::optional<Recovered> recover(SqliteDatabase& database, const std::string& task) {
-  if (database.integer("SELECT count(*) FROM sqlite_schema WHERE name = 'weir_task'") == 0) {
-    return {};
-  }
+  if (!has_control(database)) return {};
   SqliteStatement row = database.prepare(
       "SELECT format, source_identity, start_offset, full_end_offset, log_offset, source_time "
       "FROM weir_task WHERE task = ?");
@@ -178,6 +189,61 @@ void move_offset(SqliteDatabase& database, const std::string& task, const Offset
   }
 }
 
+void split_tables(SqliteDatabase& database, const std::string& from, const std::string& to,
+                  std::span<const TableName> tables) {
+  if (begins_lane(from, to, {offset_of(database, from), offset_of(database, to)})) {
+    database
+        .prepare(
+            "INSERT INTO weir_task (task, format, source_identity, start_offset, full_end_offset, "
+            "log_offset, source_time) SELECT ?, format, source_identity, start_offset, "
+            "full_end_offset, log_offset, source_time FROM weir_task WHERE task = ?")
+        .bind(to)
+        .bind(from)
+        .run();
+  }
+  for (const char* control : {"weir_table", "weir_range"}) {
+    SqliteStatement put = database.prepare(
+        fmt::format("UPDATE {} SET task = ? WHERE task = ? AND source_schema = ? AND source_table "
+                    "= ?",
+                    control));
+    for (const TableName& table : tables) {
+      put.bind(to).bind(from).bind(table.schema).bind(table.table).run();
+    }
+  }
+}
+
+void join_tables(SqliteDatabase& database, const std::string& from, const std::string& to) {
+  const LaneOffsets offsets = {offset_of(database, from), offset_of(database, to)};
+  if (!joins_lane(to, offsets)) return;
+  SqliteStatement twice = database.prepare(
+      "SELECT a.source_schema || '.' || a.source_table FROM weir_table a JOIN weir_table b USING "
+      "(source_schema, source_table) WHERE a.task = ? AND b.task = ? LIMIT 1");
+  twice.bind(from).bind(to);
+  if (twice.step()) throw table_twice(to, std::string(twice.text(0)));
+  database.prepare("UPDATE weir_table SET task = ?, since_offset = ? WHERE task = ?")
+      .bind(to)
+      .bind(*offsets.from)
+      .bind(from)
+      .run();
+  database.prepare("UPDATE weir_range SET task = ? WHERE task = ?").bind(to).bind(from).run();
+  forget(database, from, {});
+}
+
+void forget(SqliteDatabase& database, const std::string& task, std::span<const TableName> tables) {
+  if (!has_control(database)) return;
+  if (tables.empty()) {
+    database.prepare("DELETE FROM weir_task WHERE task = ?").bind(task).run();
+    return;
+  }
+  for (const char* control : {"weir_table", "weir_range"}) {
+    SqliteStatement remove = database.prepare(fmt::format(
+        "DELETE FROM {} WHERE task = ? AND source_schema = ? AND source_table = ?", control));
+    for (const TableName& table : tables) {
+      remove.bind(task).bind(table.schema).bind(table.table).run();
+    }
+  }
+}
+
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
                 const RangeProgress& mark) {
   database
@@ -214,7 +280,10 @@ bool created_here(SqliteDatabase& database, const std::string& task, const Table
 
 TaskLock::TaskLock(const std::string& path, const std::string& task,
                    std::chrono::milliseconds limit) {
-  const std::string name = fmt::format("{}.{}.lock", path, task);
+  // No task's name has a '+'.
+  std::string plain = task;
+  std::ranges::replace(plain, '/', '+');
+  const std::string name = fmt::format("{}.{}.lock", path, plain);
   file_.reset(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file_) {
     throw Error(ExitCode::target_unreachable, "sqlite.lock", "cannot use the lock file " + name,

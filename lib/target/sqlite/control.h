@@ -24,6 +24,12 @@ void store_full_end(SqliteDatabase& database, const std::string& task, const Off
 void store_offset(SqliteDatabase& database, const std::string& task, const Offset& offset);
 /// Target::move_offset().
 void move_offset(SqliteDatabase& database, const std::string& task, const OffsetMove& move);
+/// Target::split_tables(), join_tables() and forget(). Nothing is known to a file that has none of
+/// weir's tables.
+void split_tables(SqliteDatabase& database, const std::string& from, const std::string& to,
+                  std::span<const TableName> tables);
+void join_tables(SqliteDatabase& database, const std::string& from, const std::string& to);
+void forget(SqliteDatabase& database, const std::string& task, std::span<const TableName> tables);
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
                 const RangeProgress& mark);
 /// Whether weir created the table, and with that its key and its indexes.

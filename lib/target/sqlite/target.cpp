@@ -159,6 +159,30 @@ void SqliteTarget::move_offset(const std::string& task, const OffsetMove& move) 
   writer_->commit(turn, transaction);
 }
 
+template <class Work>
+void SqliteTarget::in_transaction(Work&& work) {
+  const Writer::Turn turn = writer_->turn();
+  writer_->set_durable(turn, true);
+  SqliteTransaction transaction(*turn);
+  work(*turn);
+  writer_->commit(turn, transaction);
+}
+
+void SqliteTarget::split_tables(const std::string& from, const std::string& to,
+                                std::span<const TableName> tables) {
+  in_transaction([&](SqliteDatabase& open) { sqlite::split_tables(open, from, to, tables); });
+}
+
+void SqliteTarget::join_tables(const std::string& from, const std::string& to) {
+  in_transaction([&](SqliteDatabase& open) { sqlite::join_tables(open, from, to); });
+}
+
+void SqliteTarget::forget(const std::string& task, std::span<const TableName> tables) {
+  // A file that is not there remembers nothing.
+  if (writer_->look() != FileState::database) return;
+  in_transaction([&](SqliteDatabase& open) { sqlite::forget(open, task, tables); });
+}
+
 std::string SqliteTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM weir_task WHERE task = '{}'", task);
 }

@@ -34,6 +34,10 @@ class SqliteTarget final : public Target {
                     std::span<const KeyRange> ranges) override;
   void full_loaded(const std::string& task, const Offset& full_end) override;
   void move_offset(const std::string& task, const OffsetMove& move) override;
+  void split_tables(const std::string& from, const std::string& to,
+                    std::span<const TableName> tables) override;
+  void join_tables(const std::string& from, const std::string& to) override;
+  void forget(const std::string& task, std::span<const TableName> tables) override;
   std::string forget_statement(const std::string& task) const override;
   std::string forget_table_statements(const std::string& task,
                                       const TableName& table) const override;
@@ -46,6 +50,9 @@ class SqliteTarget final : public Target {
   void run_counter_sql(std::span<const std::string> statements) override;
 
  private:
+  template <class Work>
+  void in_transaction(Work&& work);
+
   std::shared_ptr<Writer> writer_;
   std::size_t loader_memory_;
 };
