@@ -349,7 +349,8 @@ ExitCode sync_list(Session& session, const Backends& backends) {
 
 ExitCode sync_worker(Session& session, const Backends& backends) {
   const std::unique_ptr<StateStore> store = open_state(session.state_folder(), false);
-  const Task task = ops::find_task(session.argument(), *store);
+  const std::string file = session.argument();
+  const Task task = ops::find_task(file, *store);
   session.set_task(task.name);
 
   StopRequest stop;
@@ -385,7 +386,10 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
     ops::Preflight checked = ops::preflight(task, *source, *target);
     ops::waive(checked, ops::waived_ids(task.name, *store));
     if (refuses(checked.findings)) throw refusal(checked.findings);
-    run_task({task, *source, *target, *store, meter, stop}, std::move(checked.mapping.plans));
+    const LaneServers servers{backends.open_source, backends.open_target,
+                              [&] { return ops::find_task(file, *store); }};
+    run_task({task, *source, *target, *store, meter, stop}, servers,
+             std::move(checked.mapping.plans));
   } catch (const Error& error) {
     finish();
     ops::record_error(task.name, *store, error);

@@ -52,6 +52,7 @@ std::vector<Matcher> matchers_of(const Task& task) {
 std::optional<std::uint32_t> first_rule(const Task& task, const std::vector<Matcher>& matchers,
                                         const TableName& name, std::vector<std::string>& groups) {
   if (name == task.source.heartbeat_table) return std::nullopt;
+  if ((task.only && !task.only->contains(name)) || task.without.contains(name)) return std::nullopt;
   for (std::size_t i = 0; i < matchers.size(); ++i) {
     if (matchers[i].takes(name, groups)) return static_cast<std::uint32_t>(i);
   }

@@ -211,8 +211,9 @@ constexpr auto kKeys = std::to_array<KeyRow>({
     {"ddl", "other", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
      "indexes, comments, options: no row is affected"},
 
-    {"dirty", "policy", KeyType::choice, false, "\"stop\"", "\"quarantine\"", "stop, quarantine", 0,
-     0, "whether such a row stops the task or is kept aside for later"},
+    {"dirty", "policy", KeyType::choice, false, "\"stop-table\"", "\"stop-task\"",
+     "stop-table, stop-task, quarantine", 0, 0,
+     "whether such a row suspends its table, stops the task, or is kept aside for later"},
     {"dirty", "table_limit", KeyType::integer, false, "100", "100", "", 1, 1'000'000'000,
      "rows of one table that may be kept aside before it stops"},
     {"dirty", "task_limit", KeyType::integer, false, "1000", "1000", "", 1, 1'000'000'000,

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -130,10 +132,10 @@ struct DdlSettings {
 };
 
 /// What becomes of a row that the target refuses.
-enum class DirtyPolicy : std::uint8_t { stop, quarantine };
+enum class DirtyPolicy : std::uint8_t { stop_table, stop_task, quarantine };
 
 struct DirtySettings {
-  DirtyPolicy policy = DirtyPolicy::stop;
+  DirtyPolicy policy = DirtyPolicy::stop_table;
   std::uint64_t table_limit = 100;
   std::uint64_t task_limit = 1000;
 };
@@ -163,6 +165,11 @@ struct Task {
   DirtySettings dirty;
   FailoverSettings failover;
   RetentionSettings retention;
+
+  /// Of the tables that the rules take, those that belong to this lane (model/lane.h): none but
+  /// `only`, if that is said, and none of `without`.
+  std::optional<std::set<TableName>> only;
+  std::set<TableName> without;
 };
 
 }  // namespace weir

@@ -439,6 +439,25 @@ CounterStep plan_counter(Counter source, CounterPlace place, FoundCounter found,
   return step;
 }
 
+namespace {
+
+/// Tables that go their own way have an offset of their own.
+void refuse_lanes(const Task& task, StateStore& store) {
+  std::vector<std::string> names;
+  for (const LaneRow& lane : store.lanes(task.name)) {
+    if (lane.state == LaneRow::State::removed) continue;
+    for (const TableName& table : lane.tables) names.push_back(table.text());
+  }
+  if (names.empty()) return;
+  throw refusal(finding("cutover.table-apart", Severity::critical,
+                        fmt::format("{} is not with the other tables", shown(names)),
+                        "a table that is added, copied anew or suspended has not all of the "
+                        "source's rows yet",
+                        fmt::format("weir sync status {} shows what it waits for", task.name)));
+}
+
+}  // namespace
+
 std::size_t CutoverPlan::to_set() const {
   return static_cast<std::size_t>(
       std::ranges::count(steps, CounterStep::Action::set, &CounterStep::action));
@@ -461,6 +480,7 @@ CutoverPlan plan_cutover(const Task& task, const CutoverRequest& request, Source
                 "stop the task once it has caught up; nothing else is needed");
   }
   refuse_failed_tables(status);
+  refuse_lanes(task, store);
   const std::optional<Recovered> before = target.recover(task.name);
   if (!before) {
     throw refusal(finding("cutover.not-started", Severity::critical,

@@ -54,8 +54,8 @@ void check_ddl(const Task& task, std::vector<Finding>& findings) {
     finding.id = "task.dirty-unsupported";
     finding.severity = Severity::critical;
     finding.what = "dirty.policy = \"quarantine\" is not supported";
-    finding.why = "this version stops at a row that the target refuses";
-    finding.fix = "say dirty.policy = \"stop\"";
+    finding.why = "this version suspends the table of a row that the target refuses";
+    finding.fix = "say dirty.policy = \"stop-table\"";
     findings.push_back(std::move(finding));
   }
 }

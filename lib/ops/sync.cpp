@@ -2,6 +2,7 @@
 #include "ops/sync.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "base/user.h"
 #include "mapping/task_file.h"
+#include "store/lane_task.h"
 
 namespace weir::ops {
 namespace {
@@ -88,10 +90,15 @@ std::optional<Countdown> countdown(const std::string& task, const StateStore::St
 }  // namespace
 
 Task find_task(const std::string& argument, StateStore& store) {
-  if (looks_like_path(argument)) return read_task(argument);
-  const auto row = store.task(argument);
-  if (!row) throw unknown_task(argument, store);
-  return read_task(row->file);
+  std::string file = argument;
+  if (!looks_like_path(argument)) {
+    const auto row = store.task(argument);
+    if (!row) throw unknown_task(argument, store);
+    file = row->file;
+  }
+  Task task = read_task(file);
+  const std::vector<LaneRow> lanes = store.lanes(task.name);
+  return main_lane(std::move(task), lanes);
 }
 
 std::string find_task_name(const std::string& argument, StateStore& store) {
@@ -165,6 +172,11 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
   out.caught_up = out.engine.running && out.task.state == TaskState::running && out.sample &&
                   out.sample->idle && out.sample->stage == Stage::incremental &&
                   out.task.stage == Stage::incremental && out.task.detail != kCatchingUp;
+  out.joining = std::ranges::any_of(store.lanes(task), [](const LaneRow& lane) {
+    return lane.state == LaneRow::State::leaving || lane.state == LaneRow::State::planned ||
+           lane.state == LaneRow::State::running;
+  });
+  out.caught_up = out.caught_up && !out.joining;
   if (out.caught_up) out.task.detail = "caught up";
   if (!out.engine.running && out.offset) out.countdown = countdown(task, *out.offset, store);
   out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
@@ -180,7 +192,7 @@ bool CatchUp::done(const Status& status) {
   // A sample from before says nothing about what the source has had since.
   if (status.caught_up && status.sample->at >= asked_) return true;
   const bool may_be = status.engine.running && status.task.state == TaskState::running &&
-                      status.task.stage == Stage::incremental &&
+                      status.task.stage == Stage::incremental && !status.joining &&
                       status.task.detail != kCatchingUp && status.offset && status.sample &&
                       status.sample->stage == Stage::incremental;
   if (!may_be) return false;

@@ -15,7 +15,8 @@
 
 namespace weir::ops {
 
-/// The task that `argument` means: the path of a task file, or the name of a registered task.
+/// The main lane of the task that `argument` means: the path of a task file, or the name of a
+/// registered task.
 /// Throws Error(not_found, "task.unknown") with a suggestion, and what read_task() throws.
 Task find_task(const std::string& argument, StateStore& store);
 
@@ -42,8 +43,9 @@ struct Status {
   double rows_read_rate = 0;     ///< a second, over the last samples
   double rows_written_rate = 0;
   double bytes_written_rate = 0;
-  bool caught_up = false;              ///< everything in the source's log is in the target
-  std::size_t failovers = 0;           ///< within the task's current window
+  bool caught_up = false;     ///< everything in the source's log is in the target
+  bool joining = false;       ///< tables are on their way to the others, in lanes of their own
+  std::size_t failovers = 0;  ///< within the task's current window
   std::optional<Countdown> countdown;  ///< of a task that does not run
 };
 

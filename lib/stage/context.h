@@ -6,7 +6,9 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
 
+#include "base/error.h"
 #include "model/task.h"
 #include "source/source.h"
 #include "stage/meter.h"
@@ -44,7 +46,59 @@ class StopRequest {
   std::function<void()> on_request_;
 };
 
-/// What the stages of one running task share.
+/// Where the incremental stage of a lane shall end though nobody stops the worker. Safe from any
+/// thread.
+class Halt {
+ public:
+  /// Ends it between the next two transactions that are at or after `place`; empty = any.
+  void ask(const Offset& place) {
+    const std::lock_guard lock(mutex_);
+    place_ = place;
+    asked_ = true;
+    if (on_ask_) on_ask_();
+  }
+  void take_back() { asked_ = false; }
+  bool asked() const { return asked_; }
+  bool is_at(const Source& source, const Offset& here) const {
+    if (!asked_) return false;
+    const std::lock_guard lock(mutex_);
+    return place_.empty() || source.reached(here, place_);
+  }
+  /// `call` is made with each ask(), on the asking thread; it must be short. Empty = none.
+  void on_ask(std::function<void()> call) {
+    const std::lock_guard lock(mutex_);
+    on_ask_ = std::move(call);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::atomic<bool> asked_{false};
+  Offset place_;
+  std::function<void()> on_ask_;
+};
+
+/// What becomes of a table that fails while others go on.
+class TableFailures {
+ public:
+  virtual ~TableFailures() = default;
+  /// Whether the lane `from` may go on without the table that the error is about.
+  virtual bool can_leave_out(const Task& from, const Error& error) const = 0;
+  /// Splits that table off from the lane, which nobody applies at the moment, to be suspended at
+  /// the lane's offset. `place` is where in the log, if a statement is the cause.
+  virtual void leave_out(const Task& from, const Error& error, const Offset& place) = 0;
+};
+
+/// What a worker process has of one task.
+struct TaskContext {
+  const Task& task;
+  Source& source;
+  Target& target;
+  StateStore& store;
+  Meter& meter;
+  StopRequest& stop;
+};
+
+/// What the stages of one lane of a running task share.
 struct StageContext {
   const Task& task;
   Source& source;
@@ -52,6 +106,9 @@ struct StageContext {
   StateStore& store;
   Meter& meter;
   StopRequest& stop;
+  Halt& halt;
+  TableFailures& failures;
+  bool copies_rows = true;  ///< false: the tables begin empty, with the changes from now on
 
   /// Adds to the task's history and to the log.
   void event(const std::string& level, const std::string& id, const std::string& table,

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -26,6 +27,7 @@ struct TableWork {
   const TablePlan* plan = nullptr;
   TableRow row;
   std::size_t open_ranges = 0;
+  bool left_out = false;  ///< it failed, and the others go on
 };
 
 /// A range to read, or a table still to be cut into ranges.
@@ -58,8 +60,10 @@ class FullStage {
   void name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
                         const KeyCells& from, RowReader& reader, const Loader& loader);
   void end_range(TableWork& table);
+  bool is_left_out(const TableWork& table);
   void finish_table(TableWork& table, Loader& loader);
   void keep_row(const TableWork& table);
+  /// Takes the error that is being handled: for the whole stage, or for this table alone.
   void fail(TableWork* table);
 
   const StageContext& context_;
@@ -71,6 +75,7 @@ class FullStage {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::exception_ptr error_;
+  std::vector<Error> left_out_;
   RateLimit rate_;
 };
 
@@ -166,7 +171,9 @@ FullStage::FullStage(const StageContext& context, std::span<const TablePlan> pla
       keep_row(*table);
       continue;
     }
-    if (!known || progress->ranges.empty()) {
+    if (!context.copies_rows) {
+      copied_.push_back(table.get());
+    } else if (!known || progress->ranges.empty()) {
       items_.push_back({table.get(), {}, true});
     } else {
       // Also the ranges that are done: the last of them to be looked at finishes the table.
@@ -204,7 +211,7 @@ bool FullStage::take(std::deque<T>& from, T& item) {
 void FullStage::fail(TableWork* table) {
   const std::exception_ptr error = std::current_exception();
   const std::lock_guard lock(mutex_);
-  if (error_ == nullptr) error_ = error;
+  bool is_its_own = false;
   if (table != nullptr) {
     try {
       std::rethrow_exception(error);
@@ -212,27 +219,32 @@ void FullStage::fail(TableWork* table) {
       table->row.full = StageState::failed;
       table->row.full_error = e.what();
       keep_row(*table);
+      const Error named = e.of_table(table->plan->source.name.text());
+      is_its_own = context_.failures.can_leave_out(context_.task, named);
+      if (is_its_own && !std::exchange(table->left_out, true)) left_out_.push_back(named);
     } catch (const std::exception&) {
       // run() rethrows it; a table has no part in it
     }
   }
+  if (error_ == nullptr && !is_its_own) error_ = error;
   changed_.notify_all();
 }
 
 void FullStage::work() {
-  TableWork* current = nullptr;
   try {
     const std::unique_ptr<RowReader> reader = context_.source.open_rows();
     std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
     WorkItem item;
     while (take(items_, item)) {
-      current = item.table;
-      if (item.cut) {
-        cut_table(item, *reader);
-      } else {
-        copy_range(item, *reader, *loader);
+      try {
+        if (item.cut) {
+          cut_table(item, *reader);
+        } else {
+          copy_range(item, *reader, *loader);
+        }
+      } catch (...) {
+        fail(item.table);
       }
-      current = nullptr;
       const std::lock_guard lock(mutex_);
       --in_hand_;
       changed_.notify_all();
@@ -240,20 +252,23 @@ void FullStage::work() {
     // Nothing is left to copy: the indexes of the last tables need not wait for each other.
     build_indexes(std::move(loader));
   } catch (...) {
-    fail(current);
+    fail(nullptr);
   }
 }
 
 void FullStage::build_indexes(std::unique_ptr<Loader> loader) {
-  TableWork* table = nullptr;
   try {
+    TableWork* table = nullptr;
     while (take(copied_, table)) {
       if (loader == nullptr) loader = context_.target.open_loader(task_);
-      finish_table(*table, *loader);
-      table = nullptr;
+      try {
+        finish_table(*table, *loader);
+      } catch (...) {
+        fail(table);
+      }
     }
   } catch (...) {
-    fail(table);
+    fail(nullptr);
   }
 }
 
@@ -277,7 +292,7 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
   RangeProgress& progress = item.progress;
   std::vector<std::string> added;
   while (!progress.done) {
-    if (context_.stop.requested()) return;
+    if (context_.stop.requested() || is_left_out(*item.table)) return;
     const std::string execute_time = timestamp_text(now());
     std::vector<std::optional<std::string>> values;
     for (const PlannedColumn& column : plan.columns) {
@@ -343,6 +358,11 @@ void FullStage::name_refused_row(const Error& error, const TablePlan& plan, cons
               error.why(), error.fix());
 }
 
+bool FullStage::is_left_out(const TableWork& table) {
+  const std::lock_guard lock(mutex_);
+  return table.left_out;
+}
+
 void FullStage::end_range(TableWork& table) {
   const std::lock_guard lock(mutex_);
   if (--table.open_ranges > 0) return;
@@ -363,7 +383,7 @@ void FullStage::finish_table(TableWork& table, Loader& loader) {
 }
 
 bool FullStage::run() {
-  if (items_.empty()) return false;
+  if (items_.empty() && copied_.empty()) return false;
   std::vector<std::thread> workers;
   for (std::uint32_t i = 0; i < context_.task.full.connections; ++i) {
     workers.emplace_back([this] { work(); });
@@ -372,6 +392,7 @@ bool FullStage::run() {
   workers.emplace_back([this] { build_indexes(nullptr); });
   for (std::thread& worker : workers) worker.join();
   if (error_ != nullptr) std::rethrow_exception(error_);
+  for (const Error& error : left_out_) context_.failures.leave_out(context_.task, error, {});
   return true;
 }
 

@@ -50,6 +50,8 @@ class IncrementalStage final : public ChangeSink {
   IncrementalStage(const StageContext& context, std::span<const TablePlan> plans,
                    Recovered recovered, Offset log_end, Applier& applier);
   IncrementalEnd run();
+  /// Where the statement that is being settled stands; empty if none is.
+  const Offset& settled_at() const { return settled_at_; }
 
   void begin(Time commit_time) override;
   void row(const RowChange& change) override;
@@ -117,7 +119,9 @@ class IncrementalStage final : public ChangeSink {
   Clock::time_point gathering_since_{};
   bool error_cleared_ = false;
   std::vector<SchemaChange> settling_;  ///< statements on our tables, until their commit
+  Offset settled_at_;
   bool plans_changed_ = false;
+  bool halted_ = false;
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -168,6 +172,7 @@ IncrementalEnd IncrementalStage::run() {
   const bool reached = recovered_.full_end.empty() ||
                        context_.source.reached(recovered_.offset, recovered_.full_end);
   consistent_ = reached && without_unique_.empty();
+  context_.meter.consistent = consistent_;
   // An offset that was put back makes a copy of tables that were consistent already.
   std::set<std::uint32_t> copied = without_unique_;
   for (const TablePlan& plan : plans_) {
@@ -175,6 +180,7 @@ IncrementalEnd IncrementalStage::run() {
   }
   rereader_ = std::make_unique<Rereader>(context_.source, plans_, copied, recovered_.full_end);
   context_.stop.on_request([this] { reader_->wake(); });
+  context_.halt.on_ask([this] { reader_->wake(); });
   finish_unique_if_caught_up(recovered_.offset);
   std::thread applying([this] { apply_batches(); });
   std::exception_ptr stopped;
@@ -185,7 +191,8 @@ IncrementalEnd IncrementalStage::run() {
   }
   try {
     // Also what stands before something that cannot be applied.
-    if (!in_transaction_ && has_work()) hand_over(true);
+    const bool moved = halted_ && !(reader_->offset() == handed_);
+    if (!in_transaction_ && (has_work() || moved)) hand_over(true);
     drain();
   } catch (...) {
     if (stopped == nullptr) stopped = std::current_exception();
@@ -201,16 +208,23 @@ IncrementalEnd IncrementalStage::run() {
   }
   applying.join();
   context_.stop.on_request({});
+  context_.halt.on_ask({});
   end_tables();
   rethrow_error();
   keep_offset(handed_, true);
-  if (!plans_changed_) keep_history(handed_, OffsetRow::Reason::stop);
-  return plans_changed_ ? IncrementalEnd::plans_changed : IncrementalEnd::stopped;
+  if (plans_changed_) return IncrementalEnd::plans_changed;
+  if (halted_) return IncrementalEnd::halted;
+  keep_history(handed_, OffsetRow::Reason::stop);
+  return IncrementalEnd::stopped;
 }
 
 void IncrementalStage::read_log() {
   while (!context_.stop.requested() && !plans_changed_) {
     rethrow_error();
+    if (!in_transaction_ && context_.halt.is_at(context_.source, reader_->offset())) {
+      halted_ = true;
+      return;
+    }
     ChangeReader::Wait outcome = reader_->wait(std::chrono::milliseconds(0));
     const bool quiet = outcome == ChangeReader::Wait::timed_out;
     if (quiet) {
@@ -463,6 +477,7 @@ void IncrementalStage::finish_unique_if_caught_up(const Offset& offset) {
   }
   without_unique_.clear();
   consistent_ = true;
+  context_.meter.consistent = true;
   context_.store.set_stage(task_, Stage::incremental, "");
 }
 
@@ -510,6 +525,7 @@ void IncrementalStage::settle() {
   rethrow_error();
   const std::vector<SchemaChange> changes = std::move(settling_);
   settling_.clear();
+  settled_at_ = reader_->offset();
   for (const SchemaChange& change : changes) {
     // One statement may speak of a table twice: RENAME a TO b, c TO a.
     if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
@@ -524,6 +540,7 @@ void IncrementalStage::settle() {
         "told from the log",
         begin_anew(context_.target, task_));
   }
+  settled_at_ = {};
 }
 
 DdlAction IncrementalStage::action_for(SchemaChange::Kind kind) const {
@@ -678,12 +695,19 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan, 
 }  // namespace
 
 IncrementalEnd run_incremental_stage(const StageContext& context, std::span<const TablePlan> plans,
-                                     Recovered recovered, const Offset& log_end, Applier& applier) {
+                                     Recovered recovered, const Offset& log_end, Applier& applier,
+                                     Offset& failed_at) {
   const bool catching_up =
       !recovered.full_end.empty() && !context.source.reached(recovered.offset, recovered.full_end);
   context.store.set_stage(context.task.name, Stage::incremental, catching_up ? "catching up" : "");
   context.meter.stage = Stage::incremental;
-  return IncrementalStage(context, plans, std::move(recovered), log_end, applier).run();
+  IncrementalStage stage(context, plans, std::move(recovered), log_end, applier);
+  try {
+    return stage.run();
+  } catch (...) {
+    failed_at = stage.settled_at();
+    throw;
+  }
 }
 
 }  // namespace weir

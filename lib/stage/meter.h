@@ -31,6 +31,7 @@ struct Meter {
   std::atomic<Time> newest_beat{Time{}};  ///< when it was written; on the target, epoch if none
   std::atomic<std::uint64_t> beat_delay_us{0};  ///< from its write to the target's commit
   std::atomic<bool> reader_idle{false};         ///< the log is read to its end
+  std::atomic<bool> consistent{false};          ///< what changed during the copy is applied, too
 
   /// One sample as of `at`.
   Sample sample(Time at) const;

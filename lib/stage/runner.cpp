@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "mapping/rules.h"
 #include "model/definition.h"
+#include "model/lane.h"
 #include "stage/full.h"
 #include "stage/heartbeat.h"
 #include "stage/incremental.h"
@@ -91,35 +93,16 @@ void check_definitions(const StageContext& context, std::span<const TablePlan> p
   }
 }
 
-/// Tables that joined the task since it was started: their changes count from where the source is
-/// now, which the copy that follows is sure to show.
-void place_new_tables(const StageContext& context, std::span<TablePlan> plans,
-                      const Recovered& recovered) {
-  std::vector<TablePlan*> added;
-  for (TablePlan& plan : plans) {
-    const bool known =
-        std::any_of(recovered.tables.begin(), recovered.tables.end(),
-                    [&](const TableProgress& t) { return t.source == plan.source.name; });
-    if (!known) added.push_back(&plan);
-  }
-  if (added.empty()) return;
-  const Offset since = context.source.start_offset();
-  std::vector<TablePlan> copies;
-  for (TablePlan* plan : added) {
-    plan->since = since;
-    copies.push_back(*plan);
-  }
-  check_definitions(context, copies);
-}
-
 /// What the target remembers, or a new beginning if neither it nor the state file knows the task.
 Recovered recover_or_start(const StageContext& context, std::span<TablePlan> plans) {
   const std::string& task = context.task.name;
   std::optional<Recovered> recovered = context.target.recover(task);
   const auto local = context.store.offset(task);
   const bool is_new = !recovered;
+  const bool is_main = root_name(task) == task;
   if (is_new) {
-    if (local) {
+    // A lane is forgotten to be copied anew.
+    if (local && is_main) {
       throw Error(
           ExitCode::refused, "target.state-lost",
           fmt::format("the target no longer knows task {}", task),
@@ -165,7 +148,6 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
                   fmt::format("the task no longer selects this table; {} stays as it is",
                               table.target.text()));
   }
-  if (!is_new) place_new_tables(context, plans, *recovered);
   context.store.put_offset(task, recovered->offset, recovered->source);
   context.store.add_offset(
       task, {now(), OffsetRow::Reason::start, recovered->offset, recovered->source, ""});
@@ -176,65 +158,167 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
 void set_since(std::span<TablePlan> plans, const Recovered& recovered) {
   for (TablePlan& plan : plans) {
     const auto progress =
-        std::find_if(recovered.tables.begin(), recovered.tables.end(),
-                     [&](const TableProgress& table) { return table.source == plan.source.name; });
+        std::ranges::find(recovered.tables, plan.source.name, &TableProgress::source);
     if (progress != recovered.tables.end()) plan.since = progress->since;
   }
 }
 
-/// The plans for the definitions that the target remembers by now, in the same order.
-std::vector<TablePlan> plan_anew(const StageContext& context, std::span<const TablePlan> plans) {
-  const Recovered recovered = *context.target.recover(context.task.name);
-  std::vector<Table> definitions;
-  std::vector<Offset> since;
-  for (const TablePlan& plan : plans) {
-    const auto known =
-        std::find_if(recovered.tables.begin(), recovered.tables.end(),
-                     [&](const TableProgress& t) { return t.source == plan.source.name; });
-    if (known == recovered.tables.end()) throw bug("the target forgot a table of a running task");
-    definitions.push_back(*known->definition);
-    since.push_back(known->since);
-  }
+/// The plans for these definitions, by the rules of the lane.
+std::vector<TablePlan> plan_lane(const StageContext& context, std::span<const Table> definitions) {
   MappingResult result = plan_tables(context.task, definitions, context.target);
   if (refuses(result.findings)) throw refusal(result.findings);
-  for (std::size_t i = 0; i < since.size(); ++i) result.plans[i].since = since[i];
   return std::move(result.plans);
 }
 
-}  // namespace
+/// The plans for the tables that the target remembers by now, with the definitions that fit its
+/// offset.
+std::vector<TablePlan> plan_anew(const StageContext& context) {
+  const Recovered recovered = *context.target.recover(context.task.name);
+  std::vector<TableName> names;
+  for (const TableProgress& table : recovered.tables) names.push_back(table.source);
+  std::vector<Table> definitions;
+  for (const SelectedTable& selected : select_tables(context.task, names)) {
+    definitions.push_back(
+        *std::ranges::find(recovered.tables, selected.name, &TableProgress::source)->definition);
+  }
+  std::vector<TablePlan> plans = plan_lane(context, definitions);
+  set_since(plans, recovered);
+  return plans;
+}
 
-void run_task(const StageContext& context, std::vector<TablePlan> plans) {
+/// The tables of a lane, as its offset has them or, where there is none yet, as they are now.
+std::vector<Table> lane_definitions(const StageContext& context) {
+  const std::optional<Recovered> recovered = context.target.recover(context.task.name);
+  std::vector<TableName> unknown;
+  std::vector<Table> out;
+  for (const TableName& name : *context.task.only) {
+    const TableProgress* known = nullptr;
+    if (recovered) {
+      const auto at = std::ranges::find(recovered->tables, name, &TableProgress::source);
+      if (at != recovered->tables.end()) known = &*at;
+    }
+    if (known == nullptr) {
+      unknown.push_back(name);
+    } else {
+      out.push_back(*known->definition);
+    }
+  }
+  for (Table& table : context.source.describe(unknown)) out.push_back(std::move(table));
+  return out;
+}
+
+/// Removes what the target does not know from the plans; returns its names.
+std::vector<TableName> take_out_unknown(std::vector<TablePlan>& plans, const Recovered& recovered) {
+  std::vector<TableName> out;
+  std::erase_if(plans, [&](const TablePlan& plan) {
+    const auto at = std::ranges::find(recovered.tables, plan.source.name, &TableProgress::source);
+    if (at != recovered.tables.end()) return false;
+    out.push_back(plan.source.name);
+    return true;
+  });
+  for (std::size_t i = 0; i < plans.size(); ++i) plans[i].id = static_cast<std::uint32_t>(i);
+  return out;
+}
+
+/// First, so that nobody takes the last run's stage for this one.
+void begin_stages(const StageContext& context) {
+  context.store.set_stage(context.task.name, Stage::schema, "");
+  context.store.set_state(context.task.name, TaskState::running, "");
+}
+
+/// Runs schema and full stage. The place where the source's log ended thereafter; empty if a stop
+/// was requested.
+Offset copy_tables(const StageContext& context, std::vector<TablePlan>& plans) {
   const std::string& task = context.task.name;
-  register_tables(context, plans);
-  recall_beat(context);
-  const Sampler sampler(context);
-
-  std::unique_ptr<Applier> applier = context.target.open_applier(task, plans);
-  const Recovered recovered = recover_or_start(context, plans);
-  context.store.set_stage(task, Stage::schema,
-                          "");  // first, so that nobody takes the last run's stage for this one
-  context.store.set_state(task, TaskState::running, "");
-  const HeartbeatWriter heartbeat(context, !recovered.tables.empty());
-
   run_schema_stage(context, plans);
-  if (context.stop.requested()) return;
-
-  const bool copied = run_full_stage(context, plans, *context.target.recover(task));
-  if (context.stop.requested()) return;
-  const Offset log_end = context.source.log_end();
+  if (context.stop.requested()) return {};
+  const Recovered recovered = *context.target.recover(task);
+  take_out_unknown(plans, recovered);  // what was left out
+  const bool copied = run_full_stage(context, plans, recovered);
+  if (context.stop.requested()) return {};
+  Offset log_end = context.source.log_end();
   if (copied || recovered.full_end.empty()) {
     context.target.full_loaded(task, log_end);
     context.event("info", "stage.full.done", "",
                   fmt::format("all rows are copied; the source is at {}", log_end.text));
   }
+  return log_end;
+}
 
-  set_since(plans, *context.target.recover(task));
-  while (run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier) ==
-         IncrementalEnd::plans_changed) {
-    applier.reset();  // it works by the plans that are about to go
-    plans = plan_anew(context, plans);
-    applier = context.target.open_applier(task, plans);
+/// Follows the log until somebody asks for an end. `meet` is called where the lane stands still
+/// because its halt was asked for, with the applier closed; true if the lane is to go on.
+template <class Meet>
+IncrementalEnd follow_log(const StageContext& context, const Offset& log_end, Meet&& meet) {
+  const std::string& task = context.task.name;
+  while (true) {
+    const std::vector<TablePlan> plans = plan_anew(context);
+    std::unique_ptr<Applier> applier = context.target.open_applier(task, plans);
+    IncrementalEnd end = IncrementalEnd::plans_changed;
+    Offset failed_at;
+    try {
+      end = run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier,
+                                  failed_at);
+    } catch (const Error& error) {
+      if (!context.failures.can_leave_out(context.task, error)) throw;
+      applier.reset();  // takes back what it has not committed
+      context.failures.leave_out(context.task, error, failed_at);
+      continue;
+    }
+    if (end == IncrementalEnd::stopped) return end;
+    applier.reset();
+    if (end == IncrementalEnd::halted && !meet(context.target.recover(task)->offset)) return end;
   }
+}
+
+}  // namespace
+
+void run_task(const TaskContext& task, const LaneServers& servers, std::vector<TablePlan> plans) {
+  Halt halt;
+  Lanes lanes(task, halt, servers);
+  Task rules = task.task;  // those of the main lane; others come as tables join it
+  const StageContext context{rules,      task.source, task.target, task.store,
+                             task.meter, task.stop,   halt,        lanes};
+  const StageContext whole{task.task,  task.source, task.target, task.store,
+                           task.meter, task.stop,   halt,        lanes};
+  register_tables(context, plans);
+  recall_beat(whole);
+  const Sampler sampler(whole);
+
+  std::unique_ptr<Applier> fence = task.target.open_applier(task.task.name, plans);
+  const Recovered recovered = recover_or_start(context, plans);
+  lanes.recover(recovered);
+  if (!recovered.full_end.empty()) {
+    const std::vector<TableName> added = take_out_unknown(plans, recovered);
+    if (!added.empty()) lanes.add(added);
+    register_tables(context, plans);
+  }
+  begin_stages(context);
+  const HeartbeatWriter heartbeat(whole, !recovered.tables.empty());
+  const Offset log_end = copy_tables(context, plans);
+  if (log_end.empty()) return;
+  fence.reset();
+
+  lanes.run();
+  follow_log(context, log_end, [&](const Offset& offset) {
+    lanes.meet(offset);
+    rules = servers.read_task();
+    return true;
+  });
+}
+
+bool run_side_lane(const StageContext& context) {
+  const std::string& task = context.task.name;
+  std::vector<TablePlan> plans = plan_lane(context, lane_definitions(context));
+  register_tables(context, plans);
+  const Sampler sampler(context);
+  std::unique_ptr<Applier> fence = context.target.open_applier(task, plans);
+  recover_or_start(context, plans);
+  begin_stages(context);
+  const Offset log_end = copy_tables(context, plans);
+  if (log_end.empty()) return false;
+  fence.reset();
+  return follow_log(context, log_end, [](const Offset&) { return false; }) ==
+         IncrementalEnd::halted;
 }
 
 }  // namespace weir

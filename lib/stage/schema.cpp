@@ -24,7 +24,10 @@ void run_schema_stage(const StageContext& context, std::span<const TablePlan> pl
         row.schema = StageState::failed;
         row.schema_error = error.what();
         context.store.put_tables(task, {&row, 1});
-        throw;
+        const Error named = error.of_table(plan.source.name.text());
+        if (!context.failures.can_leave_out(context.task, named)) throw;
+        context.failures.leave_out(context.task, named, {});
+        continue;
       }
       row.schema = StageState::done;
       row.schema_error.clear();

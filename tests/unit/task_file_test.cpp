@@ -61,7 +61,7 @@ flush_interval = "200ms"
 [ddl]
 add_column = "apply"
 [dirty]
-policy = "stop"
+policy = "stop-task"
 )toml";
 
 /// The least that a task file can be, cut where tests put their own lines.
@@ -190,7 +190,7 @@ TEST_CASE("the example of the manual is read in full", "[task_file]") {
   CHECK(task.incremental.flush_interval == 200ms);
   CHECK(task.ddl.add_column == DdlAction::apply);
   CHECK(task.ddl.drop_column == DdlAction::stop_task);
-  CHECK(task.dirty.policy == DirtyPolicy::stop);
+  CHECK(task.dirty.policy == DirtyPolicy::stop_table);
 }
 
 TEST_CASE("every key that is not required has the default that the table of keys tells",

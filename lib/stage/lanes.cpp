@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stage/lanes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "mapping/rules.h"
+#include "model/lane.h"
+#include "stage/runner.h"
+#include "store/lane_task.h"
+#include "target/plan.h"
+
+namespace weir {
+namespace {
+
+/// How often the state file is looked at for something new.
+constexpr std::chrono::milliseconds kLookEvery{250};
+/// A lane that is no further behind may join: the main lane waits for it meanwhile.
+constexpr double kNearSeconds = 1.0;
+/// So long the main lane waits for one. What is not there by then goes on by itself.
+constexpr std::chrono::seconds kMeetPatience{10};
+constexpr std::chrono::seconds kLongestPause{60};
+/// A lane that could not begin because something moved is begun so often.
+constexpr int kTries = 5;
+/// After something that the next look would meet again.
+constexpr std::chrono::seconds kLookAgain{5};
+
+bool mended_by_waiting(const Error& error) {
+  return error.code() == ExitCode::source_unreachable ||
+         error.code() == ExitCode::target_unreachable || error.id() == "state.busy";
+}
+
+bool mended_by_trying(const Error& error) { return error.code() == ExitCode::failed; }
+
+std::vector<std::string> texts_of(std::span<const TableName> names) {
+  std::vector<std::string> out;
+  for (const TableName& name : names) out.push_back(name.text());
+  return out;
+}
+
+bool is_open(LaneRow::State state) {
+  return state == LaneRow::State::planned || state == LaneRow::State::running;
+}
+
+}  // namespace
+
+Lanes::Lanes(const TaskContext& task, Halt& halt, const LaneServers& servers)
+    : main_{task.task, task.source, task.target, task.store, task.meter, task.stop, halt, *this},
+      servers_(servers),
+      root_(task.task.name) {}
+
+Lanes::~Lanes() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    changed_.notify_all();
+  }
+  if (keeper_.joinable()) keeper_.join();
+  for (auto& [number, lane] : lanes_) lane->stop.request();
+  for (auto& [number, lane] : lanes_) lane->thread.join();
+}
+
+void Lanes::drop(Lane& lane) {
+  lane.thread.join();
+  const std::lock_guard lock(mutex_);
+  lanes_.erase(lane.row.number);
+}
+
+void Lanes::recover(const Recovered& main) {
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    if (row.state == LaneRow::State::leaving || row.state == LaneRow::State::cancelling) continue;
+    const bool is_in_main = std::ranges::any_of(main.tables, [&](const TableProgress& table) {
+      return std::ranges::find(row.tables, table.source) != row.tables.end();
+    });
+    if (!is_in_main || main_.target.recover(lane_name(root_, row.number))) continue;
+    // It had joined, or it had not parted yet: then what made it part will come again.
+    LaneRow ended = row;
+    ended.note = row.state == LaneRow::State::suspended ? "not parted" : "joined";
+    servers_.open_source(side_lane(main_.task, row))->release();
+    main_.store.end_lane(ended, true);
+  }
+}
+
+void Lanes::run() {
+  keeper_ = std::thread([this] { keep(); });
+}
+
+void Lanes::keep() {
+  while (true) {
+    std::chrono::milliseconds pause = kLookEvery;
+    try {
+      look();
+    } catch (const Error& error) {
+      // Nothing of the main lane hangs on it.
+      log_warn(error.id(), error.what());
+      pause = kLookAgain;
+    }
+    std::unique_lock lock(mutex_);
+    if (changed_.wait_for(lock, pause, [this] { return over_; })) return;
+  }
+}
+
+void Lanes::look() {
+  bool wants_to_meet = false;
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    Lane* lane = nullptr;
+    bool has_ended = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (meeting_ || over_) return;
+      const auto at = lanes_.find(row.number);
+      if (at != lanes_.end()) lane = at->second.get();
+      has_ended = lane != nullptr && lane->end != End::none;
+    }
+    if (has_ended) {
+      // What it came to is in its row; one that is to run begins again.
+      drop(*lane);
+      lane = nullptr;
+    }
+    if (row.state == LaneRow::State::cancelling) {
+      if (lane != nullptr) lane->stop.request();
+      if (lane == nullptr) cancel(row);
+    } else if (row.state == LaneRow::State::leaving) {
+      wants_to_meet = true;
+    } else if (is_open(row.state)) {
+      if (lane == nullptr) start(row);
+      wants_to_meet = wants_to_meet || (lane != nullptr && is_near(*lane));
+    }
+  }
+  if (wants_to_meet && !main_.halt.asked()) main_.halt.ask({});
+}
+
+bool Lanes::is_near(const Lane& lane) {
+  if (!lane.meter.consistent) return false;
+  const Sample sample = lane.meter.sample(now());
+  return sample.stage == Stage::incremental && (sample.idle || sample.apply_lag_s <= kNearSeconds);
+}
+
+void Lanes::start(LaneRow row) {
+  auto lane = std::make_unique<Lane>();
+  lane->task = side_lane(servers_.read_task(), row);
+  if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
+    servers_.open_target(lane->task)->forget(lane->task.name, {});
+  }
+  row.state = LaneRow::State::running;
+  row.error_id.clear();
+  row.error.clear();
+  row.error_fix.clear();
+  main_.store.put_lane(row);
+  lane->row = std::move(row);
+  Lane& started = *lane;
+  const std::lock_guard lock(mutex_);
+  lanes_[started.row.number] = std::move(lane);
+  started.thread = std::thread([this, &started] { work(started); });
+}
+
+void Lanes::work(Lane& lane) {
+  std::chrono::seconds pause{1};
+  End end = End::failed;
+  bool again = true;
+  while (again) {
+    again = false;
+    try {
+      lane.source = servers_.open_source(lane.task);
+      lane.target = servers_.open_target(lane.task);
+      StageContext context{lane.task,  *lane.source, *lane.target, main_.store,
+                           lane.meter, lane.stop,    lane.halt,    *this};
+      context.copies_rows = lane.row.history;
+      end = run_side_lane(context) ? End::halted : End::stopped;
+    } catch (const Error& error) {
+      again = failed(lane, error, pause);
+    } catch (const std::exception& error) {
+      again = failed(lane, bug(error.what()), pause);
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  lane.end = lane.stop.requested() && end == End::failed ? End::stopped : end;
+  changed_.notify_all();
+}
+
+bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) {
+  if (lane.stop.requested()) return false;
+  const std::string tables = weir::join(texts_of(lane.row.tables), ", ");
+  const bool again = mended_by_waiting(error) ||
+                     (mended_by_trying(error) && pause < std::chrono::seconds(1 << kTries));
+  if (again) {
+    log_warn(error.id(),
+             fmt::format("{}: {}; trying again in {} s", tables, error.what(), pause.count()));
+    const bool stopped = lane.stop.wait_for(pause);
+    pause = std::min(pause * 2, kLongestPause);
+    return !stopped;
+  }
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    if (row.number == lane.row.number && row.state == LaneRow::State::cancelling) return false;
+  }
+  lane.row.state = LaneRow::State::suspended;
+  lane.row.error_id = error.id();
+  lane.row.error = error.what();
+  lane.row.error_fix = error.fix();
+  try {
+    main_.store.put_lane(lane.row);
+    StageContext{lane.task,  *lane.source, *lane.target, main_.store,
+                 lane.meter, lane.stop,    lane.halt,    *this}
+        .event("error", "table.suspended", tables, error.what());
+  } catch (const Error& untold) {
+    log_error(untold.id(), untold.what());
+  }
+  return false;
+}
+
+void Lanes::cancel(const LaneRow& row) {
+  const Task task = side_lane(servers_.read_task(), row);
+  servers_.open_target(task)->forget(task.name, {});
+  servers_.open_source(task)->release();
+  LaneRow ended = row;
+  ended.note = "cancelled";
+  main_.store.end_lane(ended, false);
+  log_info("lane.cancelled", weir::join(texts_of(row.tables), ", "));
+}
+
+void Lanes::meet(const Offset& offset) {
+  std::vector<Lane*> near;
+  {
+    const std::lock_guard lock(mutex_);
+    meeting_ = true;
+    for (auto& [number, lane] : lanes_) {
+      if (lane->end != End::none || !is_near(*lane)) continue;
+      near.push_back(lane.get());
+      lane->halt.ask(offset);
+    }
+  }
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kMeetPatience, [&] {
+      return std::ranges::all_of(near, [](const Lane* lane) { return lane->end != End::none; });
+    });
+  }
+  for (Lane* lane : near) {
+    lane->halt.take_back();
+    bool is_there = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_there = lane->end == End::halted;
+    }
+    if (is_there) join(*lane);
+  }
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    if (row.state == LaneRow::State::leaving) split(row);
+  }
+  main_.halt.take_back();
+  const std::lock_guard lock(mutex_);
+  meeting_ = false;
+}
+
+void Lanes::join(Lane& lane) {
+  main_.target.join_tables(lane.task.name, root_);
+  lane.source->release();
+  LaneRow ended = lane.row;
+  ended.note = "joined";
+  main_.store.end_lane(ended, true);
+  for (const TableName& table : lane.row.tables) {
+    main_.event("info", "table.joined", table.text(), "it goes with the other tables from here on");
+  }
+  drop(lane);
+}
+
+void Lanes::split(LaneRow row) {
+  const Task task = side_lane(servers_.read_task(), row);
+  const std::unique_ptr<Source> source = servers_.open_source(task);
+  const bool copied_anew = row.purpose == LaneRow::Purpose::reload;
+  if (!copied_anew) source->branch(main_.task);
+  main_.target.split_tables(root_, task.name, row.tables);
+  row.state = copied_anew ? LaneRow::State::planned : LaneRow::State::removed;
+  main_.store.put_lane(row);
+  for (const TableName& table : row.tables) {
+    main_.event("info", copied_anew ? "table.reloading" : "table.removed", table.text(),
+                copied_anew ? "it leaves the other tables, to be copied anew"
+                            : "it leaves the task here; its rows on the target stay");
+  }
+}
+
+bool Lanes::can_leave_out(const Task& from, const Error& error) const {
+  const bool has_others = !from.only || from.only->size() > 1;
+  return !error.table().empty() && error.code() == ExitCode::refused && has_others &&
+         from.dirty.policy != DirtyPolicy::stop_task;
+}
+
+void Lanes::leave_out(const Task& from, const Error& error, const Offset& place) {
+  const std::size_t dot = error.table().find('.');
+  const TableName table{error.table().substr(0, dot), error.table().substr(dot + 1)};
+  LaneRow row;
+  row.task = root_;
+  row.purpose = LaneRow::Purpose::suspend;
+  row.state = LaneRow::State::suspended;
+  row.tables = {table};
+  row.error_id = error.id();
+  row.error = error.what();
+  row.error_fix = error.fix();
+  row.stopped_at = place;
+  row.number = main_.store.add_lane(row);
+  const Task task = side_lane(from, row);
+  servers_.open_source(task)->branch(from);
+  servers_.open_target(task)->split_tables(from.name, task.name, row.tables);
+  main_.event("error", "table.suspended", error.table(),
+              fmt::format("{}; the other tables go on", error.what()));
+  const std::lock_guard lock(mutex_);
+  for (auto& [number, lane] : lanes_) {
+    if (lane->task.name != from.name) continue;
+    std::erase(lane->row.tables, table);
+    lane->task.only->erase(table);
+    main_.store.put_lane(lane->row);
+  }
+}
+
+void Lanes::add(const std::vector<TableName>& tables) {
+  LaneRow row;
+  row.task = root_;
+  row.tables = tables;
+  main_.store.add_lane(row);
+  for (const TableName& table : tables) {
+    main_.event("info", "table.added", table.text(),
+                "the rules select it; it is copied beside the others");
+  }
+}
+
+}  // namespace weir

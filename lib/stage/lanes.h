@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "model/task.h"
+#include "stage/context.h"
+#include "store/state_store.h"
+
+namespace weir {
+
+/// What a lane needs of its own.
+struct LaneServers {
+  std::function<std::unique_ptr<Source>(const Task&)> open_source;
+  std::function<std::unique_ptr<Target>(const Task&)> open_target;
+  /// The task's main lane as it is to be run from now on: rules may have been added, and tables may
+  /// have left, since the worker began.
+  std::function<Task()> read_task;
+};
+
+/// Runs the lanes of a task beside its main lane, each in a thread of this worker, and sees to it
+/// that they part from it and join it.
+///
+/// Every step is durable before the next begins, and each of them may be done twice: what the
+/// target remembers of a lane decides, then the lane's row in the state file. All calls are for the
+/// thread of the main lane, except those of TableFailures, which are for any lane's.
+class Lanes final : public TableFailures {
+ public:
+  /// `task` is the whole task, and `halt` its main lane's. All must outlive it.
+  Lanes(const TaskContext& task, Halt& halt, const LaneServers& servers);
+  /// Lets every lane finish its batch.
+  ~Lanes() override;
+  Lanes(const Lanes&) = delete;
+  Lanes& operator=(const Lanes&) = delete;
+
+  /// Puts right what a crash left between the target and the state file. Nothing runs yet.
+  void recover(const Recovered& main);
+  /// From now on lanes run, and the main lane is halted when one wants to join or to part.
+  void run();
+  /// Nobody applies the main lane, which is at `offset`: joins the lanes that are near, and splits
+  /// off the tables that are to leave.
+  void meet(const Offset& offset);
+
+  bool can_leave_out(const Task& from, const Error& error) const override;
+  void leave_out(const Task& from, const Error& error, const Offset& place) override;
+  /// The lane that a new table of the rules goes into.
+  void add(const std::vector<TableName>& tables);
+
+ private:
+  enum class End : std::uint8_t { none, halted, stopped, failed };
+
+  /// One lane that runs.
+  struct Lane {
+    LaneRow row;
+    Task task;
+    std::unique_ptr<Source> source;
+    std::unique_ptr<Target> target;
+    Meter meter;
+    StopRequest stop;
+    Halt halt;
+    End end = End::none;  ///< under mutex_
+    std::thread thread;
+  };
+
+  void keep();
+  void look();
+  void start(LaneRow row);
+  void work(Lane& lane);
+  /// True if it is to be tried again.
+  bool failed(Lane& lane, const Error& error, std::chrono::seconds& pause);
+  void cancel(const LaneRow& row);
+  void split(LaneRow row);
+  void join(Lane& lane);
+  static bool is_near(const Lane& lane);
+  /// Forgets a lane whose thread has ended.
+  void drop(Lane& lane);
+
+  const StageContext main_;
+  const LaneServers& servers_;
+  const std::string root_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::uint32_t, std::unique_ptr<Lane>> lanes_;
+  bool meeting_ = false;
+  bool over_ = false;
+  std::thread keeper_;
+};
+
+}  // namespace weir
