@@ -108,6 +108,8 @@ struct StageContext {
   StopRequest& stop;
   Halt& halt;
   TableFailures& failures;
+  /// Takes where in the log the statement stands that an error is about, if that is known.
+  Offset* failed_at = nullptr;
   bool copies_rows = true;  ///< false: the tables begin empty, with the changes from now on
 
   /// Adds to the task's history and to the log.

@@ -171,6 +171,8 @@ void Lanes::work(Lane& lane) {
       StageContext context{lane.task,  *lane.source, *lane.target, main_.store,
                            lane.meter, lane.stop,    lane.halt,    *this};
       context.copies_rows = lane.row.history;
+      lane.failed_at = {};
+      context.failed_at = &lane.failed_at;
       end = run_side_lane(context) ? End::halted : End::stopped;
     } catch (const Error& error) {
       again = failed(lane, error, pause);
@@ -202,6 +204,8 @@ bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) 
   lane.row.error_id = error.id();
   lane.row.error = error.what();
   lane.row.error_fix = error.fix();
+  lane.row.stopped_at = lane.failed_at;
+  lane.row.verdict.clear();
   try {
     main_.store.put_lane(lane.row);
     StageContext{lane.task,  *lane.source, *lane.target, main_.store,

@@ -67,6 +67,7 @@ class Lanes final : public TableFailures {
     Meter meter;
     StopRequest stop;
     Halt halt;
+    Offset failed_at;
     End end = End::none;  ///< under mutex_
     std::thread thread;
   };

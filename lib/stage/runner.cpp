@@ -259,6 +259,7 @@ IncrementalEnd follow_log(const StageContext& context, const Offset& log_end, Me
       end = run_incremental_stage(context, plans, *context.target.recover(task), log_end, *applier,
                                   failed_at);
     } catch (const Error& error) {
+      if (context.failed_at != nullptr) *context.failed_at = failed_at;
       if (!context.failures.can_leave_out(context.task, error)) throw;
       applier.reset();  // takes back what it has not committed
       context.failures.leave_out(context.task, error, failed_at);
@@ -307,11 +308,10 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
 }
 
 bool run_side_lane(const StageContext& context) {
-  const std::string& task = context.task.name;
+  std::unique_ptr<Applier> fence = context.target.open_applier(context.task.name, {});
   std::vector<TablePlan> plans = plan_lane(context, lane_definitions(context));
   register_tables(context, plans);
   const Sampler sampler(context);
-  std::unique_ptr<Applier> fence = context.target.open_applier(task, plans);
   recover_or_start(context, plans);
   begin_stages(context);
   const Offset log_end = copy_tables(context, plans);
