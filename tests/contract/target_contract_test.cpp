@@ -990,6 +990,182 @@ void moved_offsets(TargetEnd& end) {
   CHECK(probe.rows() == "1,1,a 2,2,b 3,3,c");
 }
 
+/// A task of three tables, the first of which holds rows and is copied, the others are cut.
+class Lanes {
+ public:
+  Lanes(TargetEnd& on, const std::string& called)
+      : end(on), name(called), task(end.task(name)), target(open_target(task)) {
+    target->start(name, kServer, kStart);
+    for (const char* table : {"a", "b", "c"}) {
+      plans.push_back(plan_of(*target, name + "_" + table, kItem, {0}));
+      plans.back().id = static_cast<std::uint32_t>(plans.size() - 1);
+      target->plan_types(task, plans.back());
+      target->ensure_table(name, plans.back());
+      const std::vector<weir::KeyRange> cut = {{0, {}, {"5"}, false}, {1, {"5"}, {}, false}};
+      target->store_ranges(name, plans.back(), cut);
+    }
+    for (const TablePlan& plan : plans) target->open_loader(name)->finish(plan);
+    target->full_loaded(name, {"full end", {}});
+    apply(name, "9", "1,1,x");
+  }
+
+  /// Whoever applies `of` adds a row to the first table and stores an offset.
+  void apply(const std::string& of, const std::string& offset, std::string_view row) {
+    const auto applier = target->open_applier(of, plans);
+    BatchBuilder builder(plans, of);
+    builder.begin(kTime);
+    const std::vector<Cell> cells = cells_of(row);
+    REQUIRE(builder.add({RowChange::Op::insert, 0, {}, cells}));
+    builder.end(kTime);
+    BatchBuilder::Sealed sealed;
+    builder.take(sealed, true);
+    sealed.batch.offset = {offset, kTime};
+    applier->apply(sealed.batch);
+  }
+  weir::TableName source(std::size_t table) const { return plans.at(table).source.name; }
+  std::string lane(int number) const { return fmt::format("{}/{}", name, number); }
+
+  /// "9: a b c@7", the tables with their `since`; "" if it is not known.
+  std::string known(const std::string& of) const {
+    const auto found = open_target(task)->recover(of);
+    if (!found) return "";
+    std::string out = found->offset.text + ":";
+    for (const weir::TableProgress& table : found->tables) {
+      out += " " + table.source.table.substr(name.size() + 1);
+      if (!table.since.empty()) out += "@" + table.since.text;
+      REQUIRE(table.ranges.size() == 2);
+      CHECK(table.ranges[1].range.after == weir::KeyCells{"5"});
+      REQUIRE(table.definition);
+      CHECK(table.definition->columns.size() == kItem.size());
+      CHECK(table.target.table == table.source.table);
+    }
+    return out;
+  }
+
+  TargetEnd& end;
+  std::string name;
+  weir::Task task;
+  std::unique_ptr<weir::Target> target;
+  std::vector<TablePlan> plans;
+};
+
+void splits(TargetEnd& end) {
+  Lanes task(end, "split");
+  Lanes other(end, "split2");
+  const std::vector<weir::TableName> first = {task.source(0), {"src", "nobody"}};
+  // Again, as after a crash: what has gone already is passed over.
+  for (int round = 0; round < 2; ++round) {
+    task.target->split_tables("split", "split/1", first);
+    CHECK(task.known("split") == "9: b c");
+    CHECK(task.known("split/1") == "9: a");
+  }
+  weir::Recovered lane = open_target(task.task)->recover("split/1").value();
+  CHECK(lane.source == kServer);
+  CHECK(lane.start == kStart);
+  CHECK(lane.full_end.text == "full end");
+  CHECK(lane.offset.source_time == kTime);
+  CHECK(other.known("split2") == "9: a b c");
+
+  // One more for a lane that stands where the task does.
+  const std::vector<weir::TableName> second = {task.source(1)};
+  task.target->split_tables("split", "split/1", second);
+  CHECK(task.known("split/1") == "9: a b");
+  // Each goes on by itself.
+  task.apply("split/1", "10", "2,2,y");
+  CHECK(task.known("split") == "9: c");
+  CHECK(task.known("split/1") == "10: a b");
+  CHECK(end.query("SELECT COUNT(*) FROM " + end.table("split_a")) == Rows{{"2"}});
+
+  // What is between the two places would be lost, or come twice.
+  ExitCode code = ExitCode::ok;
+  const std::vector<weir::TableName> third = {task.source(2)};
+  CHECK(error_id([&] { task.target->split_tables("split", "split/1", third); }, nullptr, &code) ==
+        "lane.apart");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK(error_id([&] { task.target->split_tables("nobody", "nobody/1", third); }, nullptr, &code) ==
+        "lane.unknown");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK(task.known("split") == "9: c");
+  CHECK(task.known("split/1") == "10: a b");
+  CHECK_FALSE(task.target->recover("nobody/1"));
+}
+
+void joins(TargetEnd& end) {
+  Lanes task(end, "join");
+  Lanes other(end, "join2");
+  const std::vector<weir::TableName> tables = {task.source(0), task.source(1)};
+  task.target->split_tables("join", "join/1", tables);
+  task.apply("join/1", "12", "2,2,y");
+  // Again, as after a crash.
+  for (int round = 0; round < 2; ++round) {
+    task.target->join_tables("join/1", "join");
+    CHECK(task.known("join") == "9: a@12 b@12 c");
+    CHECK(task.known("join/1") == "");
+  }
+  CHECK(other.known("join2") == "9: a b c");
+  // The task goes on from its own place.
+  task.apply("join", "13", "3,3,z");
+  CHECK(task.known("join") == "13: a@12 b@12 c");
+
+  // A lane that began by itself, as one for a table that was added.
+  task.target->start("join/2", kServer, {"14", kTime});
+  TablePlan added = task.plans[0];
+  added.source.name.table = "join_d";
+  added.target.table = "join_d";
+  task.target->ensure_table("join/2", added);
+  const std::vector<weir::KeyRange> cut = {{0, {}, {"5"}, false}, {1, {"5"}, {}, false}};
+  task.target->store_ranges("join/2", added, cut);
+  task.target->join_tables("join/2", "join");
+  CHECK(task.known("join") == "13: a@12 b@12 c d@14");
+
+  // Never twice, and never into nothing.
+  task.target->start("join/3", kServer, {"15", kTime});
+  task.plans[2].existing = ExistingPolicy::append;
+  task.target->ensure_table("join/3", task.plans[2]);
+  task.target->store_ranges("join/3", task.plans[2], cut);
+  ExitCode code = ExitCode::ok;
+  std::string text;
+  CHECK(error_id([&] { task.target->join_tables("join/3", "join"); }, &text, &code) ==
+        "lane.table-twice");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK_THAT(text, Catch::Contains("src.join_c"));
+  CHECK(error_id([&] { task.target->join_tables("join/3", "nobody"); }, nullptr, &code) ==
+        "lane.unknown");
+  CHECK(code == ExitCode::state_conflict);
+  CHECK(task.known("join/3") == "15: c");
+  CHECK(task.known("join") == "13: a@12 b@12 c d@14");
+}
+
+void forgets(TargetEnd& end) {
+  Lanes task(end, "lose");
+  const std::vector<weir::TableName> tables = {task.source(0), {"src", "nobody"}};
+  for (int round = 0; round < 2; ++round) {
+    task.target->forget("lose", tables);
+    CHECK(task.known("lose") == "9: b c");
+  }
+  // It can be copied anew, and begins with nothing remembered.
+  task.plans[0].existing = ExistingPolicy::truncate;
+  task.target->ensure_table("lose", task.plans[0]);
+  const weir::TableProgress again = task.target->recover("lose")->tables.at(0);
+  CHECK(again.source == task.source(0));
+  CHECK(again.ranges.empty());
+  CHECK(end.query("SELECT COUNT(*) FROM " + end.table("lose_a")) == Rows{{"0"}});
+
+  task.target->split_tables("lose", "lose/1", std::vector{task.source(1), task.source(2)});
+  for (int round = 0; round < 2; ++round) {
+    task.target->forget("lose/1", {});
+    CHECK(task.known("lose/1") == "");
+    CHECK(task.target->recover("lose")->tables.size() == 1);
+  }
+  // Nothing of it is in the way of another lane of that name.
+  task.target->start("lose/1", kServer, kStart);
+  CHECK(task.known("lose/1") == "start:");
+
+  const weir::Task nothing = end.untouched_task();
+  CHECK_NOTHROW(open_target(nothing)->forget(nothing.name, {}));
+  CHECK(end.is_untouched());
+}
+
 /// Each promise is a section; each section has tasks and tables of its own.
 void check_target(Release release) {
   TargetEnd& end = target_end(release);
@@ -1014,6 +1190,9 @@ void check_target(Release release) {
   SECTION("one applier at a time, after all loaders") { fences(end); }
   SECTION("an offset is put elsewhere if it is where it was thought to be") { moved_offsets(end); }
   SECTION("a task is forgotten by one statement, and begins anew") { forgetting(end); }
+  SECTION("tables leave for a lane of their own, with all that is remembered") { splits(end); }
+  SECTION("a lane joins with its offset, and is forgotten") { joins(end); }
+  SECTION("tables and lanes are forgotten, also twice") { forgets(end); }
 }
 
 }  // namespace
