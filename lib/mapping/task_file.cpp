@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "mapping/ddl.h"
 #include "mapping/pattern.h"
 #include "mapping/rules.h"
 
@@ -50,8 +51,10 @@ constexpr auto kSections = std::to_array<SectionRow>({
     {"incremental", "[incremental]", Form::table, false, "how changes are followed"},
     {"ddl", "[ddl]", Form::table, false,
      "what is done when the source changes a definition, by kind of change, at its exact place "
-     "among the rows; apply is for truncate_table, add_column, drop_column and alter_column, and a "
-     "task stops as a whole: preflight refuses stop-table and other uses of apply"},
+     "among the rows. apply carries it out on the target; ignore and alert leave the target as it "
+     "is; stop-table stops the table before the statement until weir ddl resolve says how to go "
+     "on, while the others go on; stop-task stops all of them. Where one statement does several "
+     "things, the strictest stop of them counts for all; else each goes by its own key"},
     {"dirty", "[dirty]", Form::table, false,
      "what becomes of rows that the target refuses; this version stops the task, and preflight "
      "refuses quarantine"},
@@ -165,6 +168,10 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "what becomes of rows that the target table holds before the task starts; with append, a row "
      "of "
      "the source that has the key of one of them stops the task"},
+    {"table", "ddl", KeyType::section, false, "", "{ drop_column = \"apply\" }", "", 0, 0,
+     "keys of [ddl] that are other ones for the tables of this rule; [table.ddl] behind the rule "
+     "is "
+     "the same"},
 
     {"match", "regex", KeyType::regex, false, "", "'shop_(\\d+)\\.(.*)'", "", 0, 0,
      "an ECMAScript regex that matches the whole of schema.table"},
@@ -195,21 +202,35 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      60'000, "the longest that a committed change waits while more keeps coming"},
 
     {"ddl", "create_table", KeyType::choice, false, "\"alert\"", "\"stop-task\"", kDdl, 0, 0,
-     "a table appears that a rule takes; it joins the task with its next start"},
-    {"ddl", "drop_table", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
+     "a table appears that a rule takes; with \"apply\" it joins the task at once, with its rows"},
+    {"ddl", "drop_table", KeyType::choice, false, "\"stop-table\"", "\"alert\"", kDdl, 0, 0,
      "a table of the task is dropped"},
-    {"ddl", "rename_table", KeyType::choice, false, "\"stop-task\"", "\"alert\"", kDdl, 0, 0,
+    {"ddl", "rename_table", KeyType::choice, false, "\"stop-table\"", "\"alert\"", kDdl, 0, 0,
      "a table of the task gets another name"},
     {"ddl", "truncate_table", KeyType::choice, false, "\"apply\"", "\"apply\"", kDdl, 0, 0,
      "a table of the task is emptied"},
     {"ddl", "add_column", KeyType::choice, false, "\"apply\"", "\"alert\"", kDdl, 0, 0,
      "a column is added; it is filled as the source filled it"},
-    {"ddl", "drop_column", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
+    {"ddl", "drop_column", KeyType::choice, false, "\"stop-table\"", "\"apply\"", kDdl, 0, 0,
      "a column is dropped"},
-    {"ddl", "alter_column", KeyType::choice, false, "\"stop-task\"", "\"apply\"", kDdl, 0, 0,
-     "a column gets another name, type or place, or the key changes"},
+    {"ddl", "rename_column", KeyType::choice, false, "\"stop-table\"", "\"apply\"", kDdl, 0, 0,
+     "a column gets another name, which cannot be ignored"},
+    {"ddl", "change_type", KeyType::choice, false, "\"stop-table\"", "\"apply\"", kDdl, 0, 0,
+     "a column gets another type, character set or collation, may be NULL or may not, or counts by "
+     "itself"},
+    {"ddl", "change_key", KeyType::choice, false, "\"stop-table\"", "\"apply\"", kDdl, 0, 0,
+     "the key that tells rows apart is another one"},
+    {"ddl", "default", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
+     "a column that is there gets another default"},
+    {"ddl", "comment", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
+     "a table or a column gets another comment"},
+    {"ddl", "index", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
+     "an index is added, dropped or renamed"},
+    {"ddl", "alter_column", KeyType::choice, false, "", "\"apply\"", kDdl, 0, 0,
+     "stands for rename_column, change_type and change_key where they are not said themselves"},
     {"ddl", "other", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
-     "indexes, comments, options: no row is affected"},
+     "anything else: engine, options, places of columns, partitions that move no rows; and "
+     "default, comment and index where they are not said themselves"},
 
     {"dirty", "policy", KeyType::choice, false, "\"stop-table\"", "\"stop-task\"",
      "stop-table, stop-task, quarantine", 0, 0,
@@ -873,7 +894,18 @@ void read_key(Section& rule, TableRule& out) {
   out.key_all_columns = true;
 }
 
-TableRule read_rule(Section rule) {
+/// `out` is what counts where nothing is said.
+void read_ddl(Section section, DdlSettings& out) {
+  section.choice("alter_column", out.change_type);
+  if (section.has("alter_column")) out.rename_column = out.change_key = out.change_type;
+  section.choice("other", out.other);
+  if (section.has("other")) out.default_value = out.comment = out.index = out.other;
+  for (const DdlKind& kind : ddl_kinds()) {
+    if (kind.kind != SchemaChange::Kind::other) section.choice(kind.key, out.*kind.setting);
+  }
+}
+
+TableRule read_rule(Section rule, const DdlSettings& ddl) {
   TableRule out;
   out.place = rule.place();
   std::optional<TablePattern> match;
@@ -908,6 +940,16 @@ TableRule read_rule(Section rule) {
   });
   read_deletes(rule, out.deletes);
   rule.choice("existing", out.existing);
+  if (const auto key = rule.find("ddl")) {
+    const auto* table = key->node.as_table();
+    if (table == nullptr) {
+      rule.wrong(*key);
+    } else {
+      SectionRow row = section_row("ddl");
+      row.title = "[table.ddl]";
+      read_ddl(Section(rule.problems(), *table, row), out.ddl.emplace(ddl));
+    }
+  }
   return out;
 }
 
@@ -926,7 +968,8 @@ const TableRule* taken_by(const std::vector<TableRule>& rules, const TableRule& 
   return found == rules.end() ? nullptr : &*found;
 }
 
-void read_rules(Problems& problems, const toml::node& node, std::vector<TableRule>& out) {
+void read_rules(Problems& problems, const toml::node& node, const DdlSettings& ddl,
+                std::vector<TableRule>& out) {
   const auto* rules = node.as_array();
   if (rules == nullptr) {
     return problems.add(place_of(node), "table is " + found_value(node),
@@ -939,7 +982,7 @@ void read_rules(Problems& problems, const toml::node& node, std::vector<TableRul
                    "rules that each begin with [[table]]");
       continue;
     }
-    TableRule rule = read_rule(Section(problems, *table, section_row("table")));
+    TableRule rule = read_rule(Section(problems, *table, section_row("table")), ddl);
     if (const TableRule* earlier = taken_by(out, rule)) {
       problems.add(rule.match.place,
                    fmt::format("match {} is the same as in the rule at line {}, which takes all",
@@ -967,17 +1010,6 @@ void read_full(Section section, FullSettings& out) {
   std::string unused;
   section.text("rate_limit", unused,
                [&out](const std::string& text) { return parse_rate(text, out); });
-}
-
-void read_ddl(Section section, DdlSettings& out) {
-  section.choice("create_table", out.create_table);
-  section.choice("drop_table", out.drop_table);
-  section.choice("rename_table", out.rename_table);
-  section.choice("truncate_table", out.truncate_table);
-  section.choice("add_column", out.add_column);
-  section.choice("drop_column", out.drop_column);
-  section.choice("alter_column", out.alter_column);
-  section.choice("other", out.other);
 }
 
 void read_dirty(Section section, DirtySettings& out) {
@@ -1026,6 +1058,10 @@ Task parse_from(std::string_view text, const std::string& shown_name,
   task.file = path.string();
   Section top(problems, file, section_row(""));
   top.text("name", task.name, is_task_name);
+  // Before the rules, which say what is otherwise.
+  if (const toml::table* ddl = file["ddl"].as_table()) {
+    read_ddl(Section(problems, *ddl, section_row("ddl")), task.ddl);
+  }
   for (const SectionRow& row : kSections) {
     if (row.form != Form::table && row.form != Form::array) continue;
     const toml::node* node = file.get(row.name);
@@ -1037,7 +1073,7 @@ Task parse_from(std::string_view text, const std::string& shown_name,
       continue;
     }
     if (row.form == Form::array) {
-      read_rules(problems, *node, task.tables);
+      read_rules(problems, *node, task.ddl, task.tables);
       if (node->is_array() && node->as_array()->empty()) {
         problems.add(place_of(*node), "table has no rules", "at least one [[table]]");
       }
@@ -1049,6 +1085,7 @@ Task parse_from(std::string_view text, const std::string& shown_name,
                    fmt::format("a table that begins with {}", row.title));
       continue;
     }
+    if (row.name == "ddl") continue;
     Section section(problems, *table, row);
     if (row.name == "source") {
       read_endpoint(context, section, task.source);
@@ -1060,8 +1097,6 @@ Task parse_from(std::string_view text, const std::string& shown_name,
       read_full(section, task.full);
     } else if (row.name == "incremental") {
       section.duration("flush_interval", task.incremental.flush_interval);
-    } else if (row.name == "ddl") {
-      read_ddl(section, task.ddl);
     } else if (row.name == "dirty") {
       read_dirty(section, task.dirty);
     } else if (row.name == "failover") {

@@ -17,10 +17,22 @@ std::string to_string(SchemaChange::Kind kind) {
       return "add_column";
     case SchemaChange::Kind::drop_column:
       return "drop_column";
-    case SchemaChange::Kind::alter_column:
-      return "alter_column";
+    case SchemaChange::Kind::rename_column:
+      return "rename_column";
+    case SchemaChange::Kind::change_type:
+      return "change_type";
+    case SchemaChange::Kind::change_key:
+      return "change_key";
+    case SchemaChange::Kind::default_value:
+      return "default";
+    case SchemaChange::Kind::comment:
+      return "comment";
+    case SchemaChange::Kind::index:
+      return "index";
     case SchemaChange::Kind::drop_rows:
       return "drop_rows";
+    case SchemaChange::Kind::shadow:
+      return "shadow";
     case SchemaChange::Kind::other:
       return "other";
   }

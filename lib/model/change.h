@@ -23,16 +23,6 @@ struct RowChange {
   Row after;                ///< insert, update
 };
 
-/// Where a column of a changed table comes from.
-struct ColumnOrigin {
-  static constexpr std::uint32_t kNew = 0xffffffff;
-
-  std::uint32_t before = kNew;  ///< its place in the earlier definition, or kNew
-  /// Of a new column: what the rows hold that were there before it, in neutral form; empty = NULL.
-  std::optional<std::string> fill;
-  std::string fill_unknown;  ///< why `fill` cannot be told: an expression; "" if it can
-};
-
 /// A change of definition (DDL), or another statement that acts on a whole table.
 struct SchemaChange {
   enum class Kind : std::uint8_t {
@@ -42,14 +32,25 @@ struct SchemaChange {
     truncate_table,
     add_column,
     drop_column,
-    alter_column,
+    rename_column,
+    change_type,  ///< of a column; also whether it may be NULL, its character set, its counting
+    change_key,
+    default_value,
+    comment,
+    index,
     drop_rows,  ///< removes rows without logging them: DROP PARTITION, EXCHANGE PARTITION, ...
-    other,
+    shadow,     ///< only to be remembered: Table::shadows; no policy asks about it
+    other,      ///< options, places of columns, partitions: what no row and no target shows
   };
+  /// A statement may do several things: this is the one that weighs most, as far as its words tell.
+  /// What it did to `definition` tells exactly (mapping/ddl.h).
   Kind kind = Kind::other;
   TableName table;     ///< the source table it is about
   TableName new_name;  ///< rename_table
-  std::string sql;     ///< as the source logged it
+  /// Of a table that comes to be: the one that it is made for, if its name is one of those that
+  /// tools for online schema changes give to their own tables; else empty.
+  TableName serves;
+  std::string sql;  ///< as the source logged it
   Time time{};
   /// The whole definition of a selected table from here on, if it changed and could be read.
   std::shared_ptr<const Table> definition;

@@ -108,9 +108,45 @@ Index decode_index(const Json& json, std::size_t columns) {
   return index;
 }
 
-}  // namespace
+Json encode_table(const Table& table);
+Table decode_table(const Json& json);
 
-std::string encode_definition(const Table& table) {
+Json encode_shadow(const Shadow& shadow) {
+  Json json = {{"table", encode_table(shadow.table)}};
+  Json origins = Json::array();
+  for (const ColumnOrigin& origin : shadow.origins) {
+    Json one = Json::object();
+    if (origin.before != ColumnOrigin::kNew) one["before"] = origin.before;
+    if (origin.fill)
+      one["fill"] = std::vector<std::uint8_t>(origin.fill->begin(), origin.fill->end());
+    put(one, "fill_unknown", origin.fill_unknown);
+    origins.push_back(std::move(one));
+  }
+  json["origins"] = std::move(origins);
+  put(json, "problem", shadow.problem);
+  return json;
+}
+
+Shadow decode_shadow(const Json& json) {
+  Shadow shadow;
+  shadow.table = decode_table(json.at("table"));
+  for (const Json& one : json.at("origins")) {
+    ColumnOrigin& origin = shadow.origins.emplace_back();
+    origin.before = one.value("before", ColumnOrigin::kNew);
+    if (one.contains("fill")) {
+      const auto bytes = one.at("fill").get<std::vector<std::uint8_t>>();
+      origin.fill.emplace(bytes.begin(), bytes.end());
+    }
+    origin.fill_unknown = one.value("fill_unknown", std::string());
+  }
+  shadow.problem = json.value("problem", std::string());
+  if (shadow.problem.empty() && shadow.origins.size() != shadow.table.columns.size()) {
+    throw std::out_of_range("origins");
+  }
+  return shadow;
+}
+
+Json encode_table(const Table& table) {
   Json json = {{"schema", table.name.schema}, {"table", table.name.table}};
   Json columns = Json::array();
   for (const Column& column : table.columns) columns.push_back(encode_column(column));
@@ -126,31 +162,44 @@ std::string encode_definition(const Table& table) {
   put(json, "collation", table.collation);
   put(json, "comment", table.comment);
   put(json, "gone", table.gone);
+  for (const Shadow& shadow : table.shadows) json["shadows"].push_back(encode_shadow(shadow));
+  return json;
+}
+
+Table decode_table(const Json& json) {
+  Table table;
+  table.name = {json.at("schema").get<std::string>(), json.at("table").get<std::string>()};
+  for (const Json& column : json.at("columns")) table.columns.push_back(decode_column(column));
+  table.key = json.at("key").get<std::vector<std::uint32_t>>();
+  for (const std::uint32_t place : table.key) {
+    if (place >= table.columns.size()) throw std::out_of_range("key");
+  }
+  table.key_is_primary = json.value("key_is_primary", false);
+  table.key_name = json.value("key_name", std::string());
+  for (const Json& index : json.at("indexes")) {
+    table.indexes.push_back(decode_index(index, table.columns.size()));
+  }
+  table.engine = json.value("engine", std::string());
+  table.charset = json.value("charset", std::string());
+  table.collation = json.value("collation", std::string());
+  table.comment = json.value("comment", std::string());
+  table.gone = json.value("gone", false);
+  if (json.contains("shadows")) {
+    for (const Json& shadow : json.at("shadows")) table.shadows.push_back(decode_shadow(shadow));
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string encode_definition(const Table& table) {
   // A comment may hold bytes that are no text; it is for people, so that is no reason to fail.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return encode_table(table).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Table decode_definition(std::string_view text) {
   try {
-    const Json json = Json::parse(text);
-    Table table;
-    table.name = {json.at("schema").get<std::string>(), json.at("table").get<std::string>()};
-    for (const Json& column : json.at("columns")) table.columns.push_back(decode_column(column));
-    table.key = json.at("key").get<std::vector<std::uint32_t>>();
-    for (const std::uint32_t place : table.key) {
-      if (place >= table.columns.size()) throw std::out_of_range("key");
-    }
-    table.key_is_primary = json.value("key_is_primary", false);
-    table.key_name = json.value("key_name", std::string());
-    for (const Json& index : json.at("indexes")) {
-      table.indexes.push_back(decode_index(index, table.columns.size()));
-    }
-    table.engine = json.value("engine", std::string());
-    table.charset = json.value("charset", std::string());
-    table.collation = json.value("collation", std::string());
-    table.comment = json.value("comment", std::string());
-    table.gone = json.value("gone", false);
-    return table;
+    return decode_table(Json::parse(text));
   } catch (const std::exception& error) {
     throw Error(ExitCode::failed, "definition.format",
                 "cannot read a table's definition in the control tables", error.what(),

@@ -57,6 +57,18 @@ struct Index {
   bool operator==(const Index&) const = default;
 };
 
+/// Where a column of a changed table comes from.
+struct ColumnOrigin {
+  static constexpr std::uint32_t kNew = 0xffffffff;
+
+  std::uint32_t before = kNew;  ///< its place in the earlier definition, or kNew
+  /// Of a new column: what the rows hold that were there before it, in neutral form; empty = NULL.
+  std::optional<std::string> fill;
+  std::string fill_unknown;  ///< why `fill` cannot be told: an expression; "" if it can
+};
+
+struct Shadow;
+
 /// One table as the source's catalogue describes it.
 struct Table {
   TableName name;
@@ -75,6 +87,16 @@ struct Table {
   std::string comment;
   /// The source dropped or renamed it, and a [ddl] policy let that pass: no change can follow.
   bool gone = false;
+  /// Tables that online schema changes are filling, to take this one's place.
+  std::vector<Shadow> shadows;
+};
+
+/// A table that gets the rows of another one and will take its place.
+struct Shadow {
+  Table table;
+  /// One for each of its columns: what it was in the table whose place it takes.
+  std::vector<ColumnOrigin> origins;
+  std::string problem;  ///< why its definition is not known; "" if it is
 };
 
 }  // namespace weir

@@ -24,12 +24,16 @@ struct ColumnAlter {
 };
 
 /// What a change of the source's definition means for the target table: the outcome of the mapping
-/// rules applied before and after it. Empty `steps`: only the definition is to be remembered.
+/// rules applied before and after it. Empty `steps`: only the definition is to be remembered, under
+/// the name of `after.source`; if `after.target` is another one too, the target table gets it.
 struct TableAlter {
   TablePlan before;
   TablePlan after;
   std::vector<ColumnAlter> steps;  ///< in the order in which they can be taken
   bool key_changed = false;        ///< the key columns are others, or in another order
+  bool drops = false;              ///< the target table goes; nothing else is to be done
+
+  bool renames() const { return before.target != after.target; }
 };
 
 }  // namespace weir

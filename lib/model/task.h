@@ -72,6 +72,29 @@ struct DeletePolicy {
 /// What becomes of rows that the target table already holds when a task starts.
 enum class ExistingPolicy : std::uint8_t { refuse, append, truncate, replace };
 
+/// What to do when the source's change log shows a kind of DDL on a selected table.
+enum class DdlAction : std::uint8_t { apply, ignore, alert, stop_table, stop_task };
+
+/// One for each kind of change (SchemaChange::Kind). What adds is applied, what takes away or
+/// changes stops the table that it is about.
+struct DdlSettings {
+  DdlAction create_table = DdlAction::alert;
+  DdlAction drop_table = DdlAction::stop_table;
+  DdlAction rename_table = DdlAction::stop_table;
+  DdlAction truncate_table = DdlAction::apply;
+  DdlAction add_column = DdlAction::apply;
+  DdlAction drop_column = DdlAction::stop_table;
+  DdlAction rename_column = DdlAction::stop_table;
+  DdlAction change_type = DdlAction::stop_table;
+  DdlAction change_key = DdlAction::stop_table;
+  DdlAction default_value = DdlAction::ignore;
+  DdlAction comment = DdlAction::ignore;
+  DdlAction index = DdlAction::ignore;
+  DdlAction other = DdlAction::ignore;
+
+  bool operator==(const DdlSettings&) const = default;
+};
+
 /// One [[table]] rule.
 struct TableRule {
   Pattern match;
@@ -86,6 +109,8 @@ struct TableRule {
   std::vector<std::pair<std::string, std::string>> add_columns;  ///< target column, template
   DeletePolicy deletes;
   ExistingPolicy existing = ExistingPolicy::refuse;
+  std::optional<DdlSettings>
+      ddl;  ///< the task's with what the rule says otherwise; empty: as it is
   FilePlace place;
 };
 
@@ -115,20 +140,6 @@ struct FullSettings {
 
 struct IncrementalSettings {
   std::chrono::milliseconds flush_interval{200};  ///< the longest a commit waits while more comes
-};
-
-/// What to do when the source's change log shows a kind of DDL on a selected table.
-enum class DdlAction : std::uint8_t { apply, ignore, alert, stop_table, stop_task };
-
-struct DdlSettings {
-  DdlAction create_table = DdlAction::alert;
-  DdlAction drop_table = DdlAction::stop_task;
-  DdlAction rename_table = DdlAction::stop_task;
-  DdlAction truncate_table = DdlAction::apply;
-  DdlAction add_column = DdlAction::apply;
-  DdlAction drop_column = DdlAction::stop_task;
-  DdlAction alter_column = DdlAction::stop_task;
-  DdlAction other = DdlAction::ignore;  ///< indexes, comments, options: no row is affected
 };
 
 /// What becomes of a row that the target refuses.

@@ -2,12 +2,14 @@
 #include "ops/checklist.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "mapping/ddl.h"
 
 namespace weir::ops {
 namespace {
@@ -295,12 +297,13 @@ Judgement judge_new_tables(const ChecklistFacts& facts) {
 
 /// Kinds of change that leave no trace in the task's history.
 std::string ignored_kinds(const DdlSettings& ddl) {
+  // What these do is seen by no row.
+  constexpr auto kHarmless =
+      std::to_array<std::string_view>({"create_table", "default", "comment", "index", "other"});
   std::vector<std::string> out;
-  for (const auto& [name, action] :
-       {std::pair{"drop_table", ddl.drop_table}, std::pair{"rename_table", ddl.rename_table},
-        std::pair{"truncate_table", ddl.truncate_table}, std::pair{"add_column", ddl.add_column},
-        std::pair{"drop_column", ddl.drop_column}, std::pair{"alter_column", ddl.alter_column}}) {
-    if (action == DdlAction::ignore) out.emplace_back(name);
+  for (const DdlKind& kind : ddl_kinds()) {
+    const bool is_harmless = std::ranges::find(kHarmless, kind.key) != kHarmless.end();
+    if (!is_harmless && ddl.*kind.setting == DdlAction::ignore) out.emplace_back(kind.key);
   }
   return out.empty() ? "" : "; [ddl] ignores " + join(out, ", ") + ", which leaves no trace";
 }

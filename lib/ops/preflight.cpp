@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "mapping/ddl.h"
 #include "mapping/rules.h"
 #include "model/facts.h"
 #include "ops/resume.h"
@@ -23,30 +24,19 @@ constexpr std::chrono::seconds kAnswerPatience{60};
 
 /// Kinds of DDL that a task file may ask to have applied, and which weir cannot apply.
 void check_ddl(const Task& task, std::vector<Finding>& findings) {
-  struct Row {
-    const char* name;
-    DdlAction action;
-    bool applied;
-  };
-  const Row actions[] = {
-      {"create_table", task.ddl.create_table, false},
-      {"drop_table", task.ddl.drop_table, false},
-      {"rename_table", task.ddl.rename_table, false},
-      {"truncate_table", task.ddl.truncate_table, true},
-      {"add_column", task.ddl.add_column, true},
-      {"drop_column", task.ddl.drop_column, true},
-      {"alter_column", task.ddl.alter_column, true},
-      {"other", task.ddl.other, false},
-  };
-  for (const auto& [name, action, applied] : actions) {
-    if (action != DdlAction::stop_table && (action != DdlAction::apply || applied)) continue;
-    const char* word = action == DdlAction::apply ? "apply" : "stop-table";
+  std::set<std::string_view> asked;
+  for (const DdlSettings* settings : all_ddl_settings(task)) {
+    for (const DdlKind& kind : ddl_kinds()) {
+      if (settings->*kind.setting == DdlAction::apply && !kind.can_apply) asked.insert(kind.key);
+    }
+  }
+  for (const std::string_view key : asked) {
     Finding finding;
     finding.id = "task.ddl-unsupported";
     finding.severity = Severity::critical;
-    finding.what = fmt::format("ddl.{} = \"{}\" is not supported", name, word);
-    finding.why = "weir applies TRUNCATE and changes of columns, and stops a task as a whole";
-    finding.fix = fmt::format("say ddl.{} = \"stop-task\", \"alert\" or \"ignore\"", name);
+    finding.what = fmt::format("ddl.{} = \"apply\" is not supported", key);
+    finding.why = "weir applies what becomes of tables, of their columns and of keys";
+    finding.fix = fmt::format("say ddl.{} = \"stop-table\", \"alert\" or \"ignore\"", key);
     findings.push_back(std::move(finding));
   }
   if (task.dirty.policy == DirtyPolicy::quarantine) {

@@ -11,44 +11,74 @@ using enum Severity;
 
 constexpr auto kRows = std::to_array<CatalogueRow>({
     {"ddl.add-column", error, critical, "the source added a column, and [ddl] says to stop there",
-     "everything before the statement is applied; nothing after it is",
-     "say ddl.add_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on at "
-     "the statement",
-     "weir.toml(5); weir sync start TASK"},
-    {"ddl.alter-column", error, critical,
-     "the source changed or renamed a column, and [ddl] says to stop there",
-     "everything before the statement is applied; nothing after it is",
-     "say ddl.alter_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on "
-     "at the statement",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.change-key", error, critical,
+     "the source changed the key of a table, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.change-type", error, critical,
+     "the source changed the type of a column, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.comment", error, critical, "the source changed a comment, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.applied", event, info,
      "a change of definition, or a TRUNCATE, was carried out on the target",
      "the event names the statement of the source and that of the target", "nothing",
      "weir sync status TASK"},
     {"ddl.create-table", event, warning, "a table that the rules select appeared on the source",
-     "it joins the task with its next start; with ddl.create_table = \"stop-task\" the task stops "
-     "there",
+     "it joins the task with its next start; with ddl.create_table = \"stop-task\" or "
+     "\"stop-table\" the task stops there",
      "stop and start the task to have the table copied, exclude it in a rule, or say "
      "ddl.create_table = \"ignore\"",
      "weir sync stop TASK; weir sync start TASK; weir.toml(5)"},
+    {"ddl.default", error, critical,
+     "the source changed the default of a column, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.drop-column", error, critical,
      "the source dropped a column, and [ddl] says to stop there",
-     "everything before the statement is applied; nothing after it is",
-     "say ddl.drop_column = \"apply\" or \"ignore\" under [ddl], then start the task: it goes on "
-     "at the statement",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.drop-rows", error, critical,
      "a statement on the source removes or brings rows that the log does not show",
      "dropping or exchanging a partition is of this kind; target and source would differ from here "
      "on",
-     "begin the task anew with empty target tables: weir-control(7) has the statement",
-     "weir-control(7)"},
+     "have the table copied anew", "weir sync status TASK"},
     {"ddl.drop-table", error, critical,
      "the source dropped a table of the task, and [ddl] says to stop there",
-     "everything before the statement is applied; the target table is left as it is",
-     "say ddl.drop_table = \"alert\" or \"ignore\" under [ddl], then start the task: it goes on "
-     "without the table",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.index", error, critical,
+     "the source changed the indexes of a table, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.not-applied", event, warning,
      "a change of definition on the source was not carried out on the target",
      "[ddl] says \"alert\" for this kind; the target table stays as it was",
@@ -57,22 +87,30 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"ddl.other", error, critical,
      "a statement changed a table of the task in a way that has no kind of its own, and [ddl] says "
      "to stop there",
-     "everything before the statement is applied; nothing after it is",
-     "see what the statement does; say ddl.other = \"ignore\" under [ddl] if the target needs "
-     "nothing of it, then start the task",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.rename-column", error, critical,
+     "the source renamed a column, and [ddl] says to stop there",
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.rename-ignored", error, critical,
      "a column was renamed on the source, and [ddl] says not to apply that",
      "the target table has no column of the new name, and its old one would get no values any more",
-     "say ddl.alter_column = \"apply\" under [ddl], then start the task: it goes on at the "
-     "statement",
-     "weir.toml(5); weir sync start TASK"},
+     "have it applied, once or by ddl.rename_column = \"apply\"",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.rename-table", error, critical,
      "the source renamed a table of the task, and [ddl] says to stop there",
-     "everything before the statement is applied; the target table is left as it is",
-     "say ddl.rename_table = \"alert\" or \"ignore\" under [ddl], then start the task: it goes on "
-     "without the table",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
+     "file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.table-replaced", error, critical,
      "another table took the name of one of the task, by RENAME or by DROP and CREATE",
      "everything before the statement is applied; the rows of the table that came cannot be told "
@@ -81,10 +119,11 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "weir-control(7)"},
     {"ddl.truncate-table", error, critical,
      "the source emptied a table of the task, and [ddl] says to stop there",
-     "everything before the statement is applied; the target still has the rows",
-     "say ddl.truncate_table = \"apply\" or \"ignore\" under [ddl], then start the task: it goes "
-     "on at the statement",
-     "weir.toml(5); weir sync start TASK"},
+     "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
+     "other tables go on",
+     "weir ddl resolve says how to go on: apply it, skip it, or copy the table anew; a policy in "
+     "the task file says it for all like it",
+     "weir sync status TASK; weir.toml(5)"},
     {"ddl.unreadable", error, critical, "weir cannot tell what a statement made of a table",
      "rows after it could be read wrongly, so the task stops; as a warning it tells of a statement "
      "that is none of the kinds of [ddl] and was passed over",

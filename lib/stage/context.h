@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -98,6 +99,12 @@ struct TaskContext {
   StopRequest& stop;
 };
 
+/// What somebody said about the statement at `at`. It wins over the policies of the task file.
+struct DdlVerdict {
+  Offset at;  ///< the end of the transaction that the statement is
+  DdlAction action = DdlAction::ignore;
+};
+
 /// What the stages of one lane of a running task share.
 struct StageContext {
   const Task& task;
@@ -111,6 +118,7 @@ struct StageContext {
   /// Takes where in the log the statement stands that an error is about, if that is known.
   Offset* failed_at = nullptr;
   bool copies_rows = true;  ///< false: the tables begin empty, with the changes from now on
+  std::optional<DdlVerdict> verdict = {};
 
   /// Adds to the task's history and to the log.
   void event(const std::string& level, const std::string& id, const std::string& table,

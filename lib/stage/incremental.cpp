@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "mapping/alter.h"
+#include "mapping/ddl.h"
 #include "mapping/rules.h"
 #include "model/lane.h"
 #include "stage/batch.h"
@@ -44,6 +46,26 @@ constexpr std::chrono::milliseconds kLookAround{500};
 constexpr std::chrono::seconds kSearchLimit{10};
 /// So much of a statement is shown to people.
 constexpr std::size_t kShownSql = 500;
+
+/// Statements whose meaning is the definition that they leave.
+bool changes_shape(SchemaChange::Kind kind) {
+  using enum SchemaChange::Kind;
+  return kind != create_table && kind != drop_table && kind != rename_table &&
+         kind != truncate_table && kind != drop_rows;
+}
+
+/// Kinds of which rows can be read only by somebody who knows what they did.
+bool moves_columns(SchemaChange::Kind kind) {
+  using enum SchemaChange::Kind;
+  return kind == add_column || kind == drop_column || kind == rename_column ||
+         kind == change_type || kind == change_key;
+}
+
+bool can_apply(SchemaChange::Kind kind) {
+  const std::span<const DdlKind> kinds = ddl_kinds();
+  return std::any_of(kinds.begin(), kinds.end(),
+                     [kind](const DdlKind& each) { return each.kind == kind && each.can_apply; });
+}
 
 class IncrementalStage final : public ChangeSink {
  public:
@@ -84,8 +106,19 @@ class IncrementalStage final : public ChangeSink {
   /// them is applied, and the offset is after them.
   void settle();
   void settle(const SchemaChange& change, const TablePlan& plan);
-  void alter(const SchemaChange& change, const TablePlan& plan, bool apply);
-  DdlAction action_for(SchemaChange::Kind kind) const;
+  /// A statement that may change the definition of a table.
+  void alter(const SchemaChange& change, const TablePlan& plan);
+  /// Takes the steps of the kinds that are to be applied, and remembers the definition.
+  void change_definition(const SchemaChange& change, const TablePlan& plan,
+                         const std::function<bool(SchemaChange::Kind)>& applies);
+  /// What is to be done about the statement that is being settled.
+  DdlAction action_for(const TableName& table, SchemaChange::Kind kind) const;
+  /// What becomes of a table that gets a name which the rules take too.
+  TableAlter renamed(const SchemaChange& change, const TablePlan& plan) const;
+  /// What the rules make of all tables, with another definition of one.
+  MappingResult map_with(const Table& definition, const TablePlan& plan) const;
+  AlterResult alter_target(const TableAlter& alter, const Offset& offset);
+  Error stopped_by(const SchemaChange& change, SchemaChange::Kind kind, DdlAction action) const;
   /// Whether the copy of a table is from after the statement that is being settled.
   bool is_in_copy(const TablePlan& plan) const;
 
@@ -269,7 +302,13 @@ void IncrementalStage::begin(Time commit_time) {
 }
 
 void IncrementalStage::row(const RowChange& change) {
-  const RowChange whole = rereader_->complete(change, reader_->offset());
+  RowChange whole;
+  try {
+    whole = rereader_->complete(change, reader_->offset());
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::refused) throw;
+    throw error.of_table(plans_[change.table].source.name.text());
+  }
   if (!builder_.add(whole)) {
     hand_over(false);
     if (!builder_.add(whole)) throw bug("an empty batch does not take a change");
@@ -492,14 +531,20 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
   const TableName& appears = change.kind == Kind::rename_table ? change.new_name : change.table;
   const bool may_be_ours = change.kind == Kind::create_table || change.kind == Kind::rename_table;
   if (!may_be_ours || select_tables(context_.task, {&appears, 1}).empty()) return;
-  if (context_.task.ddl.create_table == DdlAction::stop_task) {
+  // A tool's own table comes and goes with the change that it makes.
+  const bool serves = !change.serves.table.empty();
+  if (serves && !select_tables(context_.task, {&change.serves, 1}).empty()) return;
+  const DdlAction action = action_for(appears, Kind::create_table);
+  if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
+    // There is nothing of it yet that could be stopped.
     throw Error(
         ExitCode::refused, "ddl.create-table",
         fmt::format("a table that the rules select appeared: {}", appears.text()),
-        "ddl.create_table = \"stop-task\"",
+        fmt::format("ddl.create_table = \"{}\"",
+                    action == DdlAction::stop_task ? "stop-task" : "stop-table"),
         "exclude the table in a rule, or say ddl.create_table = \"alert\", then start the task");
   }
-  if (context_.task.ddl.create_table != DdlAction::ignore) {
+  if (action != DdlAction::ignore) {
     context_.event("warning", "ddl.create-table", appears.text(),
                    "the rules select this new table; it joins the task with its next start");
   }
@@ -526,9 +571,8 @@ void IncrementalStage::settle() {
   const std::vector<SchemaChange> changes = std::move(settling_);
   settling_.clear();
   settled_at_ = reader_->offset();
+  // One statement may speak of a table twice: RENAME a TO b, c TO a.
   for (const SchemaChange& change : changes) {
-    // One statement may speak of a table twice: RENAME a TO b, c TO a.
-    if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
     if (change.kind != SchemaChange::Kind::rename_table) continue;
     const TablePlan* replaced = plan_of(change.new_name);
     if (replaced == nullptr || is_in_copy(*replaced)) continue;
@@ -538,45 +582,57 @@ void IncrementalStage::settle() {
                     change.sql.substr(0, kShownSql)),
         "everything before this statement is applied; the rows of the table that came cannot be "
         "told from the log",
-        begin_anew(context_.target, task_));
+        begin_anew(context_.target, task_))
+        .of_table(change.new_name.text());
+  }
+  for (const SchemaChange& change : changes) {
+    if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
   }
   settled_at_ = {};
 }
 
-DdlAction IncrementalStage::action_for(SchemaChange::Kind kind) const {
-  using Kind = SchemaChange::Kind;
-  const DdlSettings& ddl = context_.task.ddl;
-  switch (kind) {
-    case Kind::create_table:
-      return ddl.create_table;
-    case Kind::drop_table:
-      return ddl.drop_table;
-    case Kind::rename_table:
-      return ddl.rename_table;
-    case Kind::truncate_table:
-      return ddl.truncate_table;
-    case Kind::add_column:
-      return ddl.add_column;
-    case Kind::drop_column:
-      return ddl.drop_column;
-    case Kind::alter_column:
-      return ddl.alter_column;
-    case Kind::drop_rows:
-      return DdlAction::stop_task;
-    case Kind::other:
-      return ddl.other;
+DdlAction IncrementalStage::action_for(const TableName& table, SchemaChange::Kind kind) const {
+  if (context_.verdict && context_.verdict->at == reader_->offset()) {
+    return context_.verdict->action;
   }
-  return DdlAction::stop_task;
+  return weir::action_for(ddl_settings(context_.task, table), kind);
+}
+
+Error IncrementalStage::stopped_by(const SchemaChange& change, SchemaChange::Kind kind,
+                                   DdlAction action) const {
+  std::string id = "ddl." + to_string(kind);
+  std::replace(id.begin(), id.end(), '_', '-');
+  const bool stops_task = action == DdlAction::stop_task;
+  const bool rows = kind == SchemaChange::Kind::drop_rows;
+  const std::string name = change.table.text();
+  const std::string task = root_name(task_);
+  const Error error(
+      ExitCode::refused, id,
+      fmt::format("{} changed on the source: {}", name, change.sql.substr(0, kShownSql)),
+      rows ? "it removes or brings rows that the log does not show; everything before it is applied"
+           : fmt::format("everything before this statement is applied; ddl.{} = \"{}\"",
+                         to_string(kind), stops_task ? "stop-task" : "stop-table"),
+      stops_task ? fmt::format("say ddl.{} = {}\"ignore\" or \"stop-table\" in the task file, then "
+                               "start the task: it goes on at this statement",
+                               to_string(kind), can_apply(kind) ? "\"apply\", " : "")
+      : rows ? fmt::format("weir ddl resolve {} NUMBER --reload; weir ddl list {} --open has the "
+                           "number",
+                           task, task)
+             : fmt::format("weir ddl resolve {} NUMBER with {}--skip or --reload; weir ddl list "
+                           "{} --open has the number; or say ddl.{} = {}\"ignore\" in the task "
+                           "file",
+                           task, can_apply(kind) ? "--apply, " : "", task, to_string(kind),
+                           can_apply(kind) ? "\"apply\" or " : ""));
+  return stops_task ? error : error.of_table(name);
 }
 
 void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan) {
   using Kind = SchemaChange::Kind;
   // What is at or before the copy of a table came with it, definition and all.
   if (is_in_copy(plan)) return;
+  if (changes_shape(change.kind)) return alter(change, plan);
   const std::string name = plan.source.name.text();
   const std::string sql = change.sql.substr(0, kShownSql);
-  std::string id = "ddl." + to_string(change.kind);
-  std::replace(id.begin(), id.end(), '_', '-');
 
   if (change.kind == Kind::create_table) {
     if (!plan.source.gone) return;  // CREATE TABLE IF NOT EXISTS of a table that is there
@@ -584,26 +640,12 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
                 fmt::format("{} was dropped and made again: {}", name, sql),
                 "everything before this statement is applied; the target still has the rows of "
                 "the table that was dropped",
-                begin_anew(context_.target, task_));
+                begin_anew(context_.target, task_))
+        .of_table(name);
   }
-  const DdlAction action = action_for(change.kind);
-  const bool shapes_rows = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
-                           change.kind == Kind::alter_column || change.kind == Kind::other;
+  const DdlAction action = action_for(plan.source.name, change.kind);
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
-    const bool rows = change.kind == Kind::drop_rows;
-    const bool can_apply =
-        change.kind == Kind::truncate_table || (shapes_rows && change.kind != Kind::other);
-    throw Error(
-        ExitCode::refused, id, fmt::format("{} changed on the source: {}", name, sql),
-        rows ? "it removes or brings rows that the log does not show; everything before it is "
-               "applied"
-             : fmt::format("everything before this statement is applied; ddl.{} = \"{}\"",
-                           to_string(change.kind),
-                           action == DdlAction::stop_table ? "stop-table" : "stop-task"),
-        rows ? begin_anew(context_.target, task_)
-             : fmt::format("say ddl.{} = {}\"ignore\" under [ddl] in the task file, then start the "
-                           "task: it goes on at this statement",
-                           to_string(change.kind), can_apply ? "\"apply\" or " : ""));
+    throw stopped_by(change, change.kind, action);
   }
   if (change.kind == Kind::truncate_table && action == DdlAction::apply) {
     const Offset offset = reader_->offset();
@@ -612,84 +654,151 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
     context_.event("info", "ddl.applied", name, fmt::format("{} -> {}", sql, result.target_sql));
     return;
   }
-  if (shapes_rows) {
-    alter(change, plan, action == DdlAction::apply);
-    return;
-  }
   if (change.kind != Kind::truncate_table) {
-    TableAlter gone;
-    gone.before = plan;
-    gone.after = plan;
-    gone.after.source.gone = true;
-    applier_.alter(gone, reader_->offset());
-    handed_ = reader_->offset();
-    plans_changed_ = true;
+    const bool stays = change.kind == Kind::rename_table && action == DdlAction::apply;
+    TableAlter alter = stays ? renamed(change, plan) : TableAlter{plan, plan, {}, false, false};
+    if (!stays) alter.after.source.gone = true;
+    alter.drops = change.kind == Kind::drop_table && action == DdlAction::apply;
+    const Offset offset = reader_->offset();
+    const AlterResult result = alter_target(alter, offset);
+    if (stays) {
+      // Under its old name it only stays to be seen.
+      TableRow& row = rows_[plan.id];
+      row.incremental = StageState::waiting;
+      context_.store.put_tables(task_, {&row, 1});
+      row.source = alter.after.source.name;
+      row.target = alter.after.target;
+    }
+    if (action == DdlAction::apply) {
+      context_.event("info", "ddl.applied", name,
+                     fmt::format("{} -> {}", sql,
+                                 result.target_sql.empty() ? "nothing to do" : result.target_sql));
+    }
   }
-  if (action == DdlAction::ignore) return;
+  if (action == DdlAction::ignore || action == DdlAction::apply) return;
   context_.event("warning", "ddl.not-applied", name,
                  fmt::format("{} on the source: {}", to_string(change.kind), sql));
 }
 
-void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan, bool apply) {
+TableAlter IncrementalStage::renamed(const SchemaChange& change, const TablePlan& plan) const {
+  // Out of the selection nothing follows it any more.
+  if (select_tables(context_.task, {&change.new_name, 1}).empty()) {
+    throw stopped_by(change, change.kind, DdlAction::stop_table);
+  }
+  Table definition = plan.source;
+  definition.name = change.new_name;
+  MappingResult mapped = map_with(definition, plan);
+  if (refuses(mapped.findings)) {
+    throw refusal(mapped.findings)
+        .within(change.sql.substr(0, kShownSql))
+        .of_table(plan.source.name.text());
+  }
+  return {plan, mapped.plans[plan.id], {}, false, false};
+}
+
+MappingResult IncrementalStage::map_with(const Table& definition, const TablePlan& plan) const {
+  std::vector<Table> definitions;
+  for (const TablePlan& one : plans_) {
+    definitions.push_back(one.id == plan.id ? definition : one.source);
+  }
+  return plan_tables(context_.task, definitions, context_.target);
+}
+
+AlterResult IncrementalStage::alter_target(const TableAlter& alter, const Offset& offset) {
+  AlterResult result;
+  try {
+    result = applier_.alter(alter, offset);  // the applier's thread is waiting
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::refused) throw;
+    throw error.of_table(alter.before.source.name.text());
+  }
+  handed_ = offset;
+  plans_changed_ = true;
+  return result;
+}
+
+void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) {
+  using Kind = SchemaChange::Kind;
   const std::string name = plan.source.name.text();
   const std::string sql = change.sql.substr(0, kShownSql);
-  if (change.definition == nullptr) {
-    if (change.unreadable.empty()) return;
-    if (change.kind == SchemaChange::Kind::other) {
+  if (change.definition == nullptr && !change.unreadable.empty()) {
+    if (!moves_columns(change.kind)) {
       context_.event("warning", "ddl.unreadable", name,
                      fmt::format("{}: {}", sql, change.unreadable));
       return;
     }
     throw Error(ExitCode::refused, "ddl.unreadable",
                 fmt::format("cannot tell what a statement made of {}: {}", name, sql),
-                change.unreadable, begin_anew(context_.target, task_));
+                change.unreadable, begin_anew(context_.target, task_))
+        .of_table(name);
   }
+  std::vector<Kind> kinds;
+  if (change.definition != nullptr && change.kind != Kind::shadow) {
+    kinds = kinds_between(plan, *change.definition, change.origins);
+  } else if (change.kind == Kind::other) {
+    kinds = {change.kind};  // what else a statement says that left the definition as it was is done
+  }
+  std::map<Kind, DdlAction> actions;
+  for (const Kind kind : kinds) actions.emplace(kind, action_for(plan.source.name, kind));
+  for (const DdlAction stop : {DdlAction::stop_task, DdlAction::stop_table}) {
+    for (const Kind kind : kinds) {
+      if (actions.at(kind) == stop) throw stopped_by(change, kind, stop);
+    }
+  }
+  const auto applies = [&actions](Kind kind) {
+    const auto at = actions.find(kind);
+    return at != actions.end() && at->second == DdlAction::apply;
+  };
+  if (change.definition != nullptr) {
+    change_definition(change, plan, applies);
+  }
+  for (const auto& [kind, action] : actions) {
+    if (action != DdlAction::alert) continue;
+    context_.event("warning", "ddl.not-applied", name,
+                   fmt::format("{} on the source: {}", to_string(kind), sql));
+  }
+}
+
+void IncrementalStage::change_definition(const SchemaChange& change, const TablePlan& plan,
+                                         const std::function<bool(SchemaChange::Kind)>& applies) {
+  using Kind = SchemaChange::Kind;
+  const std::string name = plan.source.name.text();
+  const std::string sql = change.sql.substr(0, kShownSql);
   Table definition = *change.definition;
   for (std::size_t i = 0; i < definition.columns.size(); ++i) {
     const std::uint32_t before = change.origins[i].before;
     definition.columns[i].left_out = before == ColumnOrigin::kNew
-                                         ? !apply && change.kind != SchemaChange::Kind::other
+                                         ? !applies(Kind::add_column)
                                          : plan.source.columns[before].left_out;
   }
-  std::vector<Table> definitions;
-  for (const TablePlan& one : plans_) {
-    definitions.push_back(one.id == plan.id ? definition : one.source);
-  }
-  MappingResult mapped = plan_tables(context_.task, definitions, context_.target);
-  if (refuses(mapped.findings)) throw refusal(mapped.findings).within(sql);
+  MappingResult mapped = map_with(definition, plan);
+  if (refuses(mapped.findings)) throw refusal(mapped.findings).within(sql).of_table(name);
   TableAlter alter = plan_alter(plan, mapped.plans[plan.id], change.origins);
-  if (!apply) {
-    const auto rename = std::find_if(
-        alter.steps.begin(), alter.steps.end(),
-        [](const ColumnAlter& step) { return step.kind == ColumnAlter::Kind::rename; });
-    if (rename != alter.steps.end()) {
-      throw Error(ExitCode::refused, "ddl.rename-ignored",
-                  fmt::format("{} changed on the source: {}", name, sql),
-                  fmt::format("the column {} has another name now, and the target table none by "
-                              "that name",
-                              rename->name),
-                  "say ddl.alter_column = \"apply\" under [ddl] in the task file, then start the "
-                  "task: it goes on at this statement");
-    }
-    alter.steps.clear();
-    alter.key_changed = false;
+  const auto is_ignored = [&](const ColumnAlter& step) { return !applies(kind_of(step.kind)); };
+  for (const ColumnAlter& step : alter.steps) {
+    if (step.kind != ColumnAlter::Kind::rename || !is_ignored(step)) continue;
+    throw Error(ExitCode::refused, "ddl.rename-ignored",
+                fmt::format("{} changed on the source: {}", name, sql),
+                fmt::format("the column {} has another name now, and the target table none by "
+                            "that name",
+                            step.name),
+                fmt::format("weir ddl resolve {0} NUMBER --apply; weir ddl list {0} --open has the "
+                            "number; or say ddl.rename_column = \"apply\" in the task file",
+                            root_name(task_)))
+        .of_table(name);
   }
+  std::erase_if(alter.steps, is_ignored);
+  if (!applies(Kind::change_key)) alter.key_changed = false;
+  const bool is_applied = alter.key_changed || !alter.steps.empty();
   const Clock::time_point begin = Clock::now();
-  const Offset offset = reader_->offset();
-  const AlterResult result = applier_.alter(alter, offset);  // the applier's thread is waiting
-  handed_ = offset;
-  plans_changed_ = true;
+  const AlterResult result = alter_target(alter, reader_->offset());
+  if (!is_applied) return;
   const std::string seconds =
       fmt::format("{:.3f} s", std::chrono::duration<double>(Clock::now() - begin).count());
-  if (apply) {
-    context_.event(
-        "info", "ddl.applied", name,
-        fmt::format("{} -> {}; {}", sql,
-                    result.target_sql.empty() ? "nothing to do" : result.target_sql, seconds));
-  } else if (action_for(change.kind) == DdlAction::alert) {
-    context_.event("warning", "ddl.not-applied", name,
-                   fmt::format("{} on the source: {}", to_string(change.kind), sql));
-  }
+  context_.event(
+      "info", "ddl.applied", name,
+      fmt::format("{} -> {}; {}", sql,
+                  result.target_sql.empty() ? "nothing to do" : result.target_sql, seconds));
 }
 
 }  // namespace

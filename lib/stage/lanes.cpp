@@ -171,6 +171,10 @@ void Lanes::work(Lane& lane) {
       StageContext context{lane.task,  *lane.source, *lane.target, main_.store,
                            lane.meter, lane.stop,    lane.halt,    *this};
       context.copies_rows = lane.row.history;
+      if (!lane.row.verdict.empty()) {
+        const bool applies = lane.row.verdict == "apply";
+        context.verdict = {lane.row.stopped_at, applies ? DdlAction::apply : DdlAction::ignore};
+      }
       lane.failed_at = {};
       context.failed_at = &lane.failed_at;
       end = run_side_lane(context) ? End::halted : End::stopped;

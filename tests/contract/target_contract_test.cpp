@@ -765,6 +765,53 @@ void definitions(TargetEnd& end) {
   CHECK(probe.offset() == "4");
 }
 
+void renamed_tables(TargetEnd& end) {
+  Probe probe(end, "was");
+  probe.begin_changes({"1,1,a"});
+  TableAlter alter;
+  alter.before = probe.plans[0];
+  alter.after = plan_of(*probe.target, "now", kItem, {0});
+  probe.target->plan_types(probe.task, alter.after);
+  // As if the first of them had met a crash before its offset.
+  for (const char* offset : {"1", "2"}) {
+    probe.open_applier();
+    const weir::AlterResult result = probe.applier->alter(alter, {offset, kTime});
+    INFO(result.target_sql);
+    if (*offset == '1') CHECK_FALSE(result.target_sql.empty());
+    CHECK(end.query("SELECT id, n, word FROM " + end.table("now")).size() == 1);
+    CHECK_THROWS(end.query("SELECT id FROM " + probe.table()));
+    CHECK(probe.recovered().tables.size() == 1);
+    CHECK(probe.progress().source == alter.after.source.name);
+    CHECK(probe.progress().target == alter.after.target);
+    CHECK(probe.progress().definition.value().name == alter.after.source.name);
+    CHECK(probe.progress().ranges.size() == 1);
+    CHECK(probe.offset() == offset);
+    alter.before.source = alter.after.source;
+  }
+  probe.plans[0] = alter.after;
+  probe.open_applier();
+  probe.insert("2,2,b");
+  probe.apply("3");
+  CHECK(end.query("SELECT id, n, word FROM " + end.table("now")).size() == 2);
+}
+
+void dropped_tables(TargetEnd& end) {
+  Probe probe(end, "dropped");
+  probe.begin_changes({"1,1,a"});
+  TableAlter alter;
+  alter.before = alter.after = probe.plans[0];
+  alter.after.source.gone = true;
+  alter.drops = true;
+  for (const char* offset : {"1", "2"}) {
+    probe.open_applier();
+    const weir::AlterResult result = probe.applier->alter(alter, {offset, kTime});
+    CHECK(result.target_sql.empty() == (*offset == '2'));
+    CHECK_THROWS(end.query("SELECT id FROM " + probe.table()));
+    CHECK(probe.progress().definition.value().gone);
+    CHECK(probe.offset() == offset);
+  }
+}
+
 void soft_deletes(TargetEnd& end) {
   Probe probe(end, "marked", kItem, {0}, [](TablePlan& plan) {
     add_column(plan, "gone", "{deleted}", TypeKind::timestamp);
@@ -1185,6 +1232,8 @@ void check_target(Release release) {
   SECTION("a table is emptied together with the offset") { truncation(end); }
   SECTION("a table is emptied in the middle of a batch") { truncation_within(end); }
   SECTION("definitions change at their offset, also twice") { definitions(end); }
+  SECTION("a table gets another name at its offset, also twice") { renamed_tables(end); }
+  SECTION("a table is dropped at its offset, also twice") { dropped_tables(end); }
   SECTION("deletes are marked or ignored as the plan says") { soft_deletes(end); }
   SECTION("a value is taken as it is, or refused by name") { refused_values(end); }
   SECTION("one applier at a time, after all loaders") { fences(end); }

@@ -2,6 +2,8 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -13,8 +15,10 @@
 #include <nlohmann/json.hpp>
 
 #include "store/state_store.h"
+#include "support/child_process.h"
 #include "support/eventually.h"
 #include "support/task_run.h"
+#include "support/temp_dir.h"
 #include "support/temp_mariadb.h"
 #include "support/temp_mysql.h"
 #include "support/temp_postgres.h"
@@ -215,6 +219,117 @@ void check_applies(MySqlServer& source, TempPostgres& target) {
   CHECK(task.status().at("state") == "running");
 }
 
+/// The columns that both tables have, each behind `prefix`.
+std::string common_columns(MySqlServer& source, const std::string& shadow,
+                           const std::string& prefix = "") {
+  return source.value(fmt::format(
+      "SELECT GROUP_CONCAT('{}', column_name) FROM information_schema.columns WHERE table_schema = "
+      "'shop' AND table_name = 'item' AND column_name IN (SELECT column_name FROM "
+      "information_schema.columns WHERE table_schema = 'shop' AND table_name = '{}')",
+      prefix, shadow));
+}
+
+/// What the tools have in common: the shadow gets all rows, and all changes while it does.
+void fill_shadow(MySqlServer& source, const std::string& shadow) {
+  const std::string columns = common_columns(source, shadow);
+  const std::string replace = fmt::format("REPLACE INTO `shop`.`{}` ({}) VALUES ({})", shadow,
+                                          columns, common_columns(source, shadow, "NEW."));
+  const std::string remove =
+      fmt::format("DELETE IGNORE FROM `shop`.`{}` WHERE `{}`.`id` <=> OLD.`id`", shadow, shadow);
+  source.sql("CREATE TRIGGER `shop`.`item_del` AFTER DELETE ON `shop`.`item` FOR EACH ROW " +
+             remove);
+  source.sql("CREATE TRIGGER `shop`.`item_upd` AFTER UPDATE ON `shop`.`item` FOR EACH ROW " +
+             replace);
+  source.sql("CREATE TRIGGER `shop`.`item_ins` AFTER INSERT ON `shop`.`item` FOR EACH ROW " +
+             replace);
+  MySqlSession session = source.session();
+  const bool copied = eventually([&] {
+    try {
+      session.sql(
+          fmt::format("INSERT LOW_PRIORITY IGNORE INTO `shop`.`{}` ({}) SELECT {} FROM "
+                      "`shop`.`item` LOCK IN SHARE MODE",
+                      shadow, columns, columns));
+      return true;
+    } catch (const std::runtime_error& error) {
+      // A writer and the copy met, and the copy was rolled back.
+      if (std::string_view(error.what()).find("1213") == std::string_view::npos) throw;
+      return false;
+    }
+  });
+  REQUIRE(copied);
+}
+
+using Step = std::function<void()>;
+
+/// The statements of gh-ost.
+void gh_ost(MySqlServer& source, const std::string& change, const Step& meanwhile = {}) {
+  for (const char* table : {"_item_gho", "_item_del", "_item_ghc"}) {
+    source.sql(fmt::format("drop /* gh-ost */ table if exists `shop`.`{}`", table));
+  }
+  source.sql(
+      "create /* gh-ost */ table `shop`.`_item_ghc` (id bigint unsigned auto_increment, hint "
+      "varchar(64) charset ascii not null, value varchar(4096) charset ascii not null, primary "
+      "key(id), unique key hint_uidx(hint)) auto_increment=256");
+  source.sql("create /* gh-ost */ table `shop`.`_item_gho` like `shop`.`item`");
+  source.sql("alter /* gh-ost */ table `shop`.`_item_gho` " + change);
+  if (meanwhile) meanwhile();
+  fill_shadow(source, "_item_gho");
+  source.sql(
+      "create /* gh-ost */ table `shop`.`_item_del` (id int auto_increment primary key) "
+      "engine=InnoDB comment='ghost-cut-over-sentry'");
+  source.sql("drop /* gh-ost */ table if exists `shop`.`_item_del`");
+  source.sql(
+      "rename /* gh-ost */ table `shop`.`item` to `shop`.`_item_del`, `shop`.`_item_gho` to "
+      "`shop`.`item`");
+  source.sql("drop /* gh-ost */ table if exists `shop`.`_item_ghc`");
+  source.sql("drop /* gh-ost */ table if exists `shop`.`_item_del`");
+}
+
+/// The statements of pt-online-schema-change, which makes its table of what SHOW CREATE TABLE says.
+void pt_osc(MySqlServer& source, const std::string& change, const Step& meanwhile = {}) {
+  std::string create = source.session().query("SHOW CREATE TABLE shop.item").at(0).at(1);
+  create.replace(create.find("`item`"), 6, "`shop`.`_item_new`");
+  source.sql(create);
+  source.sql("ALTER TABLE `shop`.`_item_new` " + change);
+  if (meanwhile) meanwhile();
+  fill_shadow(source, "_item_new");
+  source.sql("ANALYZE TABLE `shop`.`_item_new` /* pt-online-schema-change */");
+  source.sql(
+      "RENAME TABLE `shop`.`item` TO `shop`.`_item_old`, `shop`.`_item_new` TO `shop`.`item`");
+  source.sql("DROP TABLE IF EXISTS `shop`.`_item_old`");
+}
+
+std::string tables_of(TempPostgres& target) {
+  return target.value(
+      "SELECT string_agg(table_name, ' ' ORDER BY table_name) FROM information_schema.tables "
+      "WHERE table_schema = 'shop'");
+}
+
+/// Both tools under writers, and the worker killed while the shadow is being filled.
+void check_online(MySqlServer& source, TempPostgres& target) {
+  source.sql(kTable);
+  TaskRun task(source, target, {.rest = kApplyAll});
+  REQUIRE(task.start().code == 0);
+  {
+    Writers writers(source);
+    const auto kill = [&] { task.kill_worker(); };
+    gh_ost(source,
+           "ADD COLUMN extra INT NOT NULL DEFAULT 5 AFTER name, MODIFY n BIGINT NOT NULL "
+           "DEFAULT 7",
+           kill);
+    pt_osc(source, "DROP COLUMN extra, ADD note VARCHAR(30) DEFAULT 'x', ADD INDEX (n)", kill);
+    gh_ost(source, "ENGINE=InnoDB");
+    const std::uint64_t before = writers.written();
+    REQUIRE(eventually([&] { return writers.written() > before + 5; }));
+    writers.end();
+  }
+  REQUIRE(comes_through(task, source, target));
+  check_equal(source, target, "item");
+  CHECK(tables_of(target) == "item mark");
+  CHECK(events(task, "ddl.applied") == 2);
+  CHECK(events(task, "ddl.create-table") == 0);
+}
+
 }  // namespace
 
 TEST_CASE("changes of columns are applied at their place, running and behind", "[server][ddl]") {
@@ -325,14 +440,14 @@ TEST_CASE("a policy stops the task before a statement, and another lets it go on
     check_equal(source, target, "item");
   }
   SECTION("a rename cannot be ignored") {
-    task.rewrite(with("alter_column = \"ignore\""));
+    task.rewrite(with("rename_column = \"ignore\""));
     REQUIRE(task.stop().code == 0);
     REQUIRE(task.start().code == 0);
     source.sql("ALTER TABLE shop.item CHANGE name label VARCHAR(20)");
     CHECK(error_of(task) == "ddl.rename-ignored");
   }
   SECTION("a view on the target stands in the way, and then does not") {
-    task.rewrite(with("alter_column = \"apply\""));
+    task.rewrite(with("change_type = \"apply\""));
     REQUIRE(task.stop().code == 0);
     target.sql("CREATE VIEW shop.seen AS SELECT n FROM shop.item");
     REQUIRE(task.start().code == 0);
@@ -409,4 +524,121 @@ TEST_CASE("definitions that are gone by the time of a first start are not needed
   REQUIRE(comes_through(task, source, target));
   check_equal(source, target, "late");
   check_equal(source, target, "item");
+}
+
+TEST_CASE("online schema changes are the ALTER that they stand for", "[server][ddl][online]") {
+  TempMariaDb source;
+  TempPostgres target;
+  check_online(source, target);
+}
+
+TEST_CASE("MySQL 9: online schema changes are the ALTER that they stand for",
+          "[bootstrap][ddl][online]") {
+  TempMySql source;
+  TempPostgres target;
+  check_online(source, target);
+}
+
+TEST_CASE("pt-online-schema-change itself is followed", "[server][ddl][online]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(kTable);
+  TaskRun task(source, target, {.rest = kApplyAll});
+  REQUIRE(task.start().code == 0);
+  Writers writers(source);
+  for (const char* change : {"ADD COLUMN extra INT NOT NULL DEFAULT 5, MODIFY n BIGINT NULL",
+                             "DROP COLUMN extra, ADD INDEX (name)"}) {
+    const TempDir dir;
+    ChildProcess tool({.argv = {"/usr/bin/pt-online-schema-change", "--alter", change, "--execute",
+                                "--recursion-method=none", "--no-version-check",
+                                fmt::format("D=shop,t=item,u=root,S={}", source.socket())},
+                       .output = dir / "out",
+                       .input = {}});
+    const std::optional<int> status = tool.wait(TaskRun::kPatience);
+    INFO(read_file(dir / "out"));
+    REQUIRE(status == 0);
+  }
+  writers.end();
+  REQUIRE(comes_through(task, source, target));
+  check_equal(source, target, "item");
+  CHECK(tables_of(target) == "item mark");
+  CHECK(events(task, "ddl.applied") == 2);
+}
+
+TEST_CASE("an online schema change goes by the policies of what it changes",
+          "[server][ddl][online]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(kTable);
+  const auto with = [](const std::string& policy) {
+    return fmt::format("\n[[table]]\nmatch = \"shop.*\"\n[ddl]\n{}\n", policy);
+  };
+  TaskRun task(source, target, {.rest = with("")});
+  REQUIRE(task.start().code == 0);
+  SECTION("a dropped column stops before the cut-over") {
+    gh_ost(source, "DROP COLUMN n");
+    source.sql("INSERT INTO shop.item (name) VALUES ('after')");
+    CHECK(error_of(task) == "ddl.drop-column");
+    CHECK(target.value("SELECT count(*) FROM shop.item") == "3");
+    task.rewrite(with("drop_column = \"apply\""));
+    check_started(task);
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
+  }
+  SECTION("an index goes by its own") {
+    pt_osc(source, "ADD INDEX by_name (name)");
+    source.sql("INSERT INTO shop.item (name) VALUES ('after')");
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
+  }
+  SECTION("values that may have been lost with a column's name") {
+    gh_ost(source, "CHANGE name label VARCHAR(20)");
+    CHECK(error_of(task) == "ddl.unreadable");
+  }
+  SECTION("rows that a new unique index may have cost") {
+    pt_osc(source, "ADD UNIQUE INDEX only_one (state)");
+    CHECK(error_of(task) == "ddl.unreadable");
+  }
+  SECTION("values that the copy worked out for each row") {
+    gh_ost(source, "ADD COLUMN at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)");
+    CHECK(error_of(task) == "ddl.step");
+  }
+  SECTION("a table of which nothing is known, though it is called like one") {
+    source.sql("CREATE TABLE shop.x (id INT PRIMARY KEY, name VARCHAR(20), n INT, state INT)");
+    source.sql("RENAME TABLE shop.x TO shop._item_new");
+    source.sql("RENAME TABLE shop.item TO shop._item_old, shop._item_new TO shop.item");
+    CHECK(error_of(task) == "ddl.table-replaced");
+  }
+}
+
+TEST_CASE("what becomes of tables is applied where the policies say so", "[server][ddl]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(kTable);
+  source.sql("CREATE TABLE shop.late (id INT PRIMARY KEY); INSERT INTO shop.late VALUES (1)");
+  TaskRun task(source, target,
+               {.rest = "\n[[table]]\nmatch = \"shop.*\"\n[table.ddl]\ndrop_table = \"apply\"\n"
+                        "rename_table = \"apply\"\n"});
+  REQUIRE(task.start().code == 0);
+  source.sql("DROP TABLE shop.late");
+  REQUIRE(comes_through(task, source, target));
+  CHECK(tables_of(target) == "item mark");
+
+  source.sql("INSERT INTO shop.item (name) VALUES ('before')");
+  source.sql("RENAME TABLE shop.item TO shop.thing");
+  source.sql("INSERT INTO shop.thing (name) VALUES ('after')");
+  source.sql("ALTER TABLE shop.thing ADD note VARCHAR(9) DEFAULT 'x'");
+  REQUIRE(comes_through(task, source, target));
+  CHECK(tables_of(target) == "mark thing");
+  check_equal(source, target, "thing");
+  task.kill_worker();
+  source.sql("UPDATE shop.thing SET note = 'y'");
+  REQUIRE(comes_through(task, source, target));
+  check_equal(source, target, "thing");
+  REQUIRE(task.stop().code == 0);
+  check_started(task);
+
+  // Nobody would follow it there.
+  source.sql("CREATE DATABASE other; RENAME TABLE shop.thing TO other.thing");
+  CHECK(error_of(task) == "ddl.rename-table");
 }

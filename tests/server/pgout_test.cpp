@@ -586,7 +586,7 @@ void definitions(TempPostgres::Release which) {
   server.sql("ALTER TABLE t RENAME a TO aa");
   server.sql("ALTER TABLE t ALTER b TYPE bigint");
   server.sql("UPDATE t SET aa = 'z' WHERE id = 1");
-  CHECK(source.read_all() == Lines{"alter_column t", "drop_column t", "begin",
+  CHECK(source.read_all() == Lines{"change_type t", "drop_column t", "begin",
                                    "update 0 1,-,-,-,- -> 1,z,2,1,3", "commit"});
   CHECK(changes() ==
         Lines{"ALTER TABLE public.t RENAME COLUMN a TO aa, ALTER COLUMN b TYPE bigint: "
@@ -764,7 +764,7 @@ void ddl_triggers(TempPostgres::Release which) {
       "DEFAULT '\\\\x41ff'");
   owner.sql("ALTER TABLE t ALTER a SET DEFAULT 'x'");
   source.read_all();
-  CHECK(texts() == Lines{"alter_column t id:integer:0 a:text:1 c:text:2",
+  CHECK(texts() == Lines{"rename_column t id:integer:0 a:text:1 c:text:2",
                          "add_column t id:integer:0 a:text:1 c:text:2 at:timestamp with time "
                          "zone:new=2026-01-01 15:00:00 data:bytea:new=A\xff"});
   owner.sql("INSERT INTO t VALUES (1, 'x')");

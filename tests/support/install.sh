@@ -16,7 +16,7 @@ set -euo pipefail
 build=(g++ cmake ninja-build pkg-config ccache scdoc libfmt-dev nlohmann-json3-dev libcli11-dev
   libtomlplusplus-dev libmariadb-dev libpq-dev libsqlite3-dev libzstd-dev zlib1g-dev)
 run=(mariadb-server-core mariadb-client-core postgresql jq procps)
-test=("${run[@]}" catch2 sqlite3 debian-archive-keyring ca-certificates)
+test=("${run[@]}" catch2 sqlite3 percona-toolkit debian-archive-keyring ca-certificates)
 bench=("${run[@]}" sysbench pgloader mydumper pgcopydb)
 
 say() { printf 'install: %s\n' "$*" >&2; }

@@ -49,13 +49,14 @@ std::vector<Computed> computed_ids() {
   using Kind = SchemaChange::Kind;
   for (const Kind kind :
        {Kind::drop_table, Kind::rename_table, Kind::truncate_table, Kind::add_column,
-        Kind::drop_column, Kind::alter_column, Kind::drop_rows, Kind::other}) {
+        Kind::drop_column, Kind::rename_column, Kind::change_type, Kind::change_key,
+        Kind::default_value, Kind::comment, Kind::index, Kind::drop_rows, Kind::other}) {
     ddl.push_back("ddl." + to_string(kind));
     std::ranges::replace(ddl.back(), '_', '-');
   }
   // A SqliteDatabase is told its area: the state's, and the target's, which is the default.
   return {{"lib/ops/sync.cpp", "\"warning\", \"failover\"", {"failover"}},
-          {"lib/stage/incremental.cpp", "\"ddl.\" + to_string(change.kind)", ddl},
+          {"lib/stage/incremental.cpp", "\"ddl.\" + to_string(kind)", ddl},
           {"lib/client/sqlite.cpp", "area_ + \".busy\"", {"state.busy", "sqlite.busy"}},
           {"lib/client/sqlite.cpp", "area_ + \".row\"", {"state.row", "sqlite.row"}},
           {"lib/client/sqlite.cpp",

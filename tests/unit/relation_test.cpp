@@ -146,18 +146,18 @@ TEST_CASE("columns come and go", "[pgout][relation]") {
         "drop_column: id=0 b=2; add_column: id=0 b=1 c=new");
   CHECK(compared("id* a:bigint", "id* b", "1 id, 2 !, 3 b") ==
         "drop_column: id=0; add_column: id=0 b=new");
-  CHECK(compared("id* a", "id* a:bigint", "1 id, 2 a") == "alter_column: id=0 a=1");
+  CHECK(compared("id* a", "id* a:bigint", "1 id, 2 a") == "change_type: id=0 a=1");
 }
 
 TEST_CASE("a rename is told from a new column by the catalogue's numbers", "[pgout][relation]") {
-  CHECK(compared("id* a b", "id* c b", "1 id, 2 c, 3 b") == "alter_column: id=0 c=1 b=2");
-  CHECK(compared("id* a b", "id* a c", "1 id, 2 a, 3 c") == "alter_column: id=0 a=1 c=2");
-  CHECK(compared("id* a b", "id* c d", "1 id, 2 c, 3 d") == "alter_column: id=0 c=1 d=2");
-  CHECK(compared("id* a", "key* a", "1 key, 2 a") == "alter_column: key=0 a=1");
+  CHECK(compared("id* a b", "id* c b", "1 id, 2 c, 3 b") == "rename_column: id=0 c=1 b=2");
+  CHECK(compared("id* a b", "id* a c", "1 id, 2 a, 3 c") == "rename_column: id=0 a=1 c=2");
+  CHECK(compared("id* a b", "id* c d", "1 id, 2 c, 3 d") == "rename_column: id=0 c=1 d=2");
+  CHECK(compared("id* a", "key* a", "1 key, 2 a") == "rename_column: key=0 a=1");
   // With others before it that are gone for long.
-  CHECK(compared("id* a b", "id* c b", "1 id, 2 !, 3 c, 4 b") == "alter_column: id=0 c=1 b=2");
+  CHECK(compared("id* a b", "id* c b", "1 id, 2 !, 3 c, 4 b") == "rename_column: id=0 c=1 b=2");
   CHECK(compared("id* a b", "id* a c d", "1 id, 2 a, 3 c, 4 d") ==
-        "alter_column: id=0 a=1 c=2; add_column: id=0 a=1 c=2 d=new");
+        "rename_column: id=0 a=1 c=2; add_column: id=0 a=1 c=2 d=new");
 }
 
 TEST_CASE("what cannot be told is not guessed", "[pgout][relation]") {
@@ -189,7 +189,7 @@ TEST_CASE("key and indexes follow their columns", "[pgout][relation]") {
   // Another primary key, with a column that is there and with one that is new.
   const auto other = compare_relation(table("id* b*"), relation("id b*"), types(), {});
   REQUIRE(other.size() == 1);
-  CHECK(other[0].kind == SchemaChange::Kind::alter_column);
+  CHECK(other[0].kind == SchemaChange::Kind::change_key);
   CHECK(other[0].definition->key == std::vector<std::uint32_t>{1});
   const auto added =
       compare_relation(table("id*"), relation("id* c*"), types(), catalogue("1 id, 2 c"));

@@ -55,25 +55,25 @@ TEST_CASE("definitions name their table and what they do", "[statement]") {
   check({"create table if not exists `x`.`a b` (a int)", Change::create_table, "x.a b"});
   check({"SET STATEMENT max_statement_time=5, sql_mode='' FOR ALTER TABLE t ADD b int",
          Change::add_column, "shop.t"});
-  check({"CREATE UNIQUE INDEX i ON x.t (a)", Change::other, "x.t"});
-  check({"DROP INDEX i ON t", Change::other, "shop.t"});
+  check({"CREATE UNIQUE INDEX i ON x.t (a)", Change::index, "x.t"});
+  check({"DROP INDEX i ON t", Change::index, "shop.t"});
   check({"TRUNCATE t", Change::truncate_table, "shop.t"});
   check({"TRUNCATE TABLE `we``ird`", Change::truncate_table, "shop.we`ird"});
   check({"ALTER TABLE t ADD COLUMN b int", Change::add_column, "shop.t"});
   check({"ALTER TABLE t ADD b int AFTER a", Change::add_column, "shop.t"});
-  check({"ALTER TABLE t ADD INDEX (b)", Change::other, "shop.t"});
+  check({"ALTER TABLE t ADD INDEX (b)", Change::index, "shop.t"});
   check(
       {"ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES u (a)", Change::other, "shop.t"});
-  check({"ALTER TABLE t ADD PRIMARY KEY (a)", Change::alter_column, "shop.t"});
+  check({"ALTER TABLE t ADD PRIMARY KEY (a)", Change::change_key, "shop.t"});
   check({"ALTER TABLE t DROP COLUMN b", Change::drop_column, "shop.t"});
   check({"ALTER TABLE t DROP b", Change::drop_column, "shop.t"});
-  check({"ALTER TABLE t DROP KEY b", Change::other, "shop.t"});
-  check({"ALTER TABLE t MODIFY a bigint", Change::alter_column, "shop.t"});
-  check({"ALTER TABLE t CHANGE a b decimal(10,2), ADD c int", Change::alter_column, "shop.t"});
-  check({"ALTER TABLE t RENAME COLUMN a TO b", Change::alter_column, "shop.t"});
-  check({"ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", Change::alter_column, "shop.t"});
-  check({"ALTER TABLE t ALTER COLUMN a SET DEFAULT 5", Change::other, "shop.t"});
-  check({"ALTER TABLE t ENGINE=InnoDB, COMMENT='drop, add column'", Change::other, "shop.t"});
+  check({"ALTER TABLE t DROP KEY b", Change::index, "shop.t"});
+  check({"ALTER TABLE t MODIFY a bigint", Change::change_type, "shop.t"});
+  check({"ALTER TABLE t CHANGE a b decimal(10,2), ADD c int", Change::change_type, "shop.t"});
+  check({"ALTER TABLE t RENAME COLUMN a TO b", Change::rename_column, "shop.t"});
+  check({"ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4", Change::change_type, "shop.t"});
+  check({"ALTER TABLE t ALTER COLUMN a SET DEFAULT 5", Change::default_value, "shop.t"});
+  check({"ALTER TABLE t ENGINE=InnoDB, COMMENT='drop, add column'", Change::comment, "shop.t"});
   check({"ALTER TABLE t DROP PARTITION p0", Change::drop_rows, "shop.t"});
   check({"ALTER TABLE t TRUNCATE PARTITION p0", Change::drop_rows, "shop.t"});
   check({"ALTER TABLE t EXCHANGE PARTITION p0 WITH TABLE u", Change::drop_rows, "shop.t"});

@@ -189,8 +189,8 @@ TEST_CASE("the example of the manual is read in full", "[task_file]") {
   CHECK(task.full.rate_bytes == 0);
   CHECK(task.incremental.flush_interval == 200ms);
   CHECK(task.ddl.add_column == DdlAction::apply);
-  CHECK(task.ddl.drop_column == DdlAction::stop_task);
-  CHECK(task.dirty.policy == DirtyPolicy::stop_table);
+  CHECK(task.ddl.drop_column == DdlAction::stop_table);
+  CHECK(task.dirty.policy == DirtyPolicy::stop_task);
 }
 
 TEST_CASE("every key that is not required has the default that the table of keys tells",
@@ -235,14 +235,7 @@ TEST_CASE("every key that is not required has the default that the table of keys
   CHECK(bare.incremental.flush_interval == told.incremental.flush_interval);
   CHECK(bare.source.heartbeat == told.source.heartbeat);
   CHECK(bare.source.heartbeat_table == told.source.heartbeat_table);
-  CHECK(bare.ddl.create_table == told.ddl.create_table);
-  CHECK(bare.ddl.drop_table == told.ddl.drop_table);
-  CHECK(bare.ddl.rename_table == told.ddl.rename_table);
-  CHECK(bare.ddl.truncate_table == told.ddl.truncate_table);
-  CHECK(bare.ddl.add_column == told.ddl.add_column);
-  CHECK(bare.ddl.drop_column == told.ddl.drop_column);
-  CHECK(bare.ddl.alter_column == told.ddl.alter_column);
-  CHECK(bare.ddl.other == told.ddl.other);
+  CHECK(bare.ddl == told.ddl);
   CHECK(bare.dirty.policy == told.dirty.policy);
   CHECK(bare.dirty.table_limit == told.dirty.table_limit);
   CHECK(bare.dirty.task_limit == told.dirty.task_limit);
@@ -479,7 +472,12 @@ TEST_CASE("every choice means what it says", "[task_file]") {
   CHECK(ddl("truncate_table", "stop-table").truncate_table == DdlAction::stop_table);
   CHECK(ddl("add_column", "ignore").add_column == DdlAction::ignore);
   CHECK(ddl("drop_column", "apply").drop_column == DdlAction::apply);
-  CHECK(ddl("alter_column", "alert").alter_column == DdlAction::alert);
+  CHECK(ddl("rename_column", "alert").rename_column == DdlAction::alert);
+  CHECK(ddl("change_type", "apply").change_type == DdlAction::apply);
+  CHECK(ddl("change_key", "stop-task").change_key == DdlAction::stop_task);
+  CHECK(ddl("default", "alert").default_value == DdlAction::alert);
+  CHECK(ddl("comment", "stop-table").comment == DdlAction::stop_table);
+  CHECK(ddl("index", "alert").index == DdlAction::alert);
   CHECK(ddl("other", "stop-task").other == DdlAction::stop_task);
 
   const auto deletes = [](const std::string& value) {
@@ -825,4 +823,49 @@ TEST_CASE("the example with a file as its target is read", "[task_file]") {
   const Task task = read_task(WEIR_SOURCE_DIR "/examples/sqlite.toml");
   CHECK(task.target.kind == "sqlite");
   CHECK(task.target.path == WEIR_SOURCE_DIR "/examples/shop.db");
+}
+
+TEST_CASE("the keys that stand for several kinds of DDL give way to those kinds", "[task_file]") {
+  const auto ddl = [](const std::string& lines) {
+    return parse_task(minimal("[ddl]\n" + lines), "t.toml").ddl;
+  };
+  const DdlSettings altered = ddl("change_type = \"alert\"\nalter_column = \"apply\"\n");
+  CHECK(altered.rename_column == DdlAction::apply);
+  CHECK(altered.change_key == DdlAction::apply);
+  CHECK(altered.change_type == DdlAction::alert);
+  const DdlSettings other = ddl("index = \"stop-table\"\nother = \"stop-task\"\n");
+  CHECK(other.other == DdlAction::stop_task);
+  CHECK(other.comment == DdlAction::stop_task);
+  CHECK(other.default_value == DdlAction::stop_task);
+  CHECK(other.index == DdlAction::stop_table);
+}
+
+TEST_CASE("a rule says otherwise what becomes of DDL on its tables", "[task_file]") {
+  const auto rule = [](const std::string& lines) {
+    return parse_task(minimal(lines), "t.toml").tables[0];
+  };
+  CHECK_FALSE(rule("").ddl);
+  for (const char* form :
+       {"ddl = { drop_column = \"apply\" }\n", "[table.ddl]\ndrop_column = \"apply\"\n"}) {
+    const TableRule one = rule(std::string(form) + "[ddl]\nadd_column = \"alert\"\n");
+    REQUIRE(one.ddl);
+    CHECK(one.ddl->drop_column == DdlAction::apply);
+    CHECK(one.ddl->add_column == DdlAction::alert);
+    CHECK(one.ddl->drop_table == DdlSettings().drop_table);
+  }
+  const auto problem = [](const std::string& lines) -> std::string {
+    try {
+      parse_task(minimal(lines), "t.toml");
+    } catch (const Error& error) {
+      return error.why();
+    }
+    return "";
+  };
+  CHECK_THAT(problem("ddl = \"apply\"\n"), Catch::Contains("ddl is"));
+  CHECK_THAT(problem("ddl = { drop_colum = \"apply\" }\n"),
+             Catch::Contains("unknown key \"drop_colum\" in [table.ddl]") &&
+                 Catch::Contains("drop_column"));
+  CHECK_THAT(
+      problem("ddl = { drop_column = \"stop_table\" }\n"),
+      Catch::Contains("drop_column is the text \"stop_table\"") && Catch::Contains("stop-table"));
 }

@@ -265,6 +265,7 @@ struct Alteration {
 
   std::vector<std::string> not_null;  ///< columns of a period
   std::optional<TableName> new_name;
+  std::optional<TableName> like;  ///< CREATE TABLE ... LIKE
   std::optional<std::string> comment;
   std::optional<std::string> engine;
   std::string charset;
@@ -285,6 +286,9 @@ class AlterParser {
   }
 
   Alteration parse();
+  /// Of CREATE TABLE, as changes of a table without columns. Alteration::like is all there is if
+  /// it says so.
+  Alteration parse_create();
 
  private:
   const SqlToken& token(std::size_t ahead = 0) const {
@@ -508,6 +512,36 @@ Alteration AlterParser::parse() {
     clause();
     if (at_end()) break;
     // Options may follow each other without a comma.
+    accept_symbol(',');
+  }
+  return std::move(out_);
+}
+
+Alteration AlterParser::parse_create() {
+  expect("CREATE");
+  if (accept("OR")) expect("REPLACE");
+  expect("TABLE");
+  if_not_exists();
+  table_name();
+  const bool in_parentheses = at_symbol('(') && at("LIKE", 1);
+  if (in_parentheses) advance();
+  if (accept("LIKE")) {
+    out_.like = table_name();
+    return std::move(out_);
+  }
+  expect_symbol('(');
+  do {
+    if (at_any({"PERIOD", "SYSTEM"})) refuse("weir does not read its periods");
+    if (!key_clause()) add_column({}, false);
+  } while (accept_symbol(','));
+  expect_symbol(')');
+  while (!at_end()) {
+    // How rows are stored; nothing about columns follows.
+    if (at("PARTITION")) break;
+    if (at_any({"AS", "SELECT", "IGNORE", "REPLACE", "WITH"})) {
+      refuse("it makes a table of a query, or one with versions");
+    }
+    if (!table_option()) lost();
     accept_symbol(',');
   }
   return std::move(out_);
@@ -2007,6 +2041,8 @@ Altered Alterer::apply() {
 
   Altered out;
   Table table = before_;
+  // They were made for the table as it was.
+  table.shadows.clear();
   table.charset = charset_;
   table.collation = collation_;
   table.engine = engine_;
@@ -2019,7 +2055,47 @@ Altered Alterer::apply() {
   return out;
 }
 
+/// Like names, whatever their case.
+std::vector<ColumnOrigin> origins_by_name(const Table& table, const Table& earlier,
+                                          std::vector<ColumnOrigin> origins) {
+  origins.resize(table.columns.size());
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const auto at =
+        find_named(earlier.columns, table.columns[i].name,
+                   [](const Column& column) -> const std::string& { return column.name; });
+    if (at == earlier.columns.end()) continue;
+    origins[i] = {static_cast<std::uint32_t>(at - earlier.columns.begin()), {}, {}};
+  }
+  return origins;
+}
+
 }  // namespace
+
+Altered create_table(const TableName& name, const Table& like, std::string_view sql,
+                     const AlterContext& context) {
+  Altered out;
+  try {
+    Alteration what = AlterParser(sql, context).parse_create();
+    Table table;
+    if (what.like) {
+      if (*what.like != like.name) refuse("it is like {}, another table", what.like->text());
+      table = like;
+      table.shadows.clear();
+    } else {
+      Altered created = Alterer(Table(), context, std::move(what)).apply();
+      table = *created.table;
+      out.origins = std::move(created.origins);
+    }
+    table.name = name;
+    out.origins = origins_by_name(table, like, std::move(out.origins));
+    out.table = std::make_shared<const Table>(std::move(table));
+  } catch (const Unreadable& error) {
+    out.unreadable = error.why;
+  } catch (const Error& error) {
+    out.unreadable = error.what();
+  }
+  return out;
+}
 
 Altered alter_table(const Table& before, std::string_view sql, const AlterContext& context) {
   Altered out;

@@ -62,4 +62,9 @@ struct Altered {
 /// in Table::indexes here.
 Altered alter_table(const Table& before, std::string_view sql, const AlterContext& context);
 
+/// What CREATE TABLE makes: `name` with the columns that it lists, or those of `like` if it says
+/// LIKE that table. The origins are those of columns of `like` that have the same name.
+Altered create_table(const TableName& name, const Table& like, std::string_view sql,
+                     const AlterContext& context);
+
 }  // namespace weir::mysql

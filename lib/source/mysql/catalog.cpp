@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "source/mysql/default_value.h"
+#include "source/mysql/online.h"
 #include "source/mysql/types.h"
 
 namespace weir::mysql {
@@ -305,6 +306,7 @@ std::vector<TableName> list_tables(MysqlConnection& connection) {
     names.push_back({text_of(row[0]), text_of(row[1])});
   }
   std::sort(names.begin(), names.end());
+  drop_online_tables(names);
   return names;
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "source/mysql/dump.h"
+#include "source/mysql/online.h"
 #include "source/mysql/statement.h"
 
 namespace weir::mysql {
@@ -325,6 +326,7 @@ void BinlogReader::on_query(const EventHeader& header, const QueryEvent& event) 
       return;
     case Statement::Kind::definition:
       drop_applied(statement.changes);
+      follow_online(header, event, statement.changes);
       read_definitions(header, event, statement.changes);
       apply_definitions(time, std::move(statement.changes));
       return;
@@ -356,9 +358,102 @@ void BinlogReader::drop_applied(std::vector<SchemaChange>& changes) {
   });
 }
 
+AlterContext BinlogReader::context_of(const EventHeader& header, const QueryEvent& event) const {
+  constexpr std::uint64_t kFirstWithTimestampFlag = 101000;  // MariaDB
+  AlterContext context = alter_context_;
+  context.schema = event.schema;
+  context.sql_mode = event.sql_mode;
+  context.client_collation = event.client_collation;
+  context.connection_collation = event.connection_collation;
+  context.explicit_timestamps = event.explicit_timestamps;
+  if (!event.explicit_timestamps && is_mariadb_ &&
+      context.server_version >= kFirstWithTimestampFlag) {
+    context.explicit_timestamps = false;
+  }
+  context.utc_offset = utc_offset(event.time_zone);
+  context.utf8mb4_collation = event.utf8mb4_collation;
+  for (std::size_t i = 0; i + 4 <= event.charset_collations.size(); i += 4) {
+    std::uint16_t own = 0;
+    std::uint16_t other = 0;
+    std::memcpy(&own, event.charset_collations.data() + i, sizeof own);
+    std::memcpy(&other, event.charset_collations.data() + i + 2, sizeof other);
+    context.charset_collations.emplace_back(own, other);
+  }
+  context.time = seconds(header.timestamp) + std::chrono::microseconds(event.micros.value_or(0));
+  context.time_micros = event.micros.has_value();
+  return context;
+}
+
+void BinlogReader::follow_online(const EventHeader& header, const QueryEvent& event,
+                                 std::vector<SchemaChange>& changes) {
+  for (SchemaChange& change : changes) {
+    const bool appears = change.kind == SchemaChange::Kind::rename_table;
+    const TableName& name = appears ? change.new_name : change.table;
+    const auto online = online_name(name);
+    if (!online || tables_.contains(name)) continue;
+    const auto is_selected = [this](const TableName& base) { return tables_.contains(base); };
+    const auto base = std::find_if(online->bases.begin(), online->bases.end(), is_selected);
+    change.serves = base == online->bases.end() ? online->bases.front() : *base;
+    if (appears || base == online->bases.end() || online->role != OnlineRole::shadow) continue;
+    const SelectedTable& table = *tables_.at(*base);
+    if (table.definition != nullptr) follow_shadow(context_of(header, event), change);
+  }
+  find_cut_over(changes);
+}
+
+void BinlogReader::follow_shadow(const AlterContext& context, SchemaChange& change) {
+  using Kind = SchemaChange::Kind;
+  SelectedTable& table = *tables_.at(change.serves);
+  if (came_with_copy(table) || change.kind == Kind::truncate_table) return;
+  auto after = std::make_shared<Table>(*table.definition);
+  const auto known = std::find_if(after->shadows.begin(), after->shadows.end(),
+                                  [&](const Shadow& s) { return s.table.name == change.table; });
+  if (change.kind == Kind::create_table) {
+    if (known != after->shadows.end()) after->shadows.erase(known);
+    after->shadows.push_back(create_shadow(change.table, *table.definition, change.sql, context));
+  } else if (known == after->shadows.end()) {
+    return;
+  } else if (change.kind == Kind::drop_table) {
+    after->shadows.erase(known);
+  } else {
+    alter_shadow(*known, change.sql, context);
+  }
+  change.kind = Kind::shadow;
+  change.table = after->name;
+  change.origins.clear();
+  for (std::uint32_t i = 0; i < after->columns.size(); ++i) {
+    change.origins.push_back({i, {}, {}});
+  }
+  change.definition = after;
+  table.definition = std::move(after);
+}
+
+void BinlogReader::find_cut_over(std::vector<SchemaChange>& changes) {
+  using Kind = SchemaChange::Kind;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (changes[i].kind != Kind::rename_table) continue;
+    const auto selected = tables_.find(changes[i].table);
+    if (selected == tables_.end() || selected->second->definition == nullptr) continue;
+    const auto came = std::find_if(changes.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                                   changes.end(), [&](const SchemaChange& change) {
+                                     return change.kind == Kind::rename_table &&
+                                            change.new_name == changes[i].table;
+                                   });
+    if (came == changes.end()) continue;
+    const std::vector<Shadow>& shadows = selected->second->definition->shadows;
+    const auto shadow = std::find_if(shadows.begin(), shadows.end(), [&](const Shadow& each) {
+      return each.table.name == came->table;
+    });
+    if (shadow == shadows.end()) continue;
+    SchemaChange change = cut_over(*selected->second->definition, *shadow, changes[i].sql);
+    selected->second->definition = change.definition;
+    changes.erase(came);
+    changes[i] = std::move(change);
+  }
+}
+
 void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent& event,
                                     std::vector<SchemaChange>& changes) {
-  constexpr std::uint64_t kFirstWithTimestampFlag = 101000;  // MariaDB
   for (SchemaChange& change : changes) {
     using Kind = SchemaChange::Kind;
     const bool replaces = change.kind == Kind::create_table || change.kind == Kind::drop_table ||
@@ -369,37 +464,17 @@ void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent&
         if (const auto at = tables_.find(name); at != tables_.end()) at->second->definition.reset();
       }
     }
-    const bool alters = change.kind == Kind::add_column || change.kind == Kind::drop_column ||
-                        change.kind == Kind::alter_column || change.kind == Kind::other;
+    const bool alters =
+        !replaces && change.kind != Kind::truncate_table && change.kind != Kind::drop_rows;
+    const bool is_read = change.definition != nullptr || !change.unreadable.empty();
     const auto selected = tables_.find(change.table);
-    if (!alters || selected == tables_.end()) continue;
+    if (!alters || is_read || selected == tables_.end()) continue;
     SelectedTable& table = *selected->second;
     if (table.definition == nullptr) {
       change.unreadable = "the table was replaced before, or a change of it could not be read";
       continue;
     }
-    AlterContext context = alter_context_;
-    context.schema = event.schema;
-    context.sql_mode = event.sql_mode;
-    context.client_collation = event.client_collation;
-    context.connection_collation = event.connection_collation;
-    context.explicit_timestamps = event.explicit_timestamps;
-    if (!event.explicit_timestamps && is_mariadb_ &&
-        context.server_version >= kFirstWithTimestampFlag) {
-      context.explicit_timestamps = false;
-    }
-    context.utc_offset = utc_offset(event.time_zone);
-    context.utf8mb4_collation = event.utf8mb4_collation;
-    for (std::size_t i = 0; i + 4 <= event.charset_collations.size(); i += 4) {
-      std::uint16_t own = 0;
-      std::uint16_t other = 0;
-      std::memcpy(&own, event.charset_collations.data() + i, sizeof own);
-      std::memcpy(&other, event.charset_collations.data() + i + 2, sizeof other);
-      context.charset_collations.emplace_back(own, other);
-    }
-    context.time = seconds(header.timestamp) + std::chrono::microseconds(event.micros.value_or(0));
-    context.time_micros = event.micros.has_value();
-    Altered altered = alter_table(*table.definition, event.sql, context);
+    Altered altered = alter_table(*table.definition, event.sql, context_of(header, event));
     if (altered.unchanged) continue;
     change.definition = altered.table;
     change.origins = std::move(altered.origins);
@@ -459,7 +534,8 @@ void BinlogReader::on_rows(const EventHeader&, const RowsEvent& event, const Tab
     throw Error(ExitCode::refused, id,
                 fmt::format("cannot apply a change of {} after offset {}",
                             table->plan->source.name.text(), position_.text()),
-                why, fix);
+                why, fix)
+        .of_table(table->plan->source.name.text());
   };
   if (event.partial_json) {
     stop(
@@ -551,30 +627,40 @@ bool BinlogReader::came_with_copy(SelectedTable& table) {
 
 void BinlogReader::deliver(const RowsEvent& event, SelectedTable& table,
                            const std::shared_ptr<const TableMap>& map) {
-  use_map(table, map);
+  const auto of_table = [&](const auto& decode) {
+    try {
+      decode();
+    } catch (const Error& error) {
+      throw error.of_table(table.plan->source.name.text());
+    }
+  };
+  of_table([&] { use_map(table, map); });
   begin_if_needed();
   if (arena_.used() > kArenaLimit) arena_.clear();
   const char* at = event.rows.data();
   const char* end = at + event.rows.size();
+  const auto decode = [&](const std::uint8_t* columns, std::vector<Cell>& cells) {
+    of_table([&] { at = table.decoder->decode(at, end, columns, cells, arena_); });
+  };
   RowChange change;
   change.table = table.plan->id;
   while (at < end) {
     switch (event.kind) {
       case RowsEvent::Kind::insert:
         change.op = RowChange::Op::insert;
-        at = table.decoder->decode(at, end, event.after_columns, table.after, arena_);
+        decode(event.after_columns, table.after);
         change.after = table.after;
         break;
       case RowsEvent::Kind::update:
         change.op = RowChange::Op::update;
-        at = table.decoder->decode(at, end, event.before_columns, table.before, arena_);
-        at = table.decoder->decode(at, end, event.after_columns, table.after, arena_);
+        decode(event.before_columns, table.before);
+        decode(event.after_columns, table.after);
         change.before = table.before;
         change.after = table.after;
         break;
       case RowsEvent::Kind::remove:
         change.op = RowChange::Op::remove;
-        at = table.decoder->decode(at, end, event.before_columns, table.before, arena_);
+        decode(event.before_columns, table.before);
         change.before = table.before;
         break;
     }

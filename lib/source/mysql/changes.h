@@ -86,6 +86,14 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   /// What statements make of the definitions of selected tables.
   void read_definitions(const EventHeader& header, const QueryEvent& event,
                         std::vector<SchemaChange>& changes);
+  /// Statements on the tables that tools for online schema changes make beside a selected one.
+  void follow_online(const EventHeader& header, const QueryEvent& event,
+                     std::vector<SchemaChange>& changes);
+  /// A statement on a shadow becomes a change of the selected table that it is for.
+  void follow_shadow(const AlterContext& context, SchemaChange& change);
+  /// RENAME TABLE x TO y, shadow TO x becomes the change of x that it comes to.
+  void find_cut_over(std::vector<SchemaChange>& changes);
+  AlterContext context_of(const EventHeader& header, const QueryEvent& event) const;
   /// Takes out what is in the target already.
   void drop_applied(std::vector<SchemaChange>& changes);
   void apply_definitions(Time time, std::vector<SchemaChange> changes);

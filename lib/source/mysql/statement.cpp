@@ -134,7 +134,7 @@ Statement Parser::create() {
       at("ONLINE")) {
     while (!at_end() && !at("ON")) advance();
     advance();
-    return definition({change(SchemaChange::Kind::other, table_name())});
+    return definition({change(SchemaChange::Kind::index, table_name())});
   }
   return of_kind(
       Statement::Kind::harmless);  // views, routines, triggers, events, accounts, databases
@@ -160,7 +160,7 @@ Statement Parser::drop() {
   if (accept("INDEX")) {
     while (!at_end() && !at("ON")) advance();
     advance();
-    return definition({change(SchemaChange::Kind::other, table_name())});
+    return definition({change(SchemaChange::Kind::index, table_name())});
   }
   return of_kind(Statement::Kind::harmless);
 }
@@ -178,37 +178,32 @@ Statement Parser::alter_table() {
   SchemaChange out = change(SchemaChange::Kind::other, table_name());
   using Kind = SchemaChange::Kind;
   // One statement may do several things; the one that weighs most decides.
-  constexpr auto kWeight = [](Kind kind) {
-    switch (kind) {
-      case Kind::other:
-        return 0;
-      case Kind::add_column:
-        return 1;
-      case Kind::drop_column:
-        return 2;
-      case Kind::alter_column:
-        return 3;
-      case Kind::rename_table:
-        return 4;
-      default:
-        return 5;
-    }
-  };
+  constexpr auto kByWeight =
+      std::to_array({Kind::other, Kind::comment, Kind::index, Kind::default_value, Kind::add_column,
+                     Kind::drop_column, Kind::rename_column, Kind::change_type, Kind::change_key,
+                     Kind::rename_table, Kind::drop_rows});
   const auto found = [&](Kind kind) {
-    if (kWeight(kind) > kWeight(out.kind)) out.kind = kind;
+    const auto weight = [&](Kind each) {
+      return std::find(kByWeight.begin(), kByWeight.end(), each);
+    };
+    if (weight(kind) > weight(out.kind)) out.kind = kind;
   };
-  const auto at_key_word = [this] {
+  const auto at_index_word = [this] {
     return at("INDEX") || at("KEY") || at("UNIQUE") || at("FULLTEXT") || at("SPATIAL") ||
-           at("CONSTRAINT") || at("FOREIGN") || at("CHECK") || at("VECTOR") || at("PERIOD") ||
-           at("SYSTEM");
+           at("VECTOR");
+  };
+  const auto at_constraint_word = [this] {
+    return at("CONSTRAINT") || at("FOREIGN") || at("CHECK") || at("PERIOD") || at("SYSTEM");
   };
   if (at("WAIT") || at("NOWAIT")) advance();
   while (!at_end()) {
     if (accept("ADD")) {
-      if (at("PARTITION") || at_key_word()) {
+      if (at("PARTITION") || at_constraint_word()) {
         found(Kind::other);
+      } else if (at_index_word()) {
+        found(Kind::index);
       } else if (at("PRIMARY")) {
-        found(Kind::alter_column);
+        found(Kind::change_key);
       } else {
         found(Kind::add_column);
       }
@@ -216,19 +211,24 @@ Statement Parser::alter_table() {
       if (at("PARTITION")) {
         found(Kind::drop_rows);
       } else if (at("PRIMARY")) {
-        found(Kind::alter_column);
-      } else if (!at_key_word()) {
+        found(Kind::change_key);
+      } else if (at_index_word()) {
+        found(Kind::index);
+      } else if (!at_constraint_word()) {
         found(Kind::drop_column);
       }
     } else if (accept_any({"MODIFY", "CHANGE", "CONVERT"})) {
-      found(Kind::alter_column);
+      found(Kind::change_type);
     } else if (accept("ALTER")) {
-      // ALTER COLUMN c SET DEFAULT and ALTER INDEX leave every row as it was.
-      found(Kind::other);
+      found(at_index_word() ? Kind::index : Kind::default_value);
+    } else if (at("COMMENT")) {
+      found(Kind::comment);
     } else if (accept("RENAME")) {
       if (at("COLUMN")) {
-        found(Kind::alter_column);
-      } else if (!at("INDEX") && !at("KEY")) {
+        found(Kind::rename_column);
+      } else if (at("INDEX") || at("KEY")) {
+        found(Kind::index);
+      } else {
         accept_any({"TO", "AS"});
         out.new_name = table_name();
         found(Kind::rename_table);

@@ -510,7 +510,7 @@ void PgChangeReader::compare(Transaction& transaction, const RelationMessage& re
   if (logged != transaction.columns.end()) {
     const std::string column = made_again(logged->second);
     if (!column.empty()) {
-      change.kind = SchemaChange::Kind::alter_column;
+      change.kind = SchemaChange::Kind::change_type;
       change.sql = fmt::format("ALTER TABLE {0} DROP COLUMN {1}, ADD COLUMN {1}",
                                source.name.text(), column);
       change.unreadable = fmt::format(
@@ -723,7 +723,8 @@ void PgChangeReader::replay_row(std::span<char> message, ChangeSink& sink) {
     throw Error(ExitCode::refused, id,
                 fmt::format("cannot apply a change of {} after offset {}", plan.source.name.text(),
                             offset_.text()),
-                why, fix);
+                why, fix)
+        .of_table(plan.source.name.text());
   };
   if (transaction.commit.end <= table.since) return;
   const auto unfit = [&](const std::string& problem) {

@@ -72,7 +72,7 @@ class Comparison {
   std::vector<SchemaChange> run() {
     match();
     if (!ambiguous_.empty()) {
-      SchemaChange& change = add(SchemaChange::Kind::alter_column, {"columns were changed"});
+      SchemaChange& change = add(SchemaChange::Kind::change_type, {"columns were changed"});
       change.definition = nullptr;
       change.origins.clear();
       change.unreadable = ambiguous_;
@@ -205,6 +205,7 @@ class Comparison {
   void alter() {
     current_ = known_;
     Table now = known_;
+    SchemaChange::Kind kind = SchemaChange::Kind::rename_column;
     std::vector<std::string> parts;
     std::vector<ColumnOrigin> origins;
     for (std::uint32_t k = 0; k < now.columns.size(); ++k) {
@@ -220,21 +221,22 @@ class Comparison {
       if (type != nullptr && !same_type(*type, column.type)) {
         parts.push_back(fmt::format("ALTER COLUMN {} TYPE {}", column.name, type->native));
         column.type = *type;
+        kind = SchemaChange::Kind::change_type;
       }
     }
-    if (other_key(now, relation_)) alter_key(now, parts);
+    if (other_key(now, relation_) && alter_key(now, parts)) kind = SchemaChange::Kind::change_key;
     if (!parts.empty()) {
-      hand_out(add(SchemaChange::Kind::alter_column, parts), std::move(now), std::move(origins));
+      hand_out(add(kind, parts), std::move(now), std::move(origins));
     }
   }
 
-  /// The key as the replica identity names it, as far as its columns are known already.
-  void alter_key(Table& now, std::vector<std::string>& parts) const {
+  /// The key as the replica identity names it, if its columns are known already.
+  bool alter_key(Table& now, std::vector<std::string>& parts) const {
     std::vector<std::uint32_t> key;
     std::vector<std::string> names;
     for (std::uint32_t i = 0; i < relation_.columns.size(); ++i) {
       if (!relation_.columns[i].identity) continue;
-      if (was_[i] == kNone) return;  // a part of it is new: append() tells it
+      if (was_[i] == kNone) return false;  // a part of it is new: append() tells it
       key.push_back(was_[i]);
       names.push_back(relation_.columns[i].name);
     }
@@ -242,6 +244,7 @@ class Comparison {
     now.key_name.clear();
     now.key_is_primary = relation_.identity == 'd';
     parts.push_back(fmt::format("ADD PRIMARY KEY ({})", join(names, ", ")));
+    return true;
   }
 
   /// `now` keeps what stands at a known place only; `places` has the new place of each, or kNone.

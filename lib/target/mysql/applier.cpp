@@ -254,9 +254,11 @@ void SetApplier::add_some_inserts(TableState& table, std::span<const PackedRow> 
       try {
         message_.literal(PackedRow::take(at), table.columns[i].encoding);
       } catch (const Error& error) {
-        throw error.within(fmt::format("{} column {} of the row with key {}",
-                                       table.plan->source.name.text(), table.plan->columns[i].name,
-                                       key_of(table, row, false)));
+        throw error
+            .within(fmt::format("{} column {} of the row with key {}",
+                                table.plan->source.name.text(), table.plan->columns[i].name,
+                                key_of(table, row, false)))
+            .of_table(table.plan->source.name.text());
       }
     }
     message_.raw(')');
@@ -506,7 +508,8 @@ void SetApplier::refuse_size(const TableState& table, const PackedRow& row, bool
       fmt::format("its statement is longer than max_allowed_packet, {}",
                   format_bytes(most_ + kSlack)),
       "raise max_allowed_packet on the target to more than twice the row's size (SET GLOBAL "
-      "max_allowed_packet = ..., and in its configuration), then start the task");
+      "max_allowed_packet = ..., and in its configuration), then start the task")
+      .of_table(table.plan->source.name.text());
 }
 
 void SetApplier::refuse(const Error& error, const Statement& statement) {
@@ -531,7 +534,8 @@ void SetApplier::refuse(const Error& error, const Statement& statement) {
             "source has not, or whose collation takes for one what are two on the source"
           : "widen the column on the target, mend the row on the source, or give the column "
             "another "
-            "type in the table rule: columns = { type = { COLUMN = \"...\" } }");
+            "type in the table rule: columns = { type = { COLUMN = \"...\" } }")
+      .of_table(name);
 }
 
 void SetApplier::send() {
@@ -554,7 +558,8 @@ void SetApplier::send() {
                               statement.table->plan->target.text(),
                               key_of(*statement.table, *statement.first, false)),
                   "besides an ENUM's error value it holds what does not fit its column",
-                  "compare the columns' types on both sides");
+                  "compare the columns' types on both sides")
+          .of_table(statement.table->plan->source.name.text());
     }
     if (!statement.exactly || outcomes_.at(i).rows == statement.count) continue;
     const TablePlan& plan = *statement.table->plan;
@@ -565,7 +570,8 @@ void SetApplier::send() {
                   "its rows are told apart by all columns, so each must be there as the source "
                   "had it",
                   "find who else writes to the target table; make it equal to the source again, or "
-                  "start the task anew with it empty");
+                  "start the task anew with it empty")
+          .of_table(plan.source.name.text());
     }
     throw Error(ExitCode::refused, "mysql-target.row-missing",
                 fmt::format("{}: the target table {} lacks a row whose key changed on the source, "
@@ -575,7 +581,8 @@ void SetApplier::send() {
                 "the log does not carry those of its values that stayed the same, and the target "
                 "has no row to take them from",
                 "have the log carry whole rows (PostgreSQL: REPLICA IDENTITY FULL; MySQL: "
-                "binlog_row_image = FULL), then start the task anew with the target table empty");
+                "binlog_row_image = FULL), then start the task anew with the target table empty")
+        .of_table(plan.source.name.text());
   }
   message_.clear();
   statements_.clear();
@@ -665,7 +672,7 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
   const TablePlan& after = alter.after;
   AlterResult result;
   const std::string table = "ALTER TABLE " + qualified(after.target);
-  auto there = existing_columns(connection_, after.target);
+  std::map<std::string, ExistingColumn> there;
   const auto carry_out = [&](const std::string& sql) {
     try {
       connection_.execute(sql);
@@ -675,6 +682,13 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
     result.target_sql += (result.target_sql.empty() ? "" : "; ") + sql;
     there = existing_columns(connection_, after.target);
   };
+  const TableName& old_target = alter.before.target;
+  const bool is_there = !existing_columns(connection_, old_target).empty();
+  if (alter.drops && is_there) carry_out("DROP TABLE " + qualified(old_target));
+  if (alter.renames() && is_there) {
+    carry_out(fmt::format("RENAME TABLE {} TO {}", qualified(old_target), qualified(after.target)));
+  }
+  there = existing_columns(connection_, after.target);
   for (const ColumnAlter& step : alter.steps) {
     const std::string old_name = mysql_identifier(step.name);
     const bool has_old = there.contains(to_lower(step.name));
@@ -727,13 +741,24 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
                             primary.empty() ? "" : " DROP PRIMARY KEY,", table_sql_.key(after)));
     }
   }
-  written_columns(connection_, after);  // throws if a column is still missing
+  if (!alter.drops) written_columns(connection_, after);  // throws if a column is still missing
+  const TableName& source = after.source.name;
+  const std::string where = control_.table_condition(connection_, task_, alter.before.source.name);
+  const std::string name =
+      fmt::format("source_schema = {}, source_table = {}", connection_.quote(source.schema),
+                  connection_.quote(source.table));
   try {
     begin_statement({}, "BEGIN");
-    begin_statement({},
-                    fmt::format("UPDATE {} SET definition = {} WHERE {}", control_.table_table(),
-                                connection_.quote(encode_definition(after.source)),
-                                control_.table_condition(connection_, task_, after.source.name)));
+    begin_statement(
+        {}, fmt::format("UPDATE {} SET definition = {}, {}, target_schema = {}, target_table = {} "
+                        "WHERE {}",
+                        control_.table_table(), connection_.quote(encode_definition(after.source)),
+                        name, connection_.quote(after.target.schema),
+                        connection_.quote(after.target.table), where));
+    if (alter.before.source.name != source) {
+      begin_statement(
+          {}, fmt::format("UPDATE {} SET {} WHERE {}", control_.range_table(), name, where));
+    }
     add_offset(offset);
     begin_statement({}, "COMMIT");
     send();

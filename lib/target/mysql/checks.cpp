@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "mapping/ddl.h"
 
 namespace weir::mysqltarget {
 namespace {
@@ -132,18 +133,19 @@ std::optional<std::string> write_problem(MysqlConnection& connection, const Fact
 }
 
 /// The [ddl] settings, of those that weir can do, which say "apply".
-void gather_settings(const DdlSettings& ddl, Facts& facts) {
-  struct Setting {
-    const char* name;
-    DdlAction action;
-  };
-  for (const auto& [name, action] :
-       {Setting{"add_column", ddl.add_column}, Setting{"drop_column", ddl.drop_column},
-        Setting{"alter_column", ddl.alter_column}}) {
-    if (action != DdlAction::apply) continue;
-    facts.alters += fmt::format("{}ddl.{} = apply", facts.alters.empty() ? "" : ", ", name);
+void gather_settings(const Task& task, Facts& facts) {
+  std::set<std::string> alters;
+  for (const DdlSettings* settings : all_ddl_settings(task)) {
+    for (const DdlKind& kind : ddl_kinds()) {
+      if (settings->*kind.setting != DdlAction::apply || !kind.can_apply) continue;
+      if (kind.kind == SchemaChange::Kind::truncate_table) {
+        facts.truncates = "ddl.truncate_table = apply";
+      } else {
+        alters.insert(fmt::format("ddl.{} = apply", kind.key));
+      }
+    }
   }
-  if (ddl.truncate_table == DdlAction::apply) facts.truncates = "ddl.truncate_table = apply";
+  facts.alters = join(std::vector<std::string>(alters.begin(), alters.end()), ", ");
 }
 
 Facts::TableFacts gather_table(MysqlConnection& connection, const TableSql& sql,
@@ -549,7 +551,7 @@ Facts gather(MysqlConnection& connection, const TableSql& sql, const Control& co
                                            "{0}.weir_no_such_table",
                                            mysql_identifier(control.schema())),
                                facts.control_why));
-  gather_settings(task.ddl, facts);
+  gather_settings(task, facts);
   facts.write_problem = write_problem(connection, facts);
   long used = 0;
   for (const auto& row : connection.query("SHOW GLOBAL STATUS LIKE 'Threads_connected'")) {

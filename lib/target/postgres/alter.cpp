@@ -57,6 +57,18 @@ std::string literal(const PgConnection& connection, const PlannedColumn& column,
   }
 }
 
+/// What becomes of an error of the server while a change is carried out.
+Error refuse_statement(const TableAlter& alter, const std::string& sql, const Error& error) {
+  const bool passing = error.id() == "postgres.lost" || error.id() == "postgres.conflict" ||
+                       error.id() == "postgres.disk-full";
+  if (passing) return error;
+  return Error(ExitCode::refused, "ddl.target",
+               fmt::format("the target refuses a change of {}", alter.after.target.text()),
+               fmt::format("{}: {}", sql, error.why()),
+               "mend what stands in the way on the target and start the task; or set this kind of "
+               "DDL to \"ignore\" under [ddl] to leave the target table as it is");
+}
+
 /// Takes the steps one by one, each on what the ones before have left.
 class Altering {
  public:
@@ -80,14 +92,7 @@ class Altering {
     try {
       connection_.execute(sql);
     } catch (const Error& error) {
-      const bool passing = error.id() == "postgres.lost" || error.id() == "postgres.conflict" ||
-                           error.id() == "postgres.disk-full";
-      if (passing) throw;
-      throw Error(ExitCode::refused, "ddl.target",
-                  fmt::format("the target refuses a change of {}", alter_.after.target.text()),
-                  fmt::format("{}: {}", sql, error.why()),
-                  "mend what stands in the way on the target and start the task; or set this kind "
-                  "of DDL to \"ignore\" under [ddl] to leave the target table as it is");
+      throw refuse_statement(alter_, sql, error);
     }
     done_ += (done_.empty() ? "" : "; ") + sql;
   }
@@ -243,7 +248,38 @@ std::string default_clause(const Column& column, const PgConnection& connection)
 }
 
 std::string alter_table(PgConnection& connection, const TableAlter& alter) {
-  return Altering(connection, alter).run();
+  const auto exists = [&](const TableName& table) {
+    return connection.scalar("SELECT to_regclass($1)", {qualified(table)}).has_value();
+  };
+  const auto execute = [&](const std::string& sql) {
+    try {
+      connection.execute(sql);
+    } catch (const Error& error) {
+      throw refuse_statement(alter, sql, error);
+    }
+  };
+  std::string done;
+  if (alter.drops) {
+    if (!exists(alter.before.target)) return "";
+    done = "DROP TABLE " + qualified(alter.before.target);
+    execute(done);
+    return done;
+  }
+  if (alter.renames() && exists(alter.before.target)) {
+    TableName now = alter.before.target;
+    const auto take = [&](const std::string& action) {
+      const std::string sql = fmt::format("ALTER TABLE {} {}", qualified(now), action);
+      execute(sql);
+      done += (done.empty() ? "" : "; ") + sql;
+    };
+    const TableName& wanted = alter.after.target;
+    if (now.schema != wanted.schema) take("SET SCHEMA " + pg_identifier(wanted.schema));
+    now.schema = wanted.schema;
+    if (now.table != wanted.table) take("RENAME TO " + pg_identifier(wanted.table));
+  }
+  if (alter.steps.empty() && !alter.key_changed) return done;
+  const std::string rest = Altering(connection, alter).run();
+  return done + (done.empty() || rest.empty() ? "" : "; ") + rest;
 }
 
 }  // namespace weir::postgres

@@ -390,8 +390,10 @@ void SetApplier::send_upserts(TableStatements& table, const TableChanges& change
       try {
         arrays_[c].append(PackedRow::take(at), table.encodings[c]);
       } catch (const Error& error) {
-        throw error.within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
-                                       plan.columns[c].name, key_text(plan, row)));
+        throw error
+            .within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
+                                plan.columns[c].name, key_text(plan, row)))
+            .of_table(plan.source.name.text());
       }
     }
   }
@@ -427,8 +429,10 @@ void SetApplier::send_patches(TableStatements& table, const TableChanges& change
         try {
           arrays_[c].append(cell, table.encodings[c]);
         } catch (const Error& error) {
-          throw error.within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
-                                         plan.columns[c].name, key_text(plan, row)));
+          throw error
+              .within(fmt::format("{} column {}, row with key {}", plan.source.name.text(),
+                                  plan.columns[c].name, key_text(plan, row)))
+              .of_table(plan.source.name.text());
         }
       }
     }
@@ -494,7 +498,8 @@ void SetApplier::move_rows(const ChangeBatch& batch) {
         fmt::format(
             "ALTER TABLE {} REPLICA IDENTITY FULL on the source has the log carry them; then "
             "start the task anew with the target table empty",
-            moving.source.name.text()));
+            moving.source.name.text()))
+        .of_table(moving.source.name.text());
   }
   connection_.begin_batch();
 }
@@ -577,7 +582,8 @@ void SetApplier::check_whole_rows() {
                     "columns, so each must be there as the source had it",
                     wanted.count, wanted.plan->source.name.text(), result.text(0, 0)),
         "find who else writes to the target table; make it equal to the source again, or start the "
-        "task anew with it empty");
+        "task anew with it empty")
+        .of_table(wanted.plan->source.name.text());
   }
   whole_rows_.clear();
   connection_.begin_batch();
@@ -656,7 +662,8 @@ Error SetApplier::refused_row(const ChangeBatch& batch, const Error& error) {
     return Error(ExitCode::refused, error.id(),
                  fmt::format("{}: the target table {} does not take the row with key {}",
                              plan->source.name.text(), plan->target.text(), key),
-                 error.why(), error.fix());
+                 error.why(), error.fix())
+        .of_table(plan->source.name.text());
   }
   std::string names;
   for (const TableChanges& changes : batch.tables) {
@@ -742,20 +749,32 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
 AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
   if (open_) throw bug("a table changes inside a transaction of the source");
   AlterResult result;
+  const TableName& was = alter.before.source.name;
   const TableName& source = alter.after.source.name;
+  const TableName& target = alter.after.target;
   try {
     connection_.execute("BEGIN; SET LOCAL lock_timeout = '30s'");
-    if (!alter.steps.empty() || alter.key_changed) {
+    if (!alter.steps.empty() || alter.key_changed || alter.drops || alter.renames()) {
       result.target_sql = alter_table(connection_, alter);
     }
     connection_.begin_batch();
     const std::string definition = encode_definition(alter.after.source);
-    const std::vector<PgParam> params = {PgParam(definition), PgParam(task_),
-                                         PgParam(source.schema), PgParam(source.table)};
-    connection_.send(fmt::format("UPDATE {} SET definition = $1 WHERE task = $2 AND source_schema "
-                                 "= $3 AND source_table = $4",
-                                 control_.table_table()),
-                     params);
+    const std::vector<PgParam> params = {PgParam(definition),    PgParam(task_),
+                                         PgParam(was.schema),    PgParam(was.table),
+                                         PgParam(source.schema), PgParam(source.table),
+                                         PgParam(target.schema), PgParam(target.table)};
+    connection_.send(
+        fmt::format("UPDATE {} SET definition = $1, source_schema = $5, source_table = $6, "
+                    "target_schema = $7, target_table = $8 WHERE task = $2 AND source_schema = $3 "
+                    "AND source_table = $4",
+                    control_.table_table()),
+        params);
+    if (was != source) {
+      connection_.send(fmt::format("UPDATE {} SET source_schema = $4, source_table = $5 WHERE task "
+                                   "= $1 AND source_schema = $2 AND source_table = $3",
+                                   control_.range_table()),
+                       std::span(params).subspan(1, 5));
+    }
     send_offset(offset);
     connection_.send("COMMIT");
     connection_.flush_batch();

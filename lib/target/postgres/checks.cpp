@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "mapping/ddl.h"
 #include "target/postgres/loader.h"
 #include "target/postgres/types.h"
 
@@ -201,18 +202,19 @@ bool may_leave_out_triggers(PgConnection& connection) {
 }
 
 /// The [ddl] settings, of those that weir can do, which say "apply".
-void gather_settings(const DdlSettings& ddl, Facts& facts) {
-  struct Setting {
-    const char* name;
-    DdlAction action;
-  };
-  for (const auto& [name, action] :
-       {Setting{"add_column", ddl.add_column}, Setting{"drop_column", ddl.drop_column},
-        Setting{"alter_column", ddl.alter_column}}) {
-    if (action != DdlAction::apply) continue;
-    facts.alters += fmt::format("{}ddl.{} = apply", facts.alters.empty() ? "" : ", ", name);
+void gather_settings(const Task& task, Facts& facts) {
+  std::set<std::string> alters;
+  for (const DdlSettings* settings : all_ddl_settings(task)) {
+    for (const DdlKind& kind : ddl_kinds()) {
+      if (settings->*kind.setting != DdlAction::apply || !kind.can_apply) continue;
+      if (kind.kind == SchemaChange::Kind::truncate_table) {
+        facts.truncates = "ddl.truncate_table = apply";
+      } else {
+        alters.insert(fmt::format("ddl.{} = apply", kind.key));
+      }
+    }
   }
-  if (ddl.truncate_table == DdlAction::apply) facts.truncates = "ddl.truncate_table = apply";
+  facts.alters = join(std::vector<std::string>(alters.begin(), alters.end()), ", ");
 }
 
 Finding finding(const char* id, std::string what, std::string why, std::string fix,
@@ -487,7 +489,7 @@ Facts gather(PgConnection& connection, const Control& control, const Task& task,
   }
   gather_triggers(connection, facts);
   facts.is_new = !recovered;
-  gather_settings(task.ddl, facts);
+  gather_settings(task, facts);
   facts.may_leave_out_triggers = may_leave_out_triggers(connection);
   facts.write_problem = write_problem(connection, facts);
   return facts;

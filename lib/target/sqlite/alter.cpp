@@ -341,8 +341,18 @@ class Altering {
 
 std::string alter_table(SqliteDatabase& database, const TableAlter& alter) {
   // A table that is gone on the source, or a change that a policy leaves alone.
-  if (alter.steps.empty() && !alter.key_changed) return "";
-  return Altering(database, alter).run();
+  std::string done;
+  const std::string& old_name = alter.before.target.table;
+  if ((alter.drops || alter.renames()) && describe(database, old_name)) {
+    const std::string old = sqlite_identifier(old_name);
+    done = alter.drops ? "DROP TABLE " + old
+                       : fmt::format("ALTER TABLE {} RENAME TO {}", old,
+                                     sqlite_identifier(alter.after.target.table));
+    database.execute(done.c_str());
+  }
+  if (alter.steps.empty() && !alter.key_changed) return done;
+  const std::string rest = Altering(database, alter).run();
+  return done + (done.empty() || rest.empty() ? "" : "; ") + rest;
 }
 
 }  // namespace weir::sqlite

@@ -346,7 +346,10 @@ void RowApplier::apply(const ChangeBatch& batch) {
       try {
         change(table, changes, time);
       } catch (const Error& error) {
-        throw error.within(table.plan->source.name.text());
+        const std::string name = table.plan->source.name.text();
+        // What is no affair of a row, such as a full disk, concerns all tables.
+        const bool is_of_row = error.code() == ExitCode::refused;
+        throw error.within(name).of_table(is_of_row ? name : "");
       }
     }
     if (batch.ends_transaction) {
@@ -384,12 +387,27 @@ AlterResult RowApplier::alter(const TableAlter& alter, const Offset& offset) {
   result.target_sql = alter_table(*own.turn, alter);
   own.turn
       ->prepare(
-          "UPDATE weir_table SET definition = ? WHERE task = ? AND source_schema = ? AND "
+          "UPDATE weir_table SET definition = ?, source_schema = ?, source_table = ?, "
+          "target_schema = ?, target_table = ? WHERE task = ? AND source_schema = ? AND "
           "source_table = ?")
       .bind(encode_definition(alter.after.source))
-      .bind(task_)
       .bind(alter.after.source.name.schema)
       .bind(alter.after.source.name.table)
+      .bind(alter.after.target.schema)
+      .bind(alter.after.target.table)
+      .bind(task_)
+      .bind(alter.before.source.name.schema)
+      .bind(alter.before.source.name.table)
+      .run();
+  own.turn
+      ->prepare(
+          "UPDATE weir_range SET source_schema = ?, source_table = ? WHERE task = ? AND "
+          "source_schema = ? AND source_table = ?")
+      .bind(alter.after.source.name.schema)
+      .bind(alter.after.source.name.table)
+      .bind(task_)
+      .bind(alter.before.source.name.schema)
+      .bind(alter.before.source.name.table)
       .run();
   store_offset(*own.turn, task_, offset);
   writer_->commit(own.turn, own.transaction);
