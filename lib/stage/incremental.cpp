@@ -5,7 +5,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <exception>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -84,6 +83,7 @@ class IncrementalStage final : public ChangeSink {
 
  private:
   using Sealed = BatchBuilder::Sealed;
+  using Actions = std::map<SchemaChange::Kind, DdlAction>;  ///< of all that a statement does
 
   // On the reader's thread.
   void read_log();
@@ -109,8 +109,7 @@ class IncrementalStage final : public ChangeSink {
   /// A statement that may change the definition of a table.
   void alter(const SchemaChange& change, const TablePlan& plan);
   /// Takes the steps of the kinds that are to be applied, and remembers the definition.
-  void change_definition(const SchemaChange& change, const TablePlan& plan,
-                         const std::function<bool(SchemaChange::Kind)>& applies);
+  void change_definition(const SchemaChange& change, const TablePlan& plan, const Actions& actions);
   /// What is to be done about the statement that is being settled.
   DdlAction action_for(const TableName& table, SchemaChange::Kind kind) const;
   /// What becomes of a table that gets a name which the rules take too.
@@ -118,6 +117,10 @@ class IncrementalStage final : public ChangeSink {
   /// What the rules make of all tables, with another definition of one.
   MappingResult map_with(const Table& definition, const TablePlan& plan) const;
   AlterResult alter_target(const TableAlter& alter, const Offset& offset);
+  /// What to do about a table whose rows the log does not tell.
+  std::string reload() const;
+  /// Another table came under the name of one that was dropped.
+  Error replaced(const SchemaChange& change) const;
   Error stopped_by(const SchemaChange& change, SchemaChange::Kind kind, DdlAction action) const;
   /// Whether the copy of a table is from after the statement that is being settled.
   bool is_in_copy(const TablePlan& plan) const;
@@ -582,8 +585,16 @@ void IncrementalStage::settle() {
                     change.sql.substr(0, kShownSql)),
         "everything before this statement is applied; the rows of the table that came cannot be "
         "told from the log",
-        begin_anew(context_.target, task_))
+        reload())
         .of_table(change.new_name.text());
+  }
+  for (auto made = changes.begin(); made != changes.end(); ++made) {
+    if (made->kind != SchemaChange::Kind::create_table || plan_of(made->table) == nullptr) continue;
+    const bool was_dropped = std::any_of(changes.begin(), made, [&](const SchemaChange& change) {
+      return change.kind == SchemaChange::Kind::drop_table && change.table == made->table;
+    });
+    if (!was_dropped || is_in_copy(*plan_of(made->table))) continue;
+    throw replaced(*made);
   }
   for (const SchemaChange& change : changes) {
     if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
@@ -615,15 +626,31 @@ Error IncrementalStage::stopped_by(const SchemaChange& change, SchemaChange::Kin
       stops_task ? fmt::format("say ddl.{} = {}\"ignore\" or \"stop-table\" in the task file, then "
                                "start the task: it goes on at this statement",
                                to_string(kind), can_apply(kind) ? "\"apply\", " : "")
-      : rows ? fmt::format("weir ddl resolve {} NUMBER --reload; weir ddl list {} --open has the "
-                           "number",
-                           task, task)
+      : rows     ? reload()
              : fmt::format("weir ddl resolve {} NUMBER with {}--skip or --reload; weir ddl list "
                            "{} --open has the number; or say ddl.{} = {}\"ignore\" in the task "
                            "file",
                            task, can_apply(kind) ? "--apply, " : "", task, to_string(kind),
                            can_apply(kind) ? "\"apply\" or " : ""));
   return stops_task ? error : error.of_table(name);
+}
+
+std::string IncrementalStage::reload() const {
+  return fmt::format(
+      "weir ddl resolve {0} NUMBER --reload copies the table anew; weir ddl list {0} --open has "
+      "the number",
+      root_name(task_));
+}
+
+Error IncrementalStage::replaced(const SchemaChange& change) const {
+  const std::string name = change.table.text();
+  return Error(ExitCode::refused, "ddl.table-replaced",
+               fmt::format("{} was dropped and made again: {}", name,
+                           change.sql.substr(0, kShownSql)),
+               "everything before this statement is applied; the target does not have the rows of "
+               "the table that was made",
+               reload())
+      .of_table(name);
 }
 
 void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan) {
@@ -636,14 +663,12 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
 
   if (change.kind == Kind::create_table) {
     if (!plan.source.gone) return;  // CREATE TABLE IF NOT EXISTS of a table that is there
-    throw Error(ExitCode::refused, "ddl.table-replaced",
-                fmt::format("{} was dropped and made again: {}", name, sql),
-                "everything before this statement is applied; the target still has the rows of "
-                "the table that was dropped",
-                begin_anew(context_.target, task_))
-        .of_table(name);
+    throw replaced(change);
   }
-  const DdlAction action = action_for(plan.source.name, change.kind);
+  DdlAction action = action_for(plan.source.name, change.kind);
+  // A table that may only have another name is not dropped on trust.
+  const bool is_sure = change.unreadable.empty();
+  if (action == DdlAction::apply && !is_sure) action = DdlAction::stop_table;
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
     throw stopped_by(change, change.kind, action);
   }
@@ -729,7 +754,7 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
     }
     throw Error(ExitCode::refused, "ddl.unreadable",
                 fmt::format("cannot tell what a statement made of {}: {}", name, sql),
-                change.unreadable, begin_anew(context_.target, task_))
+                change.unreadable, reload())
         .of_table(name);
   }
   std::vector<Kind> kinds;
@@ -738,20 +763,14 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
   } else if (change.kind == Kind::other) {
     kinds = {change.kind};  // what else a statement says that left the definition as it was is done
   }
-  std::map<Kind, DdlAction> actions;
+  Actions actions;
   for (const Kind kind : kinds) actions.emplace(kind, action_for(plan.source.name, kind));
   for (const DdlAction stop : {DdlAction::stop_task, DdlAction::stop_table}) {
     for (const Kind kind : kinds) {
       if (actions.at(kind) == stop) throw stopped_by(change, kind, stop);
     }
   }
-  const auto applies = [&actions](Kind kind) {
-    const auto at = actions.find(kind);
-    return at != actions.end() && at->second == DdlAction::apply;
-  };
-  if (change.definition != nullptr) {
-    change_definition(change, plan, applies);
-  }
+  if (change.definition != nullptr) change_definition(change, plan, actions);
   for (const auto& [kind, action] : actions) {
     if (action != DdlAction::alert) continue;
     context_.event("warning", "ddl.not-applied", name,
@@ -760,10 +779,14 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
 }
 
 void IncrementalStage::change_definition(const SchemaChange& change, const TablePlan& plan,
-                                         const std::function<bool(SchemaChange::Kind)>& applies) {
+                                         const Actions& actions) {
   using Kind = SchemaChange::Kind;
   const std::string name = plan.source.name.text();
   const std::string sql = change.sql.substr(0, kShownSql);
+  const auto applies = [&actions](Kind kind) {
+    const auto at = actions.find(kind);
+    return at != actions.end() && at->second == DdlAction::apply;
+  };
   Table definition = *change.definition;
   for (std::size_t i = 0; i < definition.columns.size(); ++i) {
     const std::uint32_t before = change.origins[i].before;
@@ -789,9 +812,11 @@ void IncrementalStage::change_definition(const SchemaChange& change, const Table
   }
   std::erase_if(alter.steps, is_ignored);
   if (!applies(Kind::change_key)) alter.key_changed = false;
-  const bool is_applied = alter.key_changed || !alter.steps.empty();
   const Clock::time_point begin = Clock::now();
   const AlterResult result = alter_target(alter, reader_->offset());
+  const bool is_applied = std::any_of(actions.begin(), actions.end(), [](const auto& each) {
+    return each.second == DdlAction::apply;
+  });
   if (!is_applied) return;
   const std::string seconds =
       fmt::format("{:.3f} s", std::chrono::duration<double>(Clock::now() - begin).count());

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "mapping/ddl.h"
 #include "model/finding.h"
 #include "source/postgres/catalog.h"
 #include "source/postgres/ddl_trigger.h"
@@ -212,6 +213,7 @@ void PgChangeReader::tell_gone(ChangeSink& sink) {
   change.table = std::move(gone_.back());
   gone_.pop_back();
   change.sql = fmt::format("DROP TABLE {}", change.table.text());
+  change.unreadable = "the catalogue no longer has it; it may have got another name";
   change.time = now();
   sink.schema(change);
   sink.commit(change.time);
@@ -502,6 +504,7 @@ void PgChangeReader::compare(Transaction& transaction, const RelationMessage& re
   if (table->relation != 0 && table->relation != relation.id) {
     change.kind = SchemaChange::Kind::drop_table;
     change.sql = fmt::format("DROP TABLE {0}; CREATE TABLE {0}", source.name.text());
+    change.unreadable = "another table has its name; it may have got another one";
     transaction.pending.push_back(std::move(change));
     return;
   }
@@ -541,9 +544,9 @@ void PgChangeReader::look_for_fills(Transaction& transaction, const RelationMess
 }
 
 void PgChangeReader::find_truncates(Transaction& transaction) {
-  const bool applies = task_.ddl.truncate_table == DdlAction::apply;
   std::vector<std::uint32_t> done;
   std::vector<SchemaChange> changes;
+  bool all_apply = true;
   for (const auto& [place, id] : transaction.truncates) {
     if (std::find(done.begin(), done.end(), id) != done.end()) continue;
     done.push_back(id);
@@ -557,6 +560,9 @@ void PgChangeReader::find_truncates(Transaction& transaction) {
                                                                      : nullptr;
     if (table == nullptr || transaction.commit.end <= table->since) continue;
     // Where the target's table is not emptied, it keeps those rows as well as earlier ones.
+    const bool applies =
+        ddl_settings(task_, table->plan->source.name).truncate_table == DdlAction::apply;
+    all_apply = all_apply && applies;
     if (applies) {
       const auto last = std::find_if(transaction.truncates.rbegin(), transaction.truncates.rend(),
                                      [&id = id](const auto& entry) { return entry.second == id; });
@@ -569,7 +575,8 @@ void PgChangeReader::find_truncates(Transaction& transaction) {
     changes.push_back(std::move(change));
   }
   // One that is all of its transaction needs no other around it, which some targets do faster.
-  transaction.empties_inside = applies && (changes.size() > 1 || transaction.rows > 0);
+  // Where one of several is not applied, the policies are asked one by one.
+  transaction.empties_inside = all_apply && (changes.size() > 1 || transaction.rows > 0);
   if (transaction.empties_inside) return;
   std::move(changes.begin(), changes.end(), std::back_inserter(transaction.pending));
 }
