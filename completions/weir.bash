@@ -26,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover check-retention checklist log offset help'
+_weir_words='init kinds explain preflight sync cutover check-retention checklist log offset ddl help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -34,6 +34,7 @@ _weir_seconds() {
     sync) echo start run stop status list ;;
     log) echo show ;;
     offset) echo show history reset ;;
+    ddl) echo list show ;;
   esac
 }
 
@@ -56,6 +57,8 @@ _weir_options() {
     'offset show') echo '' ;;
     'offset history') echo --limit --since --no-header ;;
     'offset reset') echo --to --reason --accept-data-loss --timeout --dry-run --yes --checklist-age ;;
+    'ddl list') echo --open --limit --since --no-header ;;
+    'ddl show') echo '' ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -77,6 +80,9 @@ _weir_argument() {
     'offset show 0') echo tasks ;;
     'offset history 0') echo tasks ;;
     'offset reset 0') echo tasks ;;
+    'ddl list 0') echo tasks ;;
+    'ddl show 0') echo tasks ;;
+    'ddl show 1') echo nothing ;;
   esac
 }
 
@@ -202,6 +208,16 @@ _weir_value() {
     'offset reset --format' | 'offset reset -o') echo words text json ;;
     'offset reset --color') echo words auto always never ;;
     'offset reset --log-format') echo words text json ;;
+    'ddl list --limit') echo nothing ;;
+    'ddl list --since') echo nothing ;;
+    'ddl list --state-dir') echo folders ;;
+    'ddl list --format' | 'ddl list -o') echo words text json ;;
+    'ddl list --color') echo words auto always never ;;
+    'ddl list --log-format') echo words text json ;;
+    'ddl show --state-dir') echo folders ;;
+    'ddl show --format' | 'ddl show -o') echo words text json ;;
+    'ddl show --color') echo words auto always never ;;
+    'ddl show --log-format') echo words text json ;;
   esac
 }
 

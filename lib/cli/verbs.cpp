@@ -705,6 +705,45 @@ constexpr auto kOffsetResetSee = std::to_array<std::string_view>(
     {"weir-offset-show(1)", "weir-offset-history(1)", "weir-checklist(1)",
      "weir-check-retention(1)", "weir-log-show(1)", "weir-control(7)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- ddl
+
+constexpr ArgumentSpec kDdlNumber{
+    .name = "NUMBER", .meaning = "the number of a statement, as weir ddl list prints it"};
+
+constexpr auto kDdlListExamples = std::to_array<Example>({
+    {"weir ddl list shop --open", "Show the statements that wait for somebody."},
+    {"weir ddl list shop --since 1d --json | jq '.ddl[] | select(.outcome != \"applied\")'",
+     "Show what was not carried out since yesterday."},
+});
+constexpr auto kDdlListOptions = std::to_array<OptionSpec>({
+    {.name = "open",
+     .meaning = "only statements that stopped something, or failed, and wait for somebody",
+     .group = "selection"},
+    {.name = "limit",
+     .kind = Kind::integer,
+     .value = "N",
+     .meaning = "at most so many statements, the newest ones",
+     .fallback = "20",
+     .group = "selection"},
+    {.name = "since",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "only statements that were met not longer ago than this",
+     .group = "selection"},
+    kNoHeader,
+});
+constexpr auto kDdlCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, bug});
+constexpr auto kDdlListSee = std::to_array<std::string_view>(
+    {"weir-ddl-show(1)", "weir.toml(5)", "weir-state(5)", "weir-exit-codes(7)"});
+
+constexpr auto kDdlShowExamples = std::to_array<Example>({
+    {"weir ddl show shop 12", "Show all that is known of a statement, and what to do about it."},
+    {"weir ddl show shop 12 --json | jq -r .ddl.source_sql", "Get its SQL into a script."},
+});
+constexpr auto kDdlShowSee =
+    std::to_array<std::string_view>({"weir-ddl-list(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- hidden verbs
 
 constexpr auto kCompleteKinds = std::to_array<std::string_view>({"tasks", "tables", "ids"});
@@ -937,6 +976,28 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kOffsetResetCodes,
      .see_also = kOffsetResetSee},
+    {.name = "ddl list",
+     .summary = "show what became of changes of definition",
+     .description = "Shows the statements of the source that changed a table of the task, or one "
+                    "that its rules select: what the policy was and what became of it, oldest "
+                    "first. Reads weir's own state only.",
+     .examples = kDdlListExamples,
+     .argument = kRegisteredTask,
+     .options = kDdlListOptions,
+     .formats = kTextJson,
+     .exit_codes = kDdlCodes,
+     .see_also = kDdlListSee},
+    {.name = "ddl show",
+     .summary = "show one change of definition, and what to do about it",
+     .description = "Shows all that is kept of one statement: its SQL on the source and on the "
+                    "target, its place in the source's log, the policy, the outcome, how long it "
+                    "took, and what to do now. Reads weir's own state only.",
+     .examples = kDdlShowExamples,
+     .argument = kRegisteredTask,
+     .second = kDdlNumber,
+     .formats = kTextJson,
+     .exit_codes = kDdlCodes,
+     .see_also = kDdlShowSee},
     {.name = "sync worker",
      .summary = "do the work of a task, under its supervisor",
      .description = "The process that sync run starts, and starts again after a crash.",
@@ -971,6 +1032,7 @@ constexpr auto kGroups = std::to_array<GroupSpec>({
     {"sync", "start, stop and watch tasks"},
     {"log", "look into a source's change log"},
     {"offset", "show where a task stands, and put it elsewhere"},
+    {"ddl", "show what became of changes of definition"},
 });
 
 constexpr bool sound(std::span<const OptionSpec> options) {

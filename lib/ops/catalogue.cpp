@@ -11,6 +11,10 @@ using enum IdKind;
 using enum Severity;
 
 constexpr auto kTaskRows = std::to_array<CatalogueRow>({
+    {"ddl.unknown", error, critical, "the task has no statement of this number",
+     "statements are numbered as they are met, within their task, and forgotten after 90 days "
+     "unless they wait for somebody",
+     "see weir ddl list TASK for the numbers", "weir ddl list TASK"},
     {"facts.other-task", error, critical, "a file of facts is of another task",
      "what one server says decides nothing about another",
      "name the task that the facts are of, or gather them for this one: weir preflight TASK "

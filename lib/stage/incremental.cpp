@@ -23,6 +23,7 @@
 #include "mapping/rules.h"
 #include "model/lane.h"
 #include "stage/batch.h"
+#include "stage/ddl_record.h"
 #include "stage/heartbeat.h"
 #include "stage/reread.h"
 #include "target/plan.h"
@@ -154,6 +155,8 @@ class IncrementalStage final : public ChangeSink {
   Clock::time_point opened_at_ = Clock::now();
   Clock::time_point gathering_since_{};
   bool error_cleared_ = false;
+  DdlRecord record_{context_};
+  std::set<std::uint32_t> truncating_;  ///< tables that the transaction being read empties
   std::vector<SchemaChange> settling_;  ///< statements on our tables, until their commit
   Offset settled_at_;
   bool plans_changed_ = false;
@@ -320,12 +323,18 @@ void IncrementalStage::row(const RowChange& change) {
   if (builder_.bytes() >= kBatchBytes) hand_over(false);
 }
 
-void IncrementalStage::truncate(std::uint32_t table) { builder_.truncate(table); }
+void IncrementalStage::truncate(std::uint32_t table) {
+  builder_.truncate(table);
+  truncating_.insert(table);
+}
 
 void IncrementalStage::commit(Time commit_time) {
   context_.meter.last_read_commit = commit_time;
   if (in_transaction_) builder_.end(commit_time);
   in_transaction_ = false;
+  for (const std::uint32_t table : std::exchange(truncating_, {})) {
+    record_.truncates(plans_[table], commit_time, reader_->offset());
+  }
   if (!settling_.empty()) {
     settle();
   } else if (builder_.bytes() >= kBatchBytes) {
@@ -453,6 +462,7 @@ void IncrementalStage::applied(const Sealed& sealed) {
   }
   if (!batch.ends_transaction) return;
   if (!batch.full_end.empty()) recovered_.full_end = batch.full_end;
+  if (!emptied_.empty()) record_.recover(plans_, batch.offset);
   for (const std::uint32_t table : std::exchange(emptied_, {})) {
     context_.event("info", "ddl.applied", plans_[table].source.name.text(),
                    fmt::format("TRUNCATE {}, together with the rest of its transaction",
@@ -538,6 +548,7 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
   const bool serves = !change.serves.table.empty();
   if (serves && !select_tables(context_.task, {&change.serves, 1}).empty()) return;
   const DdlAction action = action_for(appears, Kind::create_table);
+  record_.judged(action);
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
     // There is nothing of it yet that could be stopped.
     throw Error(
@@ -556,7 +567,9 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
 void IncrementalStage::schema(const SchemaChange& change) {
   const bool renames = change.kind == SchemaChange::Kind::rename_table;
   if (plan_of(change.table) == nullptr && !(renames && plan_of(change.new_name) != nullptr)) {
-    schema_of_others(change);
+    const TableName& appears =
+        change.kind == SchemaChange::Kind::rename_table ? change.new_name : change.table;
+    record_.settle(change, appears, reader_->offset(), [&] { schema_of_others(change); });
     return;
   }
   // CREATE TABLE ... SELECT stands inside the transaction that fills the table: not one of ours.
@@ -579,14 +592,16 @@ void IncrementalStage::settle() {
     if (change.kind != SchemaChange::Kind::rename_table) continue;
     const TablePlan* replaced = plan_of(change.new_name);
     if (replaced == nullptr || is_in_copy(*replaced)) continue;
-    throw Error(
-        ExitCode::refused, "ddl.table-replaced",
-        fmt::format("{} took the place of {}: {}", change.table.text(), change.new_name.text(),
-                    change.sql.substr(0, kShownSql)),
-        "everything before this statement is applied; the rows of the table that came cannot be "
-        "told from the log",
-        reload())
-        .of_table(change.new_name.text());
+    record_.settle(change, change.new_name, reader_->offset(), [&] {
+      throw Error(
+          ExitCode::refused, "ddl.table-replaced",
+          fmt::format("{} took the place of {}: {}", change.table.text(), change.new_name.text(),
+                      change.sql.substr(0, kShownSql)),
+          "everything before this statement is applied; the rows of the table that came cannot be "
+          "told from the log",
+          reload())
+          .of_table(change.new_name.text());
+    });
   }
   for (auto made = changes.begin(); made != changes.end(); ++made) {
     if (made->kind != SchemaChange::Kind::create_table || plan_of(made->table) == nullptr) continue;
@@ -594,10 +609,12 @@ void IncrementalStage::settle() {
       return change.kind == SchemaChange::Kind::drop_table && change.table == made->table;
     });
     if (!was_dropped || is_in_copy(*plan_of(made->table))) continue;
-    throw replaced(*made);
+    record_.settle(*made, made->table, reader_->offset(), [&] { throw replaced(*made); });
   }
   for (const SchemaChange& change : changes) {
-    if (const TablePlan* plan = plan_of(change.table)) settle(change, *plan);
+    const TablePlan* plan = plan_of(change.table);
+    if (plan == nullptr) continue;
+    record_.settle(change, change.table, reader_->offset(), [&] { settle(change, *plan); });
   }
   settled_at_ = {};
 }
@@ -669,6 +686,7 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
   // A table that may only have another name is not dropped on trust.
   const bool is_sure = change.unreadable.empty();
   if (action == DdlAction::apply && !is_sure) action = DdlAction::stop_table;
+  record_.judged(action);
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
     throw stopped_by(change, change.kind, action);
   }
@@ -676,6 +694,7 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
     const Offset offset = reader_->offset();
     const AlterResult result = applier_.truncate(plan, offset);  // the applier's thread is waiting
     handed_ = offset;
+    record_.done(result.target_sql);
     context_.event("info", "ddl.applied", name, fmt::format("{} -> {}", sql, result.target_sql));
     return;
   }
@@ -739,6 +758,7 @@ AlterResult IncrementalStage::alter_target(const TableAlter& alter, const Offset
   }
   handed_ = offset;
   plans_changed_ = true;
+  record_.done(result.target_sql);
   return result;
 }
 
@@ -767,8 +787,17 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
   for (const Kind kind : kinds) actions.emplace(kind, action_for(plan.source.name, kind));
   for (const DdlAction stop : {DdlAction::stop_task, DdlAction::stop_table}) {
     for (const Kind kind : kinds) {
-      if (actions.at(kind) == stop) throw stopped_by(change, kind, stop);
+      if (actions.at(kind) != stop) continue;
+      record_.judged(stop);
+      throw stopped_by(change, kind, stop);
     }
+  }
+  for (const DdlAction one : {DdlAction::apply, DdlAction::alert, DdlAction::ignore}) {
+    const bool is_met = std::any_of(actions.begin(), actions.end(),
+                                    [one](const auto& each) { return each.second == one; });
+    if (!is_met) continue;
+    record_.judged(one);
+    break;
   }
   if (change.definition != nullptr) change_definition(change, plan, actions);
   for (const auto& [kind, action] : actions) {
@@ -835,6 +864,7 @@ IncrementalEnd run_incremental_stage(const StageContext& context, std::span<cons
       !recovered.full_end.empty() && !context.source.reached(recovered.offset, recovered.full_end);
   context.store.set_stage(context.task.name, Stage::incremental, catching_up ? "catching up" : "");
   context.meter.stage = Stage::incremental;
+  DdlRecord(context).recover(plans, recovered.offset);
   IncrementalStage stage(context, plans, std::move(recovered), log_end, applier);
   try {
     return stage.run();

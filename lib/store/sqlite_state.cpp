@@ -249,15 +249,47 @@ CREATE TABLE lane_table (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kSchema8 = R"sql(
+CREATE TABLE ddl (
+  -- Statements of the source that changed a table of the task, and what became of them. Kept for 90
+  -- days; those that wait for somebody for ever.
+  task          TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  number        INTEGER NOT NULL,               -- within the task, from 1
+  at            TEXT NOT NULL,                  -- when weir met it, the last time
+  source_at     TEXT,                           -- when the source ran it, if known
+  source_schema TEXT NOT NULL,
+  source_table  TEXT NOT NULL,
+  lane          TEXT NOT NULL,                  -- that met it last; '' = the main one
+  kind          TEXT NOT NULL,                  -- add_column, drop_table, ...
+  offset_text   TEXT NOT NULL,                  -- its place in the source's change log
+  source_sql    TEXT NOT NULL,
+  target_sql    TEXT NOT NULL,                  -- what was carried out; '' if nothing
+  policy        TEXT NOT NULL,                  -- what [ddl] says: apply, ignore, ...
+  outcome       TEXT NOT NULL
+                CHECK (outcome IN ('begun', 'applied', 'ignored', 'alerted', 'stopped-table',
+                                   'stopped-task', 'failed', 'resolved')),
+  error_id      TEXT NOT NULL,                  -- of one that stopped or failed; else ''
+  error         TEXT NOT NULL,
+  error_fix     TEXT NOT NULL,
+  duration_s    REAL,                           -- on the target; NULL if it did not come to that
+  resolved_by   TEXT NOT NULL,                  -- the user; '' if nobody had to
+  resolved_at   TEXT,
+  resolution    TEXT NOT NULL,                  -- apply, skip, reload: MODE
+  PRIMARY KEY (task, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ddl_of_place ON ddl (task, offset_text);
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 7> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
-                                                    kSchema5, kSchema6, kSchema7};
+constexpr std::array<const char*, 8> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
+                                                    kSchema5, kSchema6, kSchema7, kSchema8};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kWaiverVersion = 4;
 constexpr std::int64_t kOffsetsVersion = 5;
 constexpr std::int64_t kChecklistVersion = 6;
 constexpr std::int64_t kLanesVersion = 7;
+constexpr std::int64_t kDdlVersion = 8;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -267,6 +299,7 @@ constexpr std::chrono::hours kSampleLife{14 * 24};
 constexpr std::chrono::hours kRetentionLife{30 * 24};
 constexpr std::chrono::hours kOffsetDetail{24};
 constexpr std::chrono::hours kOffsetLife{14 * 24};
+constexpr std::chrono::hours kDdlLife{90 * 24};
 
 /// SQLite has one view of a WAL's shared memory for a whole process: a writer that opens the file
 /// during a read would get the reader's, which cannot be written.
@@ -317,6 +350,7 @@ LaneRow::Purpose lane_purpose(std::string_view text) {
   return enumerator<LaneRow::Purpose>(text, 4);
 }
 LaneRow::State lane_state(std::string_view text) { return enumerator<LaneRow::State>(text, 7); }
+DdlRow::Outcome ddl_outcome(std::string_view text) { return enumerator<DdlRow::Outcome>(text, 8); }
 
 std::int64_t row_limit(std::size_t limit) {
   return static_cast<std::int64_t>(
@@ -347,6 +381,64 @@ TaskRow task_row(const SqliteStatement& row) {
   task.started = time_at(row, c++);
   task.changed = time_at(row, c++);
   return task;
+}
+
+constexpr const char* kDdlColumns =
+    "SELECT number, at, source_at, source_schema, source_table, lane, kind, offset_text,"
+    " source_sql, target_sql, policy, outcome, error_id, error, error_fix, duration_s, resolved_by,"
+    " resolved_at, resolution FROM ddl ";
+constexpr const char* kOpenDdl = "outcome IN ('stopped-table', 'stopped-task', 'failed')";
+
+DdlRow ddl_of(const SqliteStatement& row) {
+  DdlRow ddl;
+  int c = 0;
+  ddl.number = static_cast<std::uint32_t>(row.integer(c++));
+  ddl.at = time_at(row, c++);
+  ddl.source_time = time_at(row, c++);
+  ddl.table.schema = row.text(c++);
+  ddl.table.table = row.text(c++);
+  ddl.lane = row.text(c++);
+  ddl.kind = row.text(c++);
+  ddl.offset.text = row.text(c++);
+  ddl.source_sql = row.text(c++);
+  ddl.target_sql = row.text(c++);
+  ddl.policy = row.text(c++);
+  ddl.outcome = ddl_outcome(row.text(c++));
+  ddl.error_id = row.text(c++);
+  ddl.error = row.text(c++);
+  ddl.error_fix = row.text(c++);
+  if (!row.is_null(c)) ddl.duration_s = row.real(c);
+  ddl.resolved_by = row.text(++c);
+  ddl.resolved_at = time_at(row, ++c);
+  ddl.resolution = row.text(++c);
+  ddl.offset.source_time = ddl.source_time;
+  return ddl;
+}
+
+void replace_ddl(SqliteDatabase& db, const std::string& task, const DdlRow& row) {
+  SqliteStatement put = db.prepare(
+      "INSERT OR REPLACE INTO ddl (task, number, at, source_at, source_schema, source_table, lane,"
+      " kind, offset_text, source_sql, target_sql, policy, outcome, error_id, error, error_fix,"
+      " duration_s, resolved_by, resolved_at, resolution)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  put.bind(task).bind(row.number).bind(text_of(row.at));
+  bind_time(put, row.source_time);
+  put.bind(row.table.schema)
+      .bind(row.table.table)
+      .bind(row.lane)
+      .bind(row.kind)
+      .bind(row.offset.text)
+      .bind(row.source_sql)
+      .bind(row.target_sql)
+      .bind(row.policy)
+      .bind(to_string(row.outcome))
+      .bind(row.error_id)
+      .bind(row.error)
+      .bind(row.error_fix);
+  bind_optional(put, row.duration_s);
+  put.bind(row.resolved_by);
+  bind_time(put, row.resolved_at);
+  put.bind(row.resolution).run();
 }
 
 /// What tells that a file is still the one that was read.
@@ -1032,6 +1124,76 @@ class SqliteState final : public StateStore {
       }
       db.prepare("DELETE FROM task WHERE name = ?").bind(lane).run();
     });
+  }
+
+  std::uint32_t add_ddl(const std::string& task, const DdlRow& row) override {
+    DdlRow kept = row;
+    write_task(task, [&](SqliteDatabase& db) {
+      SqliteStatement same = db.prepare(
+          "SELECT number, policy, resolved_by, resolved_at, resolution FROM ddl"
+          " WHERE task = ? AND offset_text = ? AND source_schema = ? AND source_table = ?"
+          " AND kind = ? AND source_sql = ?");
+      same.bind(task)
+          .bind(row.offset.text)
+          .bind(row.table.schema)
+          .bind(row.table.table)
+          .bind(row.kind)
+          .bind(row.source_sql);
+      if (same.step()) {
+        kept.number = static_cast<std::uint32_t>(same.integer(0));
+        if (!row.is_open() && !same.is_null(3)) {
+          kept.policy = same.text(1);  // what is done now is what somebody said, not the policy
+          kept.resolved_by = same.text(2);
+          kept.resolved_at = time_at(same, 3);
+          kept.resolution = same.text(4);
+        }
+      } else {
+        SqliteStatement last =
+            db.prepare("SELECT coalesce(max(number), 0) FROM ddl WHERE task = ?");
+        last.bind(task);
+        last.step();
+        kept.number = static_cast<std::uint32_t>(last.integer(0) + 1);
+      }
+      replace_ddl(db, task, kept);
+      // The newest one stays: numbers are never given twice.
+      db.prepare(fmt::format("DELETE FROM ddl WHERE task = ?1 AND at < ?2 AND number <> ?3"
+                             " AND number < (SELECT max(number) FROM ddl WHERE task = ?1)"
+                             " AND NOT {}",
+                             kOpenDdl))
+          .bind(task)
+          .bind(text_of(row.at - kDdlLife))
+          .bind(kept.number)
+          .run();
+    });
+    return kept.number;
+  }
+
+  std::vector<DdlRow> ddl(const std::string& task, std::size_t limit, bool only_open) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<DdlRow> out;
+      if (db.integer("PRAGMA user_version") < kDdlVersion) return out;
+      SqliteStatement row =
+          db.prepare(fmt::format("{} WHERE task = ? {}{} ORDER BY number DESC LIMIT ?", kDdlColumns,
+                                 only_open ? "AND " : "", only_open ? kOpenDdl : ""));
+      row.bind(task).bind(row_limit(limit));
+      while (row.step()) out.push_back(ddl_of(row));
+      std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+  std::optional<DdlRow> ddl_row(const std::string& task, std::uint32_t number) override {
+    return read([&](SqliteDatabase& db) -> std::optional<DdlRow> {
+      if (db.integer("PRAGMA user_version") < kDdlVersion) return std::nullopt;
+      SqliteStatement row = db.prepare(std::string(kDdlColumns) + "WHERE task = ? AND number = ?");
+      row.bind(task).bind(number);
+      if (!row.step()) return std::nullopt;
+      return ddl_of(row);
+    });
+  }
+
+  void put_ddl(const std::string& task, const DdlRow& row) override {
+    write_task(task, [&](SqliteDatabase& db) { replace_ddl(db, task, row); });
   }
 
  private:

@@ -132,6 +132,28 @@ std::string to_string(LaneRow::State state) {
   return "unknown";
 }
 
+std::string to_string(DdlRow::Outcome outcome) {
+  switch (outcome) {
+    case DdlRow::Outcome::begun:
+      return "begun";
+    case DdlRow::Outcome::applied:
+      return "applied";
+    case DdlRow::Outcome::ignored:
+      return "ignored";
+    case DdlRow::Outcome::alerted:
+      return "alerted";
+    case DdlRow::Outcome::stopped_table:
+      return "stopped-table";
+    case DdlRow::Outcome::stopped_task:
+      return "stopped-task";
+    case DdlRow::Outcome::failed:
+      return "failed";
+    case DdlRow::Outcome::resolved:
+      return "resolved";
+  }
+  return "unknown";
+}
+
 std::string state_folder(const std::string& folder) {
   // A supervisor works in "/": a relative path would mean another place there.
   return std::filesystem::absolute(chosen_folder(folder)).lexically_normal().string();

@@ -183,6 +183,43 @@ struct LaneRow {
 std::string to_string(LaneRow::Purpose purpose);
 std::string to_string(LaneRow::State state);
 
+/// One statement of the source that changed a table of a task, or one that its rules select.
+struct DdlRow {
+  enum class Outcome : std::uint8_t {
+    begun,    ///< the worker is at it, or ended before it could say more
+    applied,  ///< carried out on the target, as far as there was anything to do
+    ignored,
+    alerted,
+    stopped_table,  ///< the table waits there, in a lane of its own
+    stopped_task,
+    failed,    ///< it was to be applied, and could not be
+    resolved,  ///< somebody has said what is to be done; see `resolution`
+  };
+  std::uint32_t number = 0;  ///< within its task, from 1; 0 in add_ddl()
+  Time at{};                 ///< when it was met, the last time
+  Time source_time{};        ///< when the source ran it; epoch if unknown
+  TableName table;
+  std::string lane;  ///< that met it last: "shop/1"; "" = the main one
+  std::string kind;  ///< "add_column", ...
+  Offset offset;     ///< its place: everything before it is applied if it stopped something
+  std::string source_sql;
+  std::string target_sql;  ///< "" if nothing was to be done
+  std::string policy;      ///< "apply", "ignore", "alert", "stop-table", "stop-task"; "" for none
+  Outcome outcome = Outcome::begun;
+  std::string error_id, error, error_fix;  ///< of one that stopped or failed
+  std::optional<double> duration_s;        ///< on the target; empty if it did not come to that
+  std::string resolved_by;
+  Time resolved_at{};
+  std::string resolution;  ///< "apply", "skip", "reload: merge", ...
+
+  /// Whether it waits for somebody.
+  bool is_open() const {
+    return outcome == Outcome::stopped_table || outcome == Outcome::stopped_task ||
+           outcome == Outcome::failed;
+  }
+};
+std::string to_string(DdlRow::Outcome outcome);
+
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
 /// Calls are safe from several threads and several processes (WAL, one short BEGIN IMMEDIATE per
@@ -274,6 +311,16 @@ class StateStore {
   /// Ends a lane: its tables and their ranges go to the main lane if it `joined`, else they are
   /// dropped; its task goes. Nothing to do if it has ended.
   virtual void end_lane(const LaneRow& row, bool joined) = 0;
+
+  /// Keeps a statement, and returns its number. One that is there already (the same statement, at
+  /// the same place, on the same table) keeps its number and what was resolved about it, unless it
+  /// waits for somebody again. Forgets those of more than 90 days ago that wait for nobody.
+  virtual std::uint32_t add_ddl(const std::string& task, const DdlRow& row) = 0;
+  /// The newest `limit` of the statements, or of those that wait for somebody, oldest first.
+  virtual std::vector<DdlRow> ddl(const std::string& task, std::size_t limit, bool only_open) = 0;
+  virtual std::optional<DdlRow> ddl_row(const std::string& task, std::uint32_t number) = 0;
+  /// Replaces a statement by its number.
+  virtual void put_ddl(const std::string& task, const DdlRow& row) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

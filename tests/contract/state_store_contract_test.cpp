@@ -612,6 +612,130 @@ void ended_lanes(const Open& open) {
   CHECK(store->add_lane(lane_of(Purpose::add, State::planned, {{"shop", "b"}})) == 3);
 }
 
+DdlRow ddl_row(const std::string& sql, const std::string& place, DdlRow::Outcome outcome) {
+  DdlRow row;
+  row.at = at(kNoon);
+  row.table = {"shop", "item"};
+  row.kind = "add_column";
+  row.offset.text = place;
+  row.source_sql = sql;
+  row.outcome = outcome;
+  return row;
+}
+
+void check_same(const DdlRow& a, const DdlRow& b) {
+  CHECK(a.number == b.number);
+  CHECK(a.at == b.at);
+  CHECK(a.source_time == b.source_time);
+  CHECK(a.table == b.table);
+  CHECK(a.lane == b.lane);
+  CHECK(a.kind == b.kind);
+  CHECK(a.offset == b.offset);
+  CHECK(a.source_sql == b.source_sql);
+  CHECK(a.target_sql == b.target_sql);
+  CHECK(a.policy == b.policy);
+  CHECK(a.outcome == b.outcome);
+  CHECK(a.error_id == b.error_id);
+  CHECK(a.error == b.error);
+  CHECK(a.error_fix == b.error_fix);
+  CHECK(a.duration_s == b.duration_s);
+  CHECK(a.resolved_by == b.resolved_by);
+  CHECK(a.resolved_at == b.resolved_at);
+  CHECK(a.resolution == b.resolution);
+}
+
+void ddl_rows(const Open& open) {
+  using Outcome = DdlRow::Outcome;
+  const auto store = open();
+  store->put_task("shop", "/etc/weir/shop.toml");
+  store->put_task("crm", "/etc/weir/crm.toml");
+  DdlRow full = ddl_row("ALTER TABLE item ADD a INT", "bin.000001:4", Outcome::begun);
+  full.policy = "apply";
+  full.number = store->add_ddl("shop", full);
+  CHECK(full.number == 1);
+  CHECK(store->add_ddl("crm", full) == 1);
+
+  // Met again, by another lane: the same row, with what became of it.
+  full.at = at(kNoon + 5, 3);
+  full.source_time = at(kNoon - 60, 7);
+  full.lane = "shop/2";
+  full.target_sql = "ALTER TABLE \"item\" ADD \"a\" integer";
+  full.duration_s = 0.25;
+  full.outcome = Outcome::applied;
+  CHECK(store->add_ddl("shop", full) == 1);
+  REQUIRE(store->ddl("shop", 10, false).size() == 1);
+  check_same(store->ddl("shop", 10, false)[0], full);
+  check_same(open()->ddl_row("shop", 1).value(), full);
+  CHECK(store->ddl_row("crm", 1)->outcome == Outcome::begun);
+  CHECK_FALSE(store->ddl_row("shop", 2));
+
+  // The same place with another statement, table or kind is another row, and so is another place.
+  DdlRow other = full;
+  other.source_sql += ", ADD b INT";
+  CHECK(store->add_ddl("shop", other) == 2);
+  other = full;
+  other.table.table = "place";
+  CHECK(store->add_ddl("shop", other) == 3);
+  other = full;
+  other.kind = "other";
+  CHECK(store->add_ddl("shop", other) == 4);
+  other = full;
+  other.offset.text = "bin.000001:5";
+  CHECK(store->add_ddl("shop", other) == 5);
+  CHECK(store->ddl("shop", 2, false).at(0).number == 4);
+  CHECK(store->ddl("shop", 10, true).empty());
+
+  // One that waits, is resolved, is taken up, and waits again.
+  DdlRow waits = ddl_row("ALTER TABLE item DROP a", "bin.000002:4", Outcome::stopped_table);
+  waits.policy = "stop-table";
+  waits.error_id = "ddl.drop-column";
+  waits.error = "it changed";
+  waits.error_fix = "weir ddl resolve";
+  waits.number = store->add_ddl("shop", waits);
+  REQUIRE(store->ddl("shop", 10, true).size() == 1);
+  check_same(store->ddl("shop", 10, true)[0], waits);
+  DdlRow resolved = waits;
+  resolved.outcome = Outcome::resolved;
+  resolved.resolved_by = "ana";
+  resolved.resolved_at = at(kNoon + 60);
+  resolved.resolution = "skip";
+  store->put_ddl("shop", resolved);
+  check_same(store->ddl_row("shop", waits.number).value(), resolved);
+  CHECK(store->ddl("shop", 10, true).empty());
+  DdlRow taken = ddl_row(waits.source_sql, waits.offset.text, Outcome::ignored);
+  taken.policy = "ignore";
+  CHECK(store->add_ddl("shop", taken) == waits.number);
+  const DdlRow after = store->ddl_row("shop", waits.number).value();
+  CHECK(after.outcome == Outcome::ignored);
+  CHECK(after.policy == "stop-table");
+  CHECK(after.resolved_by == "ana");
+  CHECK(after.resolved_at == resolved.resolved_at);
+  CHECK(after.resolution == "skip");
+  CHECK(store->add_ddl("shop", waits) == waits.number);
+  check_same(store->ddl_row("shop", waits.number).value(), waits);
+  for (const Outcome outcome : {Outcome::begun, Outcome::alerted, Outcome::stopped_task,
+                                Outcome::failed, Outcome::stopped_table}) {
+    waits.outcome = outcome;
+    store->put_ddl("shop", waits);
+    CHECK(store->ddl_row("shop", waits.number)->outcome == outcome);
+    CHECK(store->ddl("shop", 10, true).size() == (waits.is_open() ? 1 : 0));
+  }
+
+  // Three months later what waits for nobody is gone, and no number comes twice.
+  DdlRow late = ddl_row("ALTER TABLE item ADD z INT", "bin.000009:4", Outcome::applied);
+  late.at = at(kNoon + 89 * 86400);
+  CHECK(store->add_ddl("shop", late) == 7);
+  CHECK(store->ddl("shop", 100, false).size() == 7);
+  late.at = at(kNoon + 91 * 86400);
+  late.offset.text = "bin.000010:4";
+  CHECK(store->add_ddl("shop", late) == 8);
+  const auto left = store->ddl("shop", 100, false);
+  REQUIRE(left.size() == 3);
+  CHECK(left[0].number == waits.number);
+  CHECK(left[1].number == 7);
+  CHECK(store->ddl("crm", 10, false).size() == 1);
+}
+
 void unknown_tasks(const Open& open) {
   const auto store = open();
   CHECK_FALSE(store->task("ghost"));
@@ -624,6 +748,8 @@ void unknown_tasks(const Open& open) {
   CHECK(store->checklists("ghost", "", 5).empty());
   CHECK(store->lanes("ghost").empty());
   CHECK(store->ended_lanes("ghost", 5).empty());
+  CHECK(store->ddl("ghost", 5, false).empty());
+  CHECK_FALSE(store->ddl_row("ghost", 1));
   CHECK(store->count_events("ghost", "x", Time{}) == 0);
 
   const TableRow row;
@@ -653,6 +779,8 @@ void unknown_tasks(const Open& open) {
       [&] { store->put_lane(lane); },
       [&] { store->change_lane(lane, LaneRow::State::planned); },
       [&] { store->end_lane(lane, true); },
+      [&] { store->add_ddl("ghost", {}); },
+      [&] { store->put_ddl("ghost", {}); },
   };
   for (const auto& call : writes) {
     ExitCode code = ExitCode::ok;
@@ -715,6 +843,9 @@ void check_store(const Open& open) {
   SECTION("a lane is a part of a task, with a task of its own that nobody lists") { lanes(open); }
   SECTION("the tables of a lane that ends join the main lane, or are dropped") {
     ended_lanes(open);
+  }
+  SECTION("a statement keeps its number when it is met again, and stays while it waits") {
+    ddl_rows(open);
   }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
   SECTION("threads share one store") { threads(open); }

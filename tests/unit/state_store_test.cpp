@@ -145,6 +145,7 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
         "ALTER TABLE sample DROP COLUMN heartbeat_delay_s; DROP TABLE retention; DROP TABLE waiver;"
         "DROP TABLE offset_history; DROP TABLE checklist_item; DROP TABLE checklist;"
         "DROP TABLE lane_table; DROP TABLE lane;"
+        "DROP TABLE ddl;"
         "PRAGMA user_version = 1");
   }
   const auto samples = open_state(dir.path(), true)->samples("t", 10);
@@ -155,6 +156,7 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
   CHECK(open_state(dir.path(), true)->waivers("t").empty());
   CHECK(open_state(dir.path(), true)->offsets("t", 10, Time{}).empty());
   CHECK(open_state(dir.path(), true)->checklists("t", "", 10).empty());
+  CHECK(open_state(dir.path(), true)->ddl("t", 10, false).empty());
   CHECK(SqliteDatabase(dir / "weir.db", {}).integer("PRAGMA user_version") == 1);
 
   const auto store = open_state(dir.path(), false);
