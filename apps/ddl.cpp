@@ -13,6 +13,7 @@ constexpr weir::cli::Backends kBackends{weir::open_source, weir::open_target, we
 constexpr weir::cli::Verb kVerbs[] = {
     {"ddl list", [](Session& session) { return weir::cli::ddl_list(session, kBackends); }},
     {"ddl show", [](Session& session) { return weir::cli::ddl_show(session, kBackends); }},
+    {"ddl resolve", [](Session& session) { return weir::cli::ddl_resolve(session, kBackends); }},
 };
 
 }  // namespace

@@ -34,7 +34,7 @@ _weir_seconds() {
     sync) echo start run stop status list ;;
     log) echo show ;;
     offset) echo show history reset ;;
-    ddl) echo list show ;;
+    ddl) echo list show resolve ;;
   esac
 }
 
@@ -59,6 +59,7 @@ _weir_options() {
     'offset reset') echo --to --reason --accept-data-loss --timeout --dry-run --yes --checklist-age ;;
     'ddl list') echo --open --limit --since --no-header ;;
     'ddl show') echo '' ;;
+    'ddl resolve') echo --table --apply --applied --skip --reload --retry --mode --wait --timeout --dry-run --yes ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -83,6 +84,8 @@ _weir_argument() {
     'ddl list 0') echo tasks ;;
     'ddl show 0') echo tasks ;;
     'ddl show 1') echo nothing ;;
+    'ddl resolve 0') echo tasks ;;
+    'ddl resolve 1') echo nothing ;;
   esac
 }
 
@@ -218,6 +221,13 @@ _weir_value() {
     'ddl show --format' | 'ddl show -o') echo words text json ;;
     'ddl show --color') echo words auto always never ;;
     'ddl show --log-format') echo words text json ;;
+    'ddl resolve --table') echo tables ;;
+    'ddl resolve --mode') echo words truncate merge swap ;;
+    'ddl resolve --timeout') echo nothing ;;
+    'ddl resolve --state-dir') echo folders ;;
+    'ddl resolve --format' | 'ddl resolve -o') echo words text json ;;
+    'ddl resolve --color') echo words auto always never ;;
+    'ddl resolve --log-format') echo words text json ;;
   esac
 }
 

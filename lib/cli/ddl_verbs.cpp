@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/ddl_verbs.h"
 
+#include <array>
 #include <charconv>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -9,11 +11,17 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/user.h"
+#include "cli/confirm.h"
 #include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/signals.h"
+#include "model/lane.h"
 #include "ops/ddl.h"
 #include "ops/sync.h"
 
@@ -23,6 +31,7 @@ namespace {
 constexpr std::int64_t kListed = 20;
 /// So much of a statement fits into a line of the list.
 constexpr std::size_t kListedSql = 60;
+constexpr std::chrono::milliseconds kLook{250};
 
 Json time_or_null(Time time) { return time == Time{} ? Json() : Json(to_rfc3339(time)); }
 Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
@@ -107,6 +116,109 @@ std::string row_text(const std::string& task, const DdlRow& row, const std::stri
   return out;
 }
 
+// ---------------------------------------------------------------- resolve
+
+ops::ResolveRequest read_request(const Session& session) {
+  using ops::Resolution;
+  const std::string_view verb = session.verb().name;
+  const auto clash = [&](std::string_view one, std::string_view other, std::string why) {
+    return usage_error(verb, "usage.bad-combination", fmt::format("--{} and --{}", one, other),
+                       std::move(why));
+  };
+  ops::ResolveRequest out;
+  std::optional<Resolution> how;
+  for (const Resolution each : {Resolution::apply, Resolution::applied, Resolution::skip,
+                                Resolution::reload, Resolution::retry}) {
+    if (!session.flag(ops::to_string(each))) continue;
+    if (how) throw clash(ops::to_string(*how), ops::to_string(each), "one of them is to be done");
+    how = each;
+  }
+  if (!how) {
+    throw usage_error(verb, "usage.missing-option", "what is to be done is missing",
+                      "give one of --apply, --applied, --skip, --reload or --retry");
+  }
+  out.how = *how;
+  out.table = session.text("table").value_or("");
+  if (session.second().empty() && out.table.empty()) {
+    throw usage_error(verb, "usage.missing-argument", "NUMBER is missing",
+                      "name a statement by its number, or a table with --table");
+  }
+  if (!session.second().empty()) {
+    out.number = read_number(session);
+    if (!out.table.empty()) {
+      throw usage_error(verb, "usage.bad-combination", "NUMBER and --table",
+                        "a statement is of one table already");
+    }
+  }
+  const bool about_statement = *how != Resolution::reload && *how != Resolution::retry;
+  if (about_statement && !out.number) {
+    throw clash(ops::to_string(*how), "table", "it needs the NUMBER of a statement");
+  }
+  if (*how == Resolution::retry && out.number) {
+    throw usage_error(verb, "usage.bad-combination", "--retry and NUMBER",
+                      "a statement is tried again with --apply; --retry goes with --table");
+  }
+  const auto mode = session.text("mode");
+  if (mode && *how != Resolution::reload) {
+    throw clash("mode", ops::to_string(*how), "--mode says how --reload copies");
+  }
+  if (*how == Resolution::reload) out.reload_mode = mode.value_or("truncate");
+  return out;
+}
+
+std::string plan_text(const ops::ResolvePlan& plan) {
+  std::string out;
+  const auto line = [&](const char* name, const std::string& value) {
+    if (!value.empty()) out += fmt::format("{:<11}{}\n", name, value);
+  };
+  line("table", plan.table);
+  if (plan.row) {
+    line("statement", fmt::format("{}, {}", plan.row->number, plan.row->kind));
+    line("source SQL", plan.row->source_sql);
+    line("place", plan.row->offset.text);
+  }
+  line("lane", lane_name(plan.lane.task, plan.lane.number));
+  line("to do", plan.resolution);
+  line("effect", plan.effect);
+  return out;
+}
+
+/// Follows a lane until it has joined the others. Throws what suspends it again.
+void follow(Session& session, const std::string& task, std::uint32_t number, StateStore& store,
+            Engine& engine) {
+  const auto limit = session.duration("timeout");
+  const std::string lane = lane_name(task, number);
+  const StopSignal stop;
+  Progress progress(session);
+  const Clock::time_point begin = Clock::now();
+  while (true) {
+    // Asked before the lane is: one that joined just before the end has joined.
+    const bool running = engine.status(task).running;
+    const auto row = ops::look_at(task, number, store);
+    if (!row) return;
+    const std::string state = to_string(row->state);
+    progress.show(state, {fmt::format("{}: {}", lane, state)}, fmt::format("{}: {}", lane, state));
+    if (!running) {
+      throw Error(ExitCode::failed, "ddl.wait-ended", fmt::format("task {} does not run", task),
+                  fmt::format("{} is {}, and goes on with the next start", lane, state),
+                  fmt::format("weir sync status {}; weir sync start {}", task, task));
+    }
+    if (limit && Clock::now() - begin > *limit) {
+      throw Error(ExitCode::timed_out, "ddl.wait-timeout",
+                  fmt::format("{} has not caught up yet", lane),
+                  "the time given with --timeout ran out; the task itself goes on",
+                  fmt::format("weir sync status {}", task));
+    }
+    pollfd fd{stop.fd(), POLLIN, 0};
+    poll(&fd, 1, static_cast<int>(kLook.count()));
+    if (stop.requested()) {
+      throw Error(stop.number() == SIGINT ? ExitCode::interrupted : ExitCode::terminated,
+                  "ddl.wait-interrupted", "interrupted while waiting", "the task itself goes on",
+                  fmt::format("weir sync status {}", task));
+    }
+  }
+}
+
 }  // namespace
 
 ExitCode ddl_list(Session& session, const Backends&) {
@@ -144,11 +256,65 @@ ExitCode ddl_show(Session& session, const Backends&) {
   const std::string task = ops::find_task_name(session.argument(), *store);
   session.set_task(task);
   const DdlRow row = ops::find_ddl(task, number, *store);
-  const std::string advice = ops::advice(row);
+  const std::string advice = ops::advice(task, row, *store);
   if (!session.json()) session.print(row_text(task, row, advice));
   Json part = row_json(row);
   part["advice"] = advice;
   return session.answer(ExitCode::ok, {{"ddl", std::move(part)}});
+}
+
+ExitCode ddl_resolve(Session& session, const Backends& backends) {
+  const ops::ResolveRequest request = read_request(session);
+  const bool dry_run = session.flag("dry-run");
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_state(folder, dry_run);
+  const std::string task = ops::find_task_name(session.argument(), *store);
+  session.set_task(task);
+  const std::unique_ptr<Engine> engine = backends.open_engine(folder);
+  const ops::ResolvePlan plan = ops::plan_resolve(task, request, *store);
+  const bool running = engine->status(task).running;
+  bool done = false;
+  bool joined = false;
+  if (!plan.already.empty()) {
+    session.say(fmt::format("it is resolved already: {}", plan.already));
+  } else {
+    if (session.flag("wait") && !running) {
+      throw Error(ExitCode::refused, "ddl.not-running", fmt::format("task {} does not run", task),
+                  "--wait would wait for its next start",
+                  fmt::format("start it first (weir sync start {}), or leave out --wait", task));
+    }
+    if (!session.json()) session.print(plan_text(plan));
+    if (dry_run) {
+      session.say("nothing was changed");
+    } else {
+      session.terminal().flush();
+      if (!plan.loss.empty()) confirm(session.terminal(), task, plan.loss, session.flag("yes"));
+      ops::carry_out(task, plan, user_name(), *store);
+      done = true;
+      session.say(
+          running ? "the worker takes it up now"
+                  : fmt::format("task {} does not run: it is taken up with its next start", task));
+      if (session.flag("wait")) {
+        follow(session, task, plan.lane.number, *store, *engine);
+        joined = true;
+        session.say(fmt::format("{} has caught up, and goes on with the others", plan.table));
+      }
+      session.hint("weir sync status " + task);
+    }
+  }
+  return session.answer(
+      ExitCode::ok,
+      {{"dry_run", dry_run},
+       {"number", plan.row ? Json(plan.row->number) : Json()},
+       {"table", plan.table},
+       {"lane", plan.lane.number == 0 ? Json() : Json(lane_name(task, plan.lane.number))},
+       {"resolution", plan.resolution},
+       {"effect", text_or_null(plan.effect)},
+       {"loss", text_or_null(plan.loss)},
+       {"already", text_or_null(plan.already)},
+       {"running", running},
+       {"done", done},
+       {"joined", joined}});
 }
 
 }  // namespace weir::cli

@@ -7,8 +7,9 @@
 
 namespace weir::cli {
 
-/// `weir ddl list` and `show`.
+/// `weir ddl list`, `show` and `resolve`.
 ExitCode ddl_list(Session& session, const Backends& backends);
 ExitCode ddl_show(Session& session, const Backends& backends);
+ExitCode ddl_resolve(Session& session, const Backends& backends);
 
 }  // namespace weir::cli

@@ -710,9 +710,16 @@ constexpr auto kOffsetResetSee = std::to_array<std::string_view>(
 constexpr ArgumentSpec kDdlNumber{
     .name = "NUMBER", .meaning = "the number of a statement, as weir ddl list prints it"};
 
+constexpr ArgumentSpec kDdlNumberOrTable{.name = "NUMBER",
+                                         .meaning =
+                                             "the number of a statement, as weir ddl list "
+                                             "prints it; without it --table says what waits",
+                                         .required = false};
+
 constexpr auto kDdlListExamples = std::to_array<Example>({
     {"weir ddl list shop --open", "Show the statements that wait for somebody."},
-    {"weir ddl list shop --since 1d --json | jq '.ddl[] | select(.outcome != \"applied\")'",
+    {"weir ddl list shop --since 1d --json |\n"
+     "    jq '.ddl[] | select(.outcome != \"applied\")'",
      "Show what was not carried out since yesterday."},
 });
 constexpr auto kDdlListOptions = std::to_array<OptionSpec>({
@@ -734,15 +741,70 @@ constexpr auto kDdlListOptions = std::to_array<OptionSpec>({
 });
 constexpr auto kDdlCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, state_conflict, not_found, bug});
-constexpr auto kDdlListSee = std::to_array<std::string_view>(
-    {"weir-ddl-show(1)", "weir.toml(5)", "weir-state(5)", "weir-exit-codes(7)"});
+constexpr auto kDdlListSee =
+    std::to_array<std::string_view>({"weir-ddl-show(1)", "weir-ddl-resolve(1)", "weir.toml(5)",
+                                     "weir-state(5)", "weir-exit-codes(7)"});
 
 constexpr auto kDdlShowExamples = std::to_array<Example>({
     {"weir ddl show shop 12", "Show all that is known of a statement, and what to do about it."},
     {"weir ddl show shop 12 --json | jq -r .ddl.source_sql", "Get its SQL into a script."},
 });
-constexpr auto kDdlShowSee =
-    std::to_array<std::string_view>({"weir-ddl-list(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+constexpr auto kDdlShowSee = std::to_array<std::string_view>(
+    {"weir-ddl-list(1)", "weir-ddl-resolve(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+
+constexpr auto kReloadModes = std::to_array<std::string_view>({"truncate", "merge", "swap"});
+constexpr auto kDdlResolveExamples = std::to_array<Example>({
+    {"weir ddl resolve shop 12 --apply --wait",
+     "Carry out on the target the statement that a table waits at, and wait until it has caught "
+     "up."},
+    {"weir ddl resolve shop --table shop.item --retry",
+     "Try a table again that waits for another reason, once that is gone."},
+});
+constexpr auto kDdlResolveOptions = std::to_array<OptionSpec>({
+    {.name = "table",
+     .kind = Kind::text,
+     .value = "SCHEMA.TABLE",
+     .meaning = "a table that waits, in place of a statement; with --retry or --reload",
+     .group = "selection",
+     .completion = Completion::table},
+    {.name = "apply", .meaning = "carry the statement out on the target", .group = "resolution"},
+    {.name = "applied",
+     .meaning = "the statement was carried out on the target by hand; weir checks that, and does "
+                "what is missing",
+     .group = "resolution"},
+    {.name = "skip", .meaning = "leave the target as it is, and go on", .group = "resolution"},
+    {.name = "reload",
+     .meaning = "read the definition again, and copy the table anew",
+     .group = "resolution"},
+    {.name = "retry",
+     .meaning = "try the table again: what was in its way is gone",
+     .group = "resolution"},
+    {.name = "mode",
+     .kind = Kind::choice,
+     .value = "MODE",
+     .meaning = "how --reload copies; without it truncate",
+     .choices = kReloadModes,
+     .group = "resolution"},
+    {.name = "wait",
+     .meaning = "wait until the table has caught up and goes on with the others",
+     .group = "action"},
+    {.name = "timeout",
+     .kind = Kind::duration,
+     .value = "DURATION",
+     .meaning = "how long --wait waits; without it as long as it takes",
+     .group = "action"},
+    {.name = "dry-run",
+     .letter = 'n',
+     .meaning = "show what would be done, and change nothing",
+     .group = "action"},
+    {.name = "yes", .letter = 'y', .meaning = "do not ask for the task's name", .group = "action"},
+});
+constexpr auto kDdlResolveCodes =
+    std::to_array<ExitCode>({ok, failed, usage, configuration, refused, state_conflict, not_found,
+                             timed_out, bug, interrupted, terminated});
+constexpr auto kDdlResolveSee =
+    std::to_array<std::string_view>({"weir-ddl-list(1)", "weir-ddl-show(1)", "weir-sync-status(1)",
+                                     "weir.toml(5)", "weir-exit-codes(7)"});
 
 // ---------------------------------------------------------------- hidden verbs
 
@@ -998,6 +1060,20 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kDdlCodes,
      .see_also = kDdlShowSee},
+    {.name = "ddl resolve",
+     .summary = "say what is to become of a table that waits",
+     .description =
+         "A table that a statement stopped, or a row that does not fit, waits apart from "
+         "the others and is not applied. This says what is to be done; the worker "
+         "takes the table up, lets it catch up by itself, and joins it to the others "
+         "again. It is kept in the task's history.",
+     .examples = kDdlResolveExamples,
+     .argument = kRegisteredTask,
+     .second = kDdlNumberOrTable,
+     .options = kDdlResolveOptions,
+     .formats = kTextJson,
+     .exit_codes = kDdlResolveCodes,
+     .see_also = kDdlResolveSee},
     {.name = "sync worker",
      .summary = "do the work of a task, under its supervisor",
      .description = "The process that sync run starts, and starts again after a crash.",
@@ -1032,7 +1108,7 @@ constexpr auto kGroups = std::to_array<GroupSpec>({
     {"sync", "start, stop and watch tasks"},
     {"log", "look into a source's change log"},
     {"offset", "show where a task stands, and put it elsewhere"},
-    {"ddl", "show what became of changes of definition"},
+    {"ddl", "show what became of changes of definition, and resolve those that wait"},
 });
 
 constexpr bool sound(std::span<const OptionSpec> options) {

@@ -11,6 +11,31 @@ using enum IdKind;
 using enum Severity;
 
 constexpr auto kTaskRows = std::to_array<CatalogueRow>({
+    {"ddl.conflict", error, critical,
+     "a table that was to be resolved is being changed, or was resolved in another way",
+     "one decision at a time is made about a table, and the first one counts",
+     "see what was decided, and by whom, before anything else is done",
+     "weir ddl list TASK; weir sync status TASK"},
+    {"ddl.given-up", error, critical, "a table that was waited for did not come back",
+     "the change that it was in was given up meanwhile", "see the task's history, and decide anew",
+     "weir sync status TASK"},
+    {"ddl.no-way", error, critical, "a way to resolve a statement does not help with it",
+     "rows after the statement could not be read, or could not be applied",
+     "take one of the other ways that the message names", "weir ddl show TASK NUMBER"},
+    {"ddl.not-stopped", error, critical, "nothing waits that could be resolved",
+     "only a table that was put aside waits for somebody; the others are applied",
+     "see which statements and tables wait", "weir ddl list TASK --open; weir sync status TASK"},
+    {"ddl.resolved", event, info, "somebody said what is to become of a table that waited",
+     "the event names the statement, the decision and the user", "nothing", "weir ddl list TASK"},
+    {"ddl.table-unknown", error, critical, "the task has no table of this name",
+     "tables are named as on the source, with their schema", "see the task's tables for the name",
+     "weir sync status TASK"},
+    {"ddl.task-stopped", error, critical,
+     "the statement stopped the task as a whole, not a table of it",
+     "the policy in the task file says stop-task, or it could not be told which table is concerned",
+     "write into the task file what the message says, then start the task: it goes on at the "
+     "statement",
+     "weir ddl show TASK NUMBER; weir.toml(5); weir sync start TASK"},
     {"ddl.unknown", error, critical, "the task has no statement of this number",
      "statements are numbered as they are met, within their task, and forgotten after 90 days "
      "unless they wait for somebody",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 
@@ -24,7 +25,8 @@ class DdlRecord {
   explicit DdlRecord(const StageContext& context);
 
   /// Statements on these tables that were begun, and which the target's offset has reached, are
-  /// carried out, though a worker did not live to say so. Any other one will be met again.
+  /// carried out, though a worker did not live to say so; any other one will be met again. Those
+  /// that waited, and which the offset or a copy has passed, wait no more.
   void recover(std::span<const TablePlan> plans, const Offset& offset);
 
   /// Runs `carry_out` for a statement on `table` whose place is `offset`, and keeps what it tells
@@ -33,6 +35,8 @@ class DdlRecord {
               const std::function<void()>& carry_out);
   /// What is to be done, before it is.
   void judged(DdlAction action);
+  /// The same for one that does several things, or nothing that a policy is about.
+  void judged(const std::map<SchemaChange::Kind, DdlAction>& actions);
   /// What was carried out on the target; "" if nothing was to be done.
   void done(const std::string& target_sql);
 
@@ -41,12 +45,14 @@ class DdlRecord {
   void truncates(const TablePlan& plan, Time time, const Offset& offset);
 
  private:
+  void judged(DdlRow::Outcome outcome, const std::string& policy);
   DdlRow row_of(const std::string& kind, const TableName& table, const Offset& offset) const;
 
   const StageContext& context_;
   const std::string root_;
   const std::string lane_;  ///< "" = the main one
   DdlRow row_;              ///< of the statement that is being settled
+  DdlRow::Outcome judgement_ = DdlRow::Outcome::applied;  ///< if nothing goes wrong
   bool is_judged_ = false;
   Clock::time_point judged_at_{};
 };

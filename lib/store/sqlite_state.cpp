@@ -278,6 +278,8 @@ CREATE TABLE ddl (
   PRIMARY KEY (task, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX ddl_of_place ON ddl (task, offset_text);
+CREATE INDEX ddl_unsettled ON ddl (task, source_schema, source_table)
+  WHERE outcome IN ('begun', 'stopped-table', 'stopped-task', 'failed');
 )sql";
 
 /// Number i brings schema version i to i + 1. Rows are only ever added.
@@ -1139,7 +1141,23 @@ class SqliteState final : public StateStore {
           .bind(row.table.table)
           .bind(row.kind)
           .bind(row.source_sql);
-      if (same.step()) {
+      bool is_there = same.step();
+      if (!is_there) {
+        // A table goes no further than a statement that waits, so the same one there is that one,
+        // though a source may have found another place for it.
+        same = db.prepare(
+            fmt::format("SELECT number, policy, resolved_by, resolved_at, resolution FROM ddl"
+                        " WHERE task = ? AND source_schema = ? AND source_table = ? AND kind = ?"
+                        " AND source_sql = ? AND {} ORDER BY number DESC",
+                        kOpenDdl));
+        same.bind(task)
+            .bind(row.table.schema)
+            .bind(row.table.table)
+            .bind(row.kind)
+            .bind(row.source_sql);
+        is_there = same.step();
+      }
+      if (is_there) {
         kept.number = static_cast<std::uint32_t>(same.integer(0));
         if (!row.is_open() && !same.is_null(3)) {
           kept.policy = same.text(1);  // what is done now is what somebody said, not the policy
@@ -1182,6 +1200,20 @@ class SqliteState final : public StateStore {
     });
   }
 
+  std::vector<DdlRow> unsettled_ddl(const std::string& task) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<DdlRow> out;
+      if (db.integer("PRAGMA user_version") < kDdlVersion) return out;
+      SqliteStatement row = db.prepare(
+          std::string(kDdlColumns) +
+          "WHERE task = ? AND outcome IN ('begun', 'stopped-table', 'stopped-task', 'failed')"
+          " ORDER BY number");
+      row.bind(task);
+      while (row.step()) out.push_back(ddl_of(row));
+      return out;
+    });
+  }
+
   std::optional<DdlRow> ddl_row(const std::string& task, std::uint32_t number) override {
     return read([&](SqliteDatabase& db) -> std::optional<DdlRow> {
       if (db.integer("PRAGMA user_version") < kDdlVersion) return std::nullopt;
@@ -1194,6 +1226,22 @@ class SqliteState final : public StateStore {
 
   void put_ddl(const std::string& task, const DdlRow& row) override {
     write_task(task, [&](SqliteDatabase& db) { replace_ddl(db, task, row); });
+  }
+
+  void resolve_ddl(const std::string& task, const DdlRow& row) override {
+    write_task(task, [&](SqliteDatabase& db) {
+      db.prepare(fmt::format("UPDATE ddl SET resolved_by = ?1, resolved_at = ?2, resolution = ?3,"
+                             " outcome = iif({0}, 'resolved', outcome)"
+                             " WHERE task = ?4 AND number = ?5 AND (at = ?6 OR NOT {0})",
+                             kOpenDdl))
+          .bind(row.resolved_by)
+          .bind(text_of(row.resolved_at))
+          .bind(row.resolution)
+          .bind(task)
+          .bind(row.number)
+          .bind(text_of(row.at))
+          .run();
+    });
   }
 
  private:

@@ -312,15 +312,21 @@ class StateStore {
   /// dropped; its task goes. Nothing to do if it has ended.
   virtual void end_lane(const LaneRow& row, bool joined) = 0;
 
-  /// Keeps a statement, and returns its number. One that is there already (the same statement, at
-  /// the same place, on the same table) keeps its number and what was resolved about it, unless it
-  /// waits for somebody again. Forgets those of more than 90 days ago that wait for nobody.
+  /// Keeps a statement, and returns its number. One that is there already (the same statement on
+  /// the same table, at the same place or where the table waits) keeps its number and what was
+  /// resolved about it, unless it waits for somebody again. Forgets those of more than 90 days ago
+  /// that wait for nobody.
   virtual std::uint32_t add_ddl(const std::string& task, const DdlRow& row) = 0;
   /// The newest `limit` of the statements, or of those that wait for somebody, oldest first.
   virtual std::vector<DdlRow> ddl(const std::string& task, std::size_t limit, bool only_open) = 0;
+  /// Those that were begun or wait for somebody, oldest first.
+  virtual std::vector<DdlRow> unsettled_ddl(const std::string& task) = 0;
   virtual std::optional<DdlRow> ddl_row(const std::string& task, std::uint32_t number) = 0;
   /// Replaces a statement by its number.
   virtual void put_ddl(const std::string& task, const DdlRow& row) = 0;
+  /// Keeps what somebody said about a statement, as `row` has it. One that still waits as it did
+  /// when `row` was read becomes `resolved`; one that waits again since is left alone.
+  virtual void resolve_ddl(const std::string& task, const DdlRow& row) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

@@ -694,6 +694,11 @@ void ddl_rows(const Open& open) {
   waits.number = store->add_ddl("shop", waits);
   REQUIRE(store->ddl("shop", 10, true).size() == 1);
   check_same(store->ddl("shop", 10, true)[0], waits);
+  DdlRow elsewhere = waits;
+  elsewhere.offset.text = "bin.000002:5";
+  CHECK(store->add_ddl("shop", elsewhere) == waits.number);
+  CHECK(store->ddl_row("shop", waits.number)->offset == elsewhere.offset);
+  CHECK(store->add_ddl("shop", waits) == waits.number);
   DdlRow resolved = waits;
   resolved.outcome = Outcome::resolved;
   resolved.resolved_by = "ana";
@@ -719,7 +724,26 @@ void ddl_rows(const Open& open) {
     store->put_ddl("shop", waits);
     CHECK(store->ddl_row("shop", waits.number)->outcome == outcome);
     CHECK(store->ddl("shop", 10, true).size() == (waits.is_open() ? 1 : 0));
+    const bool unsettled = waits.is_open() || outcome == Outcome::begun;
+    CHECK(store->unsettled_ddl("shop").size() == (unsettled ? 1 : 0));
   }
+
+  // What is said of a row that waits, that was taken up meanwhile, and that waits again.
+  store->put_ddl("shop", waits);
+  store->resolve_ddl("shop", resolved);
+  check_same(store->ddl_row("shop", waits.number).value(), resolved);
+  DdlRow meanwhile = taken;
+  meanwhile.number = waits.number;
+  meanwhile.at = at(kNoon + 61);
+  store->put_ddl("shop", meanwhile);
+  store->resolve_ddl("shop", resolved);
+  CHECK(store->ddl_row("shop", waits.number)->outcome == Outcome::ignored);
+  CHECK(store->ddl_row("shop", waits.number)->resolution == "skip");
+  DdlRow again = waits;
+  again.at = at(kNoon + 62);
+  store->put_ddl("shop", again);
+  store->resolve_ddl("shop", resolved);
+  check_same(store->ddl_row("shop", waits.number).value(), again);
 
   // Three months later what waits for nobody is gone, and no number comes twice.
   DdlRow late = ddl_row("ALTER TABLE item ADD z INT", "bin.000009:4", Outcome::applied);
@@ -749,6 +773,7 @@ void unknown_tasks(const Open& open) {
   CHECK(store->lanes("ghost").empty());
   CHECK(store->ended_lanes("ghost", 5).empty());
   CHECK(store->ddl("ghost", 5, false).empty());
+  CHECK(store->unsettled_ddl("ghost").empty());
   CHECK_FALSE(store->ddl_row("ghost", 1));
   CHECK(store->count_events("ghost", "x", Time{}) == 0);
 
@@ -781,6 +806,7 @@ void unknown_tasks(const Open& open) {
       [&] { store->end_lane(lane, true); },
       [&] { store->add_ddl("ghost", {}); },
       [&] { store->put_ddl("ghost", {}); },
+      [&] { store->resolve_ddl("ghost", {}); },
   };
   for (const auto& call : writes) {
     ExitCode code = ExitCode::ok;
