@@ -45,8 +45,8 @@ _weir_options() {
     'kinds') echo '' ;;
     'explain') echo '' ;;
     'preflight') echo --mapping-only --list --only --skip --waive --strict --facts-out --facts ;;
-    'sync start') echo --wait --timeout --waive ;;
-    'sync run') echo --waive ;;
+    'sync start') echo --wait --timeout --waive --keep-config ;;
+    'sync run') echo --waive --keep-config ;;
     'sync stop') echo --for --accept-risk --timeout ;;
     'sync status') echo --no-tables --no-header ;;
     'sync list') echo --no-header ;;

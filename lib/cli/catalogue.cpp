@@ -58,6 +58,11 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"docs.write", error, critical, "a generated file cannot be written",
      "the tree stays as it was for that file", "check the folder and its permissions",
      "weir-docs --check ."},
+    {"revision.taken", event, info, "a running task has taken on a newer revision of its file",
+     "rate limit, flush interval, chunk size and connections count from here on; everything else is "
+     "as it was, or the task would have been started anew",
+     "nothing; weir config diff tells what became different",
+     "weir config list TASK; weir config diff TASK A B"},
     {"usage.unknown-id", error, critical, "no id of that name is in the catalogue",
      "every id that weir prints is, so it was misspelt, or printed by another version",
      "copy the word in brackets as it was printed: error[THIS]; weir explain lists all of them",

@@ -151,6 +151,8 @@ Json status_json(const ops::Status& status) {
   out["queue_bytes"] = figure(sample.queue_bytes);
   out["memory_bytes"] = figure(sample.memory_bytes);
   out["failovers"] = status.failovers;
+  out["revision"] = status.revision == 0 ? Json() : Json(status.revision);
+  out["file_differs"] = status.file_differs ? Json(*status.file_differs) : Json();
   if (task.error_id.empty()) {
     out["error"] = nullptr;
   } else {
@@ -210,6 +212,12 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
   if (status.offset) {
     line("offset", status.offset->offset.text);
     line("stored", to_rfc3339(status.offset->stored));
+  }
+  if (status.file_differs.value_or(false)) {
+    line("revision", fmt::format("{}; {} was edited since: weir plan {}", status.revision,
+                                 task.file, task.name));
+  } else if (status.revision != 0) {
+    line("revision", std::to_string(status.revision));
   }
   if (status.countdown) {
     line("retention", countdown_text(*status.countdown, now()));

@@ -25,8 +25,10 @@
 #include "cli/status_view.h"
 #include "ops/preflight.h"
 #include "ops/resume.h"
+#include "ops/revision.h"
 #include "ops/stop.h"
 #include "ops/sync.h"
+#include "stage/live_settings.h"
 #include "stage/runner.h"
 
 namespace weir::cli {
@@ -34,6 +36,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{250};
 constexpr std::chrono::seconds kLineEvery{30};
+constexpr std::chrono::seconds kRevisionEvery{1};
 constexpr std::chrono::minutes kStopPatience{2};
 
 std::string self() {
@@ -52,11 +55,21 @@ std::vector<std::string> same_program(const Session& session, const std::string&
   std::vector<std::string> argv = {self(), verb};
   for (std::string& option : session.inherited_options()) argv.push_back(std::move(option));
   if (verb == "run") {
+    if (session.flag("keep-config")) argv.emplace_back("--keep-config");
     for (const std::string& id : session.texts("waive")) argv.insert(argv.end(), {"--waive", id});
   }
   argv.push_back("--");
   argv.push_back(file);
   return argv;
+}
+
+/// What a task is to be started by.
+ops::TaskFile file_to_start(const Session& session, StateStore& store) {
+  if (!session.flag("keep-config")) return ops::find_task_file(session.argument(), store);
+  const std::string name = ops::find_task_name(session.argument(), store);
+  const auto revision = ops::newest_revision(name, store);
+  if (!revision) return ops::find_task_file(session.argument(), store);
+  return {ops::task_of(*revision), revision->text};
 }
 
 /// Whether a task has come as far as `--wait` asks for.
@@ -171,6 +184,41 @@ Json stop_json(bool already_stopped, const std::optional<ops::RetentionReport>& 
   return out;
 }
 
+/// Looks for a revision of the task file that is newer than the one that a worker began with, and
+/// lets the worker have what of it may change while it works. A change that needs more is not
+/// recorded before the worker has left. Called on one thread.
+class RevisionWatch {
+ public:
+  RevisionWatch(const ops::RunningTask& begun, StateStore& store, LiveSettings& live)
+      : task_(begun.task.name), store_(store), live_(live), known_(begun.revision) {}
+
+  void look() {
+    if (Clock::now() < next_) return;
+    next_ = Clock::now() + kRevisionEvery;
+    try {
+      const std::uint32_t newest = store_.newest_revision(task_);
+      if (newest == known_) return;
+      const auto revision = store_.revision(task_, newest);
+      if (!revision) return;
+      known_ = newest;
+      live_.set(ops::task_of(*revision));
+      const std::string text = fmt::format("the task goes by revision {} from here on", newest);
+      store_.add_event(task_, {now(), "info", "revision.taken", "", text});
+      log_info("revision.taken", text);
+    } catch (const Error& error) {
+      // A busy state file is asked again; a revision that cannot be read changes nothing.
+      log_warn(error.id(), error.what());
+    }
+  }
+
+ private:
+  const std::string& task_;
+  StateStore& store_;
+  LiveSettings& live_;
+  std::uint32_t known_;
+  Clock::time_point next_{};
+};
+
 /// A worker that lost its supervisor has the lock until its batch is done, but nobody will start
 /// the next one: such a task is to be started.
 bool is_supervised(const Engine::Status& status) {
@@ -182,7 +230,7 @@ bool is_supervised(const Engine::Status& status) {
 ExitCode sync_start(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, false);
-  const Task task = ops::find_task(session.argument(), *store);
+  const Task task = file_to_start(session, *store).task;
   session.set_task(task.name);
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
 
@@ -212,7 +260,8 @@ ExitCode sync_start(Session& session, const Backends& backends) {
 ExitCode sync_run(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, false);
-  const Task task = ops::find_task(session.argument(), *store);
+  const ops::TaskFile file = file_to_start(session, *store);
+  const Task& task = file.task;
   session.set_task(task.name);
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
   if (is_supervised(engine->status(task.name))) {
@@ -222,6 +271,7 @@ ExitCode sync_run(Session& session, const Backends& backends) {
   store->put_task(task.name, task.file);
   store->set_error(task.name, 0, "", "", "");
   ops::record_waivers(task.name, session.texts("waive"), *store);
+  ops::keep_revision(file, "start", *store);
 
   Engine::Submission submission;
   submission.task = task.name;
@@ -349,14 +399,16 @@ ExitCode sync_list(Session& session, const Backends& backends) {
 
 ExitCode sync_worker(Session& session, const Backends& backends) {
   const std::unique_ptr<StateStore> store = open_state(session.state_folder(), false);
-  const std::string file = session.argument();
-  const Task task = ops::find_task(file, *store);
+  const ops::RunningTask begun = ops::running_task(session.argument(), *store);
+  const Task& task = begun.task;
   session.set_task(task.name);
 
   StopRequest stop;
   const StopSignal signal;
   std::atomic<bool> done{false};
   Meter meter;
+  LiveSettings live(task);
+  RevisionWatch revision(begun, *store, live);
   std::thread watcher([&] {
     Clock::time_point next_line = Clock::now() + kLineEvery;
     while (!done) {
@@ -366,6 +418,7 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
         stop.request();
         return;
       }
+      revision.look();
       if (Clock::now() < next_line) continue;
       next_line = Clock::now() + kLineEvery;
       const Sample sample = meter.sample(now());
@@ -387,8 +440,8 @@ ExitCode sync_worker(Session& session, const Backends& backends) {
     ops::waive(checked, ops::waived_ids(task.name, *store));
     if (refuses(checked.findings)) throw refusal(checked.findings);
     const LaneServers servers{backends.open_source, backends.open_target,
-                              [&] { return ops::find_task(file, *store); }};
-    run_task({task, *source, *target, *store, meter, stop}, servers,
+                              [&] { return ops::running_task(session.argument(), *store).task; }};
+    run_task({task, *source, *target, *store, meter, stop, live}, servers,
              std::move(checked.mapping.plans));
   } catch (const Error& error) {
     finish();

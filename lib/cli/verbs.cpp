@@ -353,6 +353,13 @@ constexpr OptionSpec kStartWaive{
     .completion = Completion::id,
     .repeatable = true};
 
+constexpr OptionSpec kKeepConfig{
+    .name = "keep-config",
+    .meaning =
+        "go on by the newest revision of the task file, whatever the file says by now; see "
+        "weir config list",
+    .group = "revision"};
+
 constexpr auto kStartOptions = std::to_array<OptionSpec>({
     {.name = "wait",
      .kind = Kind::choice,
@@ -367,6 +374,7 @@ constexpr auto kStartOptions = std::to_array<OptionSpec>({
      .meaning = "with --wait: stop waiting after this long; the task goes on",
      .group = "waiting"},
     kStartWaive,
+    kKeepConfig,
 });
 
 constexpr auto kStartCodes = std::to_array<ExitCode>(
@@ -384,7 +392,7 @@ constexpr auto kRunExamples = std::to_array<Example>({
      "Run it in a container, with a log that machines read."},
 });
 
-constexpr auto kRunOptions = std::to_array<OptionSpec>({kStartWaive});
+constexpr auto kRunOptions = std::to_array<OptionSpec>({kStartWaive, kKeepConfig});
 
 constexpr auto kRunCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,

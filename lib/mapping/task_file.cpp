@@ -1115,7 +1115,7 @@ Task parse_task(std::string_view toml, const std::string& file_name) {
   return parse_from(toml, file_name, file_name);
 }
 
-Task read_task(const std::string& path) {
+std::string read_task_text(const std::string& path) {
   const auto unreadable = [&path](const std::string& why) {
     return Error(ExitCode::configuration, "task-file.unreadable",
                  fmt::format("cannot read task file {}", path), why,
@@ -1138,7 +1138,11 @@ Task read_task(const std::string& path) {
     }
     if (got < buffer.size()) break;
   }
-  return parse_from(text, path, std::filesystem::absolute(path).lexically_normal());
+  return text;
+}
+
+Task read_task(const std::string& path) {
+  return parse_from(read_task_text(path), path, std::filesystem::absolute(path).lexically_normal());
 }
 
 std::span<const KeyRow> task_file_keys() { return kKeys; }

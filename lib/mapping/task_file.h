@@ -19,6 +19,9 @@ Task parse_task(std::string_view toml, const std::string& file_name);
 /// Likewise from a file; Task::file becomes its absolute path. Throws also `task-file.unreadable`.
 Task read_task(const std::string& path);
 
+/// The text alone. Throws Error(configuration, "task-file.unreadable").
+std::string read_task_text(const std::string& path);
+
 /// What a key of the task file takes.
 enum class KeyType : std::uint8_t {
   task_name,

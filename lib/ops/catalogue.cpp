@@ -11,6 +11,9 @@ using enum IdKind;
 using enum Severity;
 
 constexpr auto kTaskRows = std::to_array<CatalogueRow>({
+    {"change.busy", error, critical, "the task is being changed by another command",
+     "two changes at once would each be made for a task that the other one changes",
+     "wait until that one has ended, then plan anew", "weir config list TASK; weir plan TASK"},
     {"ddl.conflict", error, critical,
      "a table that was to be resolved is being changed, or was resolved in another way",
      "one decision at a time is made about a table, and the first one counts",

@@ -2,11 +2,13 @@
 #include "ops/sync.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/user.h"
@@ -68,6 +70,18 @@ void record_end(const std::string& task, StateStore& store, int exit_code) {
                          fmt::format("the task ended with exit code {}", exit_code)});
 }
 
+/// Sets whether the task file is still the revision that the task runs by.
+void compare_file(Status& status, StateStore& store) {
+  const std::vector<RevisionRow> newest = store.revisions(status.task.name, 1);
+  if (newest.empty()) return;
+  status.revision = newest.back().number;
+  try {
+    status.file_differs = sha256(read_task_text(status.task.file)) != newest.back().digest;
+  } catch (const Error&) {
+    // Without a file the task goes on by its revision, and there is nothing to compare with.
+  }
+}
+
 std::optional<Countdown> countdown(const std::string& task, const StateStore::StoredOffset& offset,
                                    StateStore& store) {
   const std::vector<RetentionRow> rows = store.retention(task, 1);
@@ -89,14 +103,22 @@ std::optional<Countdown> countdown(const std::string& task, const StateStore::St
 
 }  // namespace
 
-Task find_task(const std::string& argument, StateStore& store) {
-  std::string file = argument;
+TaskFile find_task_file(const std::string& argument, StateStore& store) {
+  std::string path = argument;
   if (!looks_like_path(argument)) {
     const auto row = store.task(argument);
     if (!row) throw unknown_task(argument, store);
-    file = row->file;
+    path = row->file;
   }
-  Task task = read_task(file);
+  TaskFile out;
+  out.text = read_task_text(path);
+  out.task = parse_task(out.text, path);
+  out.task.file = std::filesystem::absolute(path).lexically_normal().string();
+  return out;
+}
+
+Task find_task(const std::string& argument, StateStore& store) {
+  Task task = find_task_file(argument, store).task;
   const std::vector<LaneRow> lanes = store.lanes(task.name);
   return main_lane(std::move(task), lanes);
 }
@@ -180,6 +202,7 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
   if (out.caught_up) out.task.detail = "caught up";
   if (!out.engine.running && out.offset) out.countdown = countdown(task, *out.offset, store);
   out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
+  compare_file(out, store);
   return out;
 }
 

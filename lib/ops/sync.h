@@ -20,6 +20,14 @@ namespace weir::ops {
 /// Throws Error(not_found, "task.unknown") with a suggestion, and what read_task() throws.
 Task find_task(const std::string& argument, StateStore& store);
 
+/// A task file as it was read at one moment.
+struct TaskFile {
+  Task task;
+  std::string text;
+};
+/// Likewise, with the file's text.
+TaskFile find_task_file(const std::string& argument, StateStore& store);
+
 /// The name alone, for verbs that must work though the task file is gone or broken.
 std::string find_task_name(const std::string& argument, StateStore& store);
 
@@ -47,6 +55,9 @@ struct Status {
   bool joining = false;       ///< tables are on their way to the others, in lanes of their own
   std::size_t failovers = 0;  ///< within the task's current window
   std::optional<Countdown> countdown;  ///< of a task that does not run
+  std::uint32_t revision = 0;          ///< of the task file, which the task runs by; 0 = none yet
+  /// Whether the file says something else by now; empty without a revision, or without a file.
+  std::optional<bool> file_differs;
 };
 
 /// Whether the row says that a supervisor has the task, which is wrong once that was killed.

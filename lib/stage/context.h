@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "model/task.h"
 #include "source/source.h"
+#include "stage/live_settings.h"
 #include "stage/meter.h"
 #include "store/state_store.h"
 #include "target/target.h"
@@ -97,6 +98,7 @@ struct TaskContext {
   StateStore& store;
   Meter& meter;
   StopRequest& stop;
+  const LiveSettings& live;
 };
 
 /// What somebody said about the statement at `at`. It wins over the policies of the task file.
@@ -113,6 +115,7 @@ struct StageContext {
   StateStore& store;
   Meter& meter;
   StopRequest& stop;
+  const LiveSettings& live;
   Halt& halt;
   TableFailures& failures;
   /// Takes where in the log the statement stands that an error is about, if that is known.

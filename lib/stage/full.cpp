@@ -145,9 +145,7 @@ Error no_snapshot(const TablePlan& plan) {
 
 FullStage::FullStage(const StageContext& context, std::span<const TablePlan> plans,
                      const Recovered& recovered)
-    : context_(context),
-      task_(context.task.name),
-      rate_(context.task.full.rate_rows, context.task.full.rate_bytes) {
+    : context_(context), task_(context.task.name), rate_(context.live) {
   std::map<TableName, TableRow> rows;
   for (TableRow& row : context.store.tables(task_)) rows.emplace(row.source, std::move(row));
   std::vector<const TablePlan*> order;
@@ -274,7 +272,7 @@ void FullStage::build_indexes(std::unique_ptr<Loader> loader) {
 
 void FullStage::cut_table(WorkItem& item, RowReader& reader) {
   const TablePlan& plan = *item.table->plan;
-  const std::vector<KeyRange> ranges = reader.ranges(plan, context_.task.full);
+  const std::vector<KeyRange> ranges = reader.ranges(plan, context_.live.full());
   const std::lock_guard lock(mutex_);
   context_.target.store_ranges(task_, plan, ranges);
   item.table->row.full = StageState::running;
@@ -307,8 +305,8 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     loader.begin(plan, cells);
     try {
       LoadingSink sink(loader, context_.meter, rate_, context_.stop);
-      chunk =
-          reader.read(plan, progress.range, progress.reached, context_.task.full.chunk_rows, sink);
+      chunk = reader.read(plan, progress.range, progress.reached, context_.live.full().chunk_rows,
+                          sink);
     } catch (...) {
       loader.abandon();
       throw;
@@ -350,7 +348,7 @@ void FullStage::name_refused_row(const Error& error, const TablePlan& plan, cons
                                  const KeyCells& from, RowReader& reader, const Loader& loader) {
   if (loader.refused_row() == 0 || plan.key.empty()) return;
   RowFinder finder(plan, loader.refused_row());
-  reader.read(plan, range, from, context_.task.full.chunk_rows, finder);
+  reader.read(plan, range, from, loader.refused_row(), finder);
   if (finder.key().empty()) return;
   throw Error(error.code(), error.id(),
               fmt::format("{}: the target table {} does not take the row with key {}",
@@ -385,7 +383,7 @@ void FullStage::finish_table(TableWork& table, Loader& loader) {
 bool FullStage::run() {
   if (items_.empty() && copied_.empty()) return false;
   std::vector<std::thread> workers;
-  for (std::uint32_t i = 0; i < context_.task.full.connections; ++i) {
+  for (std::uint32_t i = context_.live.full().connections; i > 0; --i) {
     workers.emplace_back([this] { work(); });
   }
   // Beside the copying, so that a connection to the source never waits for an index.

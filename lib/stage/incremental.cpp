@@ -355,7 +355,7 @@ bool IncrementalStage::applier_is_idle() {
 void IncrementalStage::offer_batch(bool quiet) {
   if (in_transaction_ || !applier_is_idle()) return;
   if (has_work()) {
-    const bool waited = Clock::now() - gathering_since_ >= context_.task.incremental.flush_interval;
+    const bool waited = Clock::now() - gathering_since_ >= context_.live.flush_interval();
     if (quiet || waited) hand_over(true);
   } else if (Clock::now() - handed_at_ >= kKeepEvery &&
              (!(reader_->offset() == handed_) || is_unkept_)) {

@@ -50,7 +50,8 @@ bool is_open(LaneRow::State state) {
 }  // namespace
 
 Lanes::Lanes(const TaskContext& task, Halt& halt, const LaneServers& servers)
-    : main_{task.task, task.source, task.target, task.store, task.meter, task.stop, halt, *this},
+    : main_{task.task, task.source, task.target, task.store, task.meter,
+            task.stop, task.live,   halt,        *this},
       servers_(servers),
       root_(task.task.name) {}
 
@@ -168,8 +169,8 @@ void Lanes::work(Lane& lane) {
     try {
       lane.source = servers_.open_source(lane.task);
       lane.target = servers_.open_target(lane.task);
-      StageContext context{lane.task,  *lane.source, *lane.target, main_.store,
-                           lane.meter, lane.stop,    lane.halt,    *this};
+      StageContext context{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
+                           lane.stop, main_.live,   lane.halt,    *this};
       context.copies_rows = lane.row.history;
       if (!lane.row.verdict.empty()) {
         const bool applies = lane.row.verdict == "apply";
@@ -212,8 +213,8 @@ bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) 
   lane.row.verdict.clear();
   try {
     main_.store.put_lane(lane.row);
-    StageContext{lane.task,  *lane.source, *lane.target, main_.store,
-                 lane.meter, lane.stop,    lane.halt,    *this}
+    StageContext{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
+                 lane.stop, main_.live,   lane.halt,    *this}
         .event("error", "table.suspended", tables, error.what());
   } catch (const Error& untold) {
     log_error(untold.id(), untold.what());

@@ -277,10 +277,10 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   Halt halt;
   Lanes lanes(task, halt, servers);
   Task rules = task.task;  // those of the main lane; others come as tables join it
-  const StageContext context{rules,      task.source, task.target, task.store,
-                             task.meter, task.stop,   halt,        lanes};
-  const StageContext whole{task.task,  task.source, task.target, task.store,
-                           task.meter, task.stop,   halt,        lanes};
+  const StageContext context{rules,     task.source, task.target, task.store, task.meter,
+                             task.stop, task.live,   halt,        lanes};
+  const StageContext whole{task.task, task.source, task.target, task.store, task.meter,
+                           task.stop, task.live,   halt,        lanes};
   register_tables(context, plans);
   recall_beat(whole);
   const Sampler sampler(whole);

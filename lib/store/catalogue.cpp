@@ -14,6 +14,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "a table is in one change at a time: while it is added, reloaded, suspended or removed, "
      "another change of it would not know from where to go on",
      "wait for the other change, or give it up (--cancel), and try again", "weir sync status TASK"},
+    {"revision.moved", error, critical, "the task has got another revision meanwhile",
+     "what was planned, was planned for a task that is not the same any more; nothing was changed",
+     "look at what the other change was, then plan again",
+     "weir config list TASK; weir plan TASK"},
     {"state.busy", error, critical, "weir.db is locked by another process",
      "one process at a time writes to it; the other one did not end in time",
      "find the process that holds it (fuser weir.db in the state folder) and try again",

@@ -282,9 +282,24 @@ CREATE INDEX ddl_unsettled ON ddl (task, source_schema, source_table)
   WHERE outcome IN ('begun', 'stopped-table', 'stopped-task', 'failed');
 )sql";
 
+constexpr const char* kSchema9 = R"sql(
+CREATE TABLE revision (
+  -- The task file each time a task took another one on. A task runs by the newest. Kept.
+  task   TEXT NOT NULL REFERENCES task (name) ON DELETE CASCADE,
+  number INTEGER NOT NULL,                      -- from 1
+  at     TEXT NOT NULL,
+  who    TEXT NOT NULL,                         -- the user who did it
+  reason TEXT NOT NULL,                         -- start, apply, rollback, add-table
+  file   TEXT NOT NULL,                         -- where it stood; relative paths count from there
+  digest TEXT NOT NULL,                         -- SHA-256 of the text, in hexadecimal
+  text   TEXT NOT NULL,                         -- the whole file
+  PRIMARY KEY (task, number)
+) STRICT, WITHOUT ROWID;
+)sql";
+
 /// Number i brings schema version i to i + 1. Rows are only ever added.
-constexpr std::array<const char*, 8> kMigrations = {kSchema1, kSchema2, kSchema3, kSchema4,
-                                                    kSchema5, kSchema6, kSchema7, kSchema8};
+constexpr std::array<const char*, 9> kMigrations = {
+    kSchema1, kSchema2, kSchema3, kSchema4, kSchema5, kSchema6, kSchema7, kSchema8, kSchema9};
 constexpr std::int64_t kHeartbeatVersion = 2;
 constexpr std::int64_t kRetentionVersion = 3;
 constexpr std::int64_t kWaiverVersion = 4;
@@ -292,6 +307,7 @@ constexpr std::int64_t kOffsetsVersion = 5;
 constexpr std::int64_t kChecklistVersion = 6;
 constexpr std::int64_t kLanesVersion = 7;
 constexpr std::int64_t kDdlVersion = 8;
+constexpr std::int64_t kRevisionVersion = 9;
 constexpr std::int64_t kVersion = static_cast<std::int64_t>(kMigrations.size());
 
 constexpr std::chrono::milliseconds kBusyTimeout{5000};
@@ -361,6 +377,23 @@ std::int64_t row_limit(std::size_t limit) {
 
 std::uint64_t count_at(const SqliteStatement& row, int column) {
   return static_cast<std::uint64_t>(row.integer(column));
+}
+
+constexpr const char* kRevisionColumns =
+    "SELECT task, number, at, who, reason, file, digest, text FROM revision ";
+
+RevisionRow revision_row(const SqliteStatement& row) {
+  RevisionRow out;
+  int c = 0;
+  out.task = row.text(c++);
+  out.number = static_cast<std::uint32_t>(row.integer(c++));
+  out.at = time_at(row, c++);
+  out.who = row.text(c++);
+  out.reason = row.text(c++);
+  out.file = row.text(c++);
+  out.digest = row.text(c++);
+  out.text = row.text(c++);
+  return out;
 }
 
 constexpr const char* kTaskColumns =
@@ -1228,6 +1261,61 @@ class SqliteState final : public StateStore {
     write_task(task, [&](SqliteDatabase& db) { replace_ddl(db, task, row); });
   }
 
+  std::uint32_t add_revision(const RevisionRow& row) override {
+    std::uint32_t number = 0;
+    write_task(row.task, [&](SqliteDatabase& db) {
+      number = newest_revision_in(db, row.task) + 1;
+      if (row.number != 0 && row.number != number) {
+        throw Error(
+            ExitCode::state_conflict, "revision.moved",
+            fmt::format("task {} has got another revision meanwhile", row.task),
+            fmt::format("this was to be revision {}, and the newest is {}", row.number, number - 1),
+            fmt::format("look at it with weir config list {}, then plan again", row.task));
+      }
+      db.prepare(
+            "INSERT INTO revision (task, number, at, who, reason, file, digest, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+          .bind(row.task)
+          .bind(static_cast<std::uint64_t>(number))
+          .bind(text_of(row.at))
+          .bind(row.who)
+          .bind(row.reason)
+          .bind(row.file)
+          .bind(row.digest)
+          .bind(row.text)
+          .run();
+    });
+    return number;
+  }
+
+  std::uint32_t newest_revision(const std::string& task) override {
+    return read([&](SqliteDatabase& db) { return newest_revision_in(db, task); });
+  }
+
+  std::vector<RevisionRow> revisions(const std::string& task, std::size_t limit) override {
+    return read([&](SqliteDatabase& db) {
+      std::vector<RevisionRow> out;
+      if (db.integer("PRAGMA user_version") < kRevisionVersion) return out;
+      SqliteStatement row =
+          db.prepare(std::string(kRevisionColumns) + "WHERE task = ? ORDER BY number DESC LIMIT ?");
+      row.bind(task).bind(row_limit(limit));
+      while (row.step()) out.push_back(revision_row(row));
+      std::reverse(out.begin(), out.end());
+      return out;
+    });
+  }
+
+  std::optional<RevisionRow> revision(const std::string& task, std::uint32_t number) override {
+    return read([&](SqliteDatabase& db) -> std::optional<RevisionRow> {
+      if (db.integer("PRAGMA user_version") < kRevisionVersion) return std::nullopt;
+      SqliteStatement row =
+          db.prepare(std::string(kRevisionColumns) + "WHERE task = ? AND number = ?");
+      row.bind(task).bind(static_cast<std::uint64_t>(number));
+      if (!row.step()) return std::nullopt;
+      return revision_row(row);
+    });
+  }
+
   void resolve_ddl(const std::string& task, const DdlRow& row) override {
     write_task(task, [&](SqliteDatabase& db) {
       db.prepare(fmt::format("UPDATE ddl SET resolved_by = ?1, resolved_at = ?2, resolution = ?3,"
@@ -1245,6 +1333,14 @@ class SqliteState final : public StateStore {
   }
 
  private:
+  static std::uint32_t newest_revision_in(SqliteDatabase& db, const std::string& task) {
+    if (db.integer("PRAGMA user_version") < kRevisionVersion) return 0;
+    SqliteStatement row =
+        db.prepare("SELECT coalesce(max(number), 0) FROM revision WHERE task = ?");
+    row.bind(task);
+    return row.step() ? static_cast<std::uint32_t>(row.integer(0)) : 0;
+  }
+
   /// What a change of a lane's row has to know of the one that is there.
   struct LaneMark {
     LaneRow::State state;

@@ -219,6 +219,17 @@ struct DdlRow {
   }
 };
 std::string to_string(DdlRow::Outcome outcome);
+/// The task file as a task took it on.
+struct RevisionRow {
+  std::string task;
+  std::uint32_t number = 0;  ///< from 1; 0 in add_revision(): the next one
+  Time at{};
+  std::string who;
+  std::string reason;  ///< start, apply, rollback, add-table
+  std::string file;    ///< where it stood: relative paths in it count from that folder
+  std::string text;
+  std::string digest;  ///< SHA-256 of `text`
+};
 
 /// weir's local state: one SQLite file, readable with sqlite3, described in weir-state(5).
 ///
@@ -327,6 +338,14 @@ class StateStore {
   /// Keeps what somebody said about a statement, as `row` has it. One that still waits as it did
   /// when `row` was read becomes `resolved`; one that waits again since is left alone.
   virtual void resolve_ddl(const std::string& task, const DdlRow& row) = 0;
+  /// Adds a revision of the task file and returns its number. Throws Error(state_conflict,
+  /// "revision.moved") if `number` is given and is not the next one. Kept for ever.
+  virtual std::uint32_t add_revision(const RevisionRow& row) = 0;
+  /// The number of the newest one, which the task runs by; 0 if there is none. Cheap.
+  virtual std::uint32_t newest_revision(const std::string& task) = 0;
+  /// The newest `limit`, oldest first.
+  virtual std::vector<RevisionRow> revisions(const std::string& task, std::size_t limit) = 0;
+  virtual std::optional<RevisionRow> revision(const std::string& task, std::uint32_t number) = 0;
 };
 
 /// Where the state is kept: `folder` if given, else WEIR_STATE_DIR, else systemd's STATE_DIRECTORY,

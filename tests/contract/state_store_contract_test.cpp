@@ -464,6 +464,54 @@ void offset_history(const Open& open) {
   CHECK(store->offsets("crm", 10, Time{}).size() == 1);
 }
 
+void revisions(const Open& open) {
+  const auto store = open();
+  store->put_task("shop", "/shop.toml");
+  store->put_task("crm", "/crm.toml");
+  CHECK(store->newest_revision("shop") == 0);
+  CHECK_FALSE(store->revision("shop", 1));
+
+  RevisionRow row;
+  row.task = "shop";
+  row.at = at(kNoon, 5);
+  row.who = "ana";
+  row.reason = "start";
+  row.file = "/shop.toml";
+  row.text = "name = \"shop\"\n# \xc3\xa9\n";
+  row.digest = "d1";
+  CHECK(store->add_revision(row) == 1);
+  row.number = 2;
+  row.reason = "apply";
+  row.text = "two";
+  CHECK(store->add_revision(row) == 2);
+  // Who planned for another one comes too late, and changes nothing.
+  for (const std::uint32_t wrong : {1U, 2U, 4U}) {
+    row.number = wrong;
+    ExitCode code = ExitCode::ok;
+    CHECK(error_id([&] { store->add_revision(row); }, &code) == "revision.moved");
+    CHECK(code == ExitCode::state_conflict);
+  }
+  row.number = 0;
+  row.task = "crm";
+  CHECK(store->add_revision(row) == 1);
+
+  const auto other = open();
+  CHECK(other->newest_revision("shop") == 2);
+  const auto rows = other->revisions("shop", 10);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].task == "shop");
+  CHECK(rows[0].number == 1);
+  CHECK(rows[0].at == at(kNoon, 5));
+  CHECK(rows[0].who == "ana");
+  CHECK(rows[0].reason == "start");
+  CHECK(rows[0].file == "/shop.toml");
+  CHECK(rows[0].text == "name = \"shop\"\n# \xc3\xa9\n");
+  CHECK(rows[0].digest == "d1");
+  CHECK(other->revisions("shop", 1).at(0).number == 2);
+  CHECK(other->revision("shop", 2)->text == "two");
+  CHECK_FALSE(other->revision("shop", 3));
+}
+
 LaneRow lane_of(LaneRow::Purpose purpose, LaneRow::State state, std::vector<TableName> tables) {
   LaneRow row;
   row.task = "shop";
@@ -804,6 +852,11 @@ void unknown_tasks(const Open& open) {
       [&] { store->put_lane(lane); },
       [&] { store->change_lane(lane, LaneRow::State::planned); },
       [&] { store->end_lane(lane, true); },
+      [&] {
+        RevisionRow revision;
+        revision.task = "ghost";
+        store->add_revision(revision);
+      },
       [&] { store->add_ddl("ghost", {}); },
       [&] { store->put_ddl("ghost", {}); },
       [&] { store->resolve_ddl("ghost", {}); },
@@ -866,6 +919,9 @@ void check_store(const Open& open) {
     offset_history(open);
   }
   SECTION("a checklist comes back with its items, in order of arrival") { checklists(open); }
+  SECTION("revisions count up from 1 by task, and only who knows the newest adds one") {
+    revisions(open);
+  }
   SECTION("a lane is a part of a task, with a task of its own that nobody lists") { lanes(open); }
   SECTION("the tables of a lane that ends join the main lane, or are dropped") {
     ended_lanes(open);

@@ -146,6 +146,7 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
         "DROP TABLE offset_history; DROP TABLE checklist_item; DROP TABLE checklist;"
         "DROP TABLE lane_table; DROP TABLE lane;"
         "DROP TABLE ddl;"
+        "DROP TABLE revision;"
         "PRAGMA user_version = 1");
   }
   const auto samples = open_state(dir.path(), true)->samples("t", 10);
@@ -157,6 +158,8 @@ TEST_CASE("a state file of the first layout is read as it is, and brought up to 
   CHECK(open_state(dir.path(), true)->offsets("t", 10, Time{}).empty());
   CHECK(open_state(dir.path(), true)->checklists("t", "", 10).empty());
   CHECK(open_state(dir.path(), true)->ddl("t", 10, false).empty());
+  CHECK(open_state(dir.path(), true)->revisions("t", 10).empty());
+  CHECK(open_state(dir.path(), true)->newest_revision("t") == 0);
   CHECK(SqliteDatabase(dir / "weir.db", {}).integer("PRAGMA user_version") == 1);
 
   const auto store = open_state(dir.path(), false);
