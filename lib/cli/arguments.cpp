@@ -150,7 +150,7 @@ std::vector<std::string> take_arguments(const VerbSpec& verb,
     positional.push_back(word);
   }
   const std::size_t taken = verb.argument.name.empty() ? 0 : verb.second.name.empty() ? 1 : 2;
-  if (positional.size() > taken) {
+  if (positional.size() > taken && !verb.second.repeatable) {
     throw usage_error(verb.name, "usage.extra-argument",
                       fmt::format("'{}' is one argument too many", positional[taken]),
                       taken == 0 ? fmt::format("weir {} takes none", verb.name)
@@ -159,7 +159,7 @@ std::vector<std::string> take_arguments(const VerbSpec& verb,
                           : fmt::format("weir {} takes one {} and one {}", verb.name,
                                         verb.argument.name, verb.second.name));
   }
-  positional.resize(2);
+  positional.resize(std::max<std::size_t>(positional.size(), 2));
   return positional;
 }
 
@@ -201,6 +201,8 @@ Arguments::Arguments(const VerbSpec& verb, std::span<const std::string> words) :
   flags_ = std::move(cut.flags);
   std::vector<std::string> positional = take_arguments(verb, options, words, cut.rest);
   argument_ = std::move(positional[0]);
+  rest_.assign(positional.begin() + 1, positional.end());
+  std::erase(rest_, "");
   second_ = std::move(positional[1]);
 
   const bool asks_only = flag("help") || flag("version");

@@ -32,6 +32,8 @@ class Arguments {
   const std::string& argument() const { return argument_; }
   /// The one after it; "" if it was left out.
   const std::string& second() const { return second_; }
+  /// All of those after the first, of a verb that takes several.
+  const std::vector<std::string>& rest() const { return rest_; }
 
   bool flag(std::string_view name) const { return times(name) > 0; }
   int times(std::string_view name) const;                        ///< how often a flag was given
@@ -46,6 +48,7 @@ class Arguments {
   const VerbSpec* verb_;
   std::string argument_;
   std::string second_;
+  std::vector<std::string> rest_;
   std::map<std::string_view, int> flags_;
   std::map<std::string_view, std::vector<std::string>> values_;
   std::map<std::string_view, ValueKind> kinds_;

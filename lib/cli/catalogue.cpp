@@ -58,8 +58,27 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"docs.write", error, critical, "a generated file cannot be written",
      "the tree stays as it was for that file", "check the folder and its permissions",
      "weir-docs --check ."},
+    {"apply.failed", error, critical, "the task did not start by the revision that was applied",
+     "what its worker said is in the message; the revision before it was put back, and the task "
+     "was started by that",
+     "mend what was in the way, then plan and apply anew", "weir sync status TASK; weir plan TASK"},
+    {"plan.restart", error, critical, "the task has to be started anew for this change",
+     "it goes by a part of what is to change from its start on; nothing was changed",
+     "repeat it with --restart, or stop the task first",
+     "weir plan TASK; weir apply TASK --restart"},
+    {"revision.applied", event, info, "somebody had another task file take effect",
+     "the event names the user, the revision and what became different",
+     "nothing; weir rollback goes back", "weir config list TASK; weir rollback TASK"},
+    {"revision.put-back", event, warning, "a revision did not start, and the one before it is back",
+     "the task's last error says why it did not start",
+     "mend what was in the way, then plan and apply anew",
+     "weir config list TASK; weir sync status TASK"},
+    {"revision.unknown", error, critical, "the task has no revision of that number",
+     "revisions count from 1, and the first comes with the first start", "see which there are",
+     "weir config list TASK"},
     {"revision.taken", event, info, "a running task has taken on a newer revision of its file",
-     "rate limit, flush interval, chunk size and connections count from here on; everything else is "
+     "rate limit, flush interval, chunk size and connections count from here on; everything else "
+     "is "
      "as it was, or the task would have been started anew",
      "nothing; weir config diff tells what became different",
      "weir config list TASK; weir config diff TASK A B"},

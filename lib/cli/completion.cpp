@@ -151,7 +151,7 @@ _weir() {
       [[ -n $(_weir_value "$verb" "$word") ]] && ((i++))
       [[ ${COMP_WORDS[i]} == '=' ]] && ((i++))
     else
-      _weir_task=$word
+      [[ -z $_weir_task ]] && _weir_task=$word
       ((arguments++))
     fi
   done
@@ -290,6 +290,7 @@ std::string fish_action(Completion completion, std::span<const std::string_view>
 /// What an argument can be: -r and -x speak of an option's value, and have no place here.
 std::string fish_argument(const ArgumentSpec& argument) {
   if (!argument.choices.empty()) return " -a " + fish_quoted(joined(argument.choices));
+  if (argument.completion == Completion::table) return " -a '(__weir_tables)'";
   const bool files = argument.completion == Completion::task_or_file;
   const bool ids = argument.completion == Completion::id;
   return fmt::format("{} -a '(weir complete {} 2>/dev/null)'", files ? " -F" : "",
@@ -313,7 +314,9 @@ end
 
 function __weir_tables
     set -l words (__weir_words)
-    test (count $words) -ge 3; and weir complete tables --task $words[3] 2>/dev/null
+    set -l place 2
+    contains -- $words[1] $__weir_groups; and set place 3
+    test (count $words) -ge $place; and weir complete tables --task $words[$place] 2>/dev/null
 end
 
 complete -c weir -f
@@ -351,7 +354,10 @@ std::string bash_completion() {
   for (const VerbSpec& verb : shown_verbs()) {
     std::size_t before = 0;
     for (const ArgumentSpec& argument : arguments_of(verb)) {
-      out += fmt::format("    '{} {}') echo {} ;;\n", verb.name, before++,
+      const std::string place = argument.repeatable ? fmt::format("'{} '[{}-9]*", verb.name, before)
+                                                    : fmt::format("'{} {}'", verb.name, before);
+      ++before;
+      out += fmt::format("    {}) echo {} ;;\n", place,
                          bash_offer(argument.completion, argument.choices));
     }
   }
@@ -381,7 +387,9 @@ std::string zsh_completion() {
     for (const OptionSpec& option : options_of(verb)) out += " \\\n    " + zsh_option(option);
     std::size_t place = 0;
     for (const ArgumentSpec& argument : arguments_of(verb)) {
-      out += fmt::format(" \\\n    '{}:{}:{}'", ++place, zsh_escaped(argument.name),
+      ++place;
+      out += fmt::format(" \\\n    '{}:{}:{}'", argument.repeatable ? "*" : std::to_string(place),
+                         zsh_escaped(argument.name),
                          zsh_action(argument.completion, argument.choices));
     }
     out += "\n}\n";
@@ -421,6 +429,8 @@ std::string zsh_completion() {
 std::string fish_completion() {
   std::string out(kNotice);
   out += kFishHead;
+  std::vector<GroupSpec> named(groups().begin(), groups().end());
+  out += fmt::format("set -g __weir_groups {}\n", name_list(named));
   for (const GroupSpec& word : first_words()) {
     out += fmt::format("complete -c weir -n 'not __weir_at 1' -a {} -d {}\n", word.name,
                        fish_quoted(word.summary));
@@ -435,8 +445,11 @@ std::string fish_completion() {
     }
     std::size_t before = 0;
     for (const ArgumentSpec& argument : arguments_of(verb)) {
-      out += fmt::format("complete -c weir -n '__weir_at {0} {1}; and not __weir_at {2} {1}'{3}\n",
-                         before, verb.name, before + 1, fish_argument(argument));
+      const std::string end = argument.repeatable
+                                  ? std::string()
+                                  : fmt::format("; and not __weir_at {} {}", before + 1, verb.name);
+      out += fmt::format("complete -c weir -n '__weir_at {} {}{}'{}\n", before, verb.name, end,
+                         fish_argument(argument));
       ++before;
     }
     for (const OptionSpec& option : options_of(verb)) {

@@ -94,6 +94,7 @@ std::string synopsis(const VerbSpec& verb) {
   };
   for (const ArgumentSpec& argument : arguments_of(verb)) {
     text += bracketed(argument.required, underlined(argument.name));
+    if (argument.repeatable) text += "...";
   }
   for (const OptionSpec& option : verb.options) {
     std::string words = bold(fmt::format("--{}", option.name));

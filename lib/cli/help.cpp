@@ -152,6 +152,7 @@ std::string usage(const VerbSpec& verb) {
   std::string text = fmt::format("weir {}", verb.name);
   for (const ArgumentSpec& argument : arguments_of(verb)) {
     text += ' ' + bracketed(argument.required, argument.name);
+    if (argument.repeatable) text += "...";
   }
   // A long list of options is no use on one line; it follows below anyway.
   constexpr std::size_t kFew = 4;

@@ -36,6 +36,7 @@ class Session {
   /// The positional argument, as it was typed; "" if it was left out.
   const std::string& argument() const { return arguments_.argument(); }
   const std::string& second() const { return arguments_.second(); }
+  const std::vector<std::string>& rest() const { return arguments_.rest(); }
   /// An option. Asking for one that the verb does not have, or for the wrong kind, is a bug().
   bool flag(std::string_view name) const { return arguments_.flag(name); }
   std::optional<std::string> text(std::string_view name) const { return arguments_.text(name); }

@@ -813,6 +813,98 @@ constexpr auto kDdlResolveCodes =
 constexpr auto kDdlResolveSee =
     std::to_array<std::string_view>({"weir-ddl-list(1)", "weir-ddl-show(1)", "weir-sync-status(1)",
                                      "weir.toml(5)", "weir-exit-codes(7)"});
+// ---------------------------------------------------------------- config, plan, apply, rollback
+
+constexpr auto kConfigListExamples = std::to_array<Example>({
+    {"weir config list shop", "Show which task files the task has run by, and since when."},
+    {"weir config list shop --json | jq .running", "Get the running revision into a script."},
+});
+constexpr auto kConfigListOptions = std::to_array<OptionSpec>({
+    {.name = "limit",
+     .kind = Kind::integer,
+     .value = "N",
+     .meaning = "at most so many lines, the newest ones",
+     .fallback = "20",
+     .group = "selection"},
+    kNoHeader,
+});
+constexpr auto kConfigCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, bug});
+constexpr auto kConfigListSee = std::to_array<std::string_view>(
+    {"weir-config-show(1)", "weir-config-diff(1)", "weir-rollback(1)", "weir-state(5)"});
+
+constexpr auto kConfigShowExamples = std::to_array<Example>({
+    {"weir config show shop", "Print the task file that the task runs by."},
+    {"weir config show shop 3 > shop.toml", "Get an earlier one back by hand."},
+});
+constexpr auto kConfigShowSee =
+    std::to_array<std::string_view>({"weir-config-list(1)", "weir-config-diff(1)", "weir.toml(5)"});
+
+constexpr auto kConfigDiffExamples = std::to_array<Example>({
+    {"weir config diff shop running file", "Show what was edited since the task took its file on."},
+    {"weir config diff shop 3 5 --exit-code || echo different",
+     "Compare two revisions in a script."},
+});
+constexpr auto kConfigDiffOptions = std::to_array<OptionSpec>({
+    {.name = "exit-code", .meaning = "end with 10 if they differ", .group = "output"},
+});
+constexpr auto kConfigDiffCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, state_conflict, not_found, differences, bug});
+constexpr auto kConfigDiffSee = std::to_array<std::string_view>(
+    {"weir-config-list(1)", "weir-plan(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+
+constexpr auto kPlanExamples = std::to_array<Example>({
+    {"weir plan shop", "Show what the edited task file would do to the running task."},
+    {"weir plan shop --out shop.plan --exit-code; weir apply shop.plan --yes",
+     "Keep the plan, and later do exactly that or nothing."},
+});
+constexpr auto kPlanOptions = std::to_array<OptionSpec>({
+    {.name = "out",
+     .kind = Kind::text,
+     .value = "FILE",
+     .meaning = "keep the plan in this file, for weir apply; it holds no secret",
+     .group = "output",
+     .completion = Completion::file},
+    {.name = "exit-code", .meaning = "end with 10 if there is anything to do", .group = "output"},
+});
+constexpr auto kPlanCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, unsupported, differences, bug});
+constexpr auto kPlanSee =
+    std::to_array<std::string_view>({"weir-apply(1)", "weir-rollback(1)", "weir-config-diff(1)",
+                                     "weir-checklist(1)", "weir.toml(5)", "weir-exit-codes(7)"});
+
+constexpr OptionSpec kRestart{
+    .name = "restart",
+    .meaning =
+        "stop and start the task if the change needs it; by what it had before, if it does "
+        "not start so",
+    .group = "action"};
+constexpr OptionSpec kChangeYes{
+    .name = "yes", .meaning = "do it without asking", .group = "action"};
+constexpr OptionSpec kChangeDryRun{
+    .name = "dry-run", .meaning = "plan and check it, and change nothing", .group = "action"};
+
+constexpr auto kApplyExamples = std::to_array<Example>({
+    {"weir apply shop", "Show what the edited task file changes, ask, and have it take effect."},
+    {"weir apply shop.plan --yes --restart",
+     "Do what was planned, with a restart if it takes one; nothing if anything moved since."},
+});
+constexpr auto kApplyOptions = std::to_array<OptionSpec>({kRestart, kChangeDryRun, kChangeYes});
+constexpr auto kApplyCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, unsupported, timed_out, bug});
+constexpr auto kApplySee =
+    std::to_array<std::string_view>({"weir-plan(1)", "weir-rollback(1)", "weir-config-list(1)",
+                                     "weir-sync-start(1)", "weir-exit-codes(7)"});
+
+constexpr auto kRollbackExamples = std::to_array<Example>({
+    {"weir rollback shop", "Go back to what the task ran by before the last change."},
+    {"weir rollback shop 3 --dry-run", "Show what going back to revision 3 would do."},
+});
+constexpr auto kRollbackSee =
+    std::to_array<std::string_view>({"weir-apply(1)", "weir-plan(1)", "weir-config-list(1)",
+                                     "weir-config-diff(1)", "weir-exit-codes(7)"});
 
 // ---------------------------------------------------------------- hidden verbs
 
@@ -1082,6 +1174,91 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kDdlResolveCodes,
      .see_also = kDdlResolveSee},
+    {.name = "config list",
+     .summary = "list the revisions of a task's file",
+     .description = "Shows each task file that the task has taken on, with a start, weir apply or "
+                    "weir rollback: number, time, reason, user and digest, oldest first. The task "
+                    "runs by the last one, whatever its file says by now. Reads weir's own state "
+                    "only.",
+     .examples = kConfigListExamples,
+     .argument = kRegisteredTask,
+     .options = kConfigListOptions,
+     .formats = kTextJson,
+     .exit_codes = kConfigCodes,
+     .see_also = kConfigListSee},
+    {.name = "config show",
+     .summary = "print a revision of a task's file",
+     .description = "Prints the task file as it was when the task took it on: the revision that "
+                    "the task runs by, or the one with this number. Reads weir's own state only.",
+     .examples = kConfigShowExamples,
+     .argument = kRegisteredTask,
+     .second = {.name = "REVISION",
+                .meaning = "the number of a revision, as weir config list shows it; without it the "
+                           "newest",
+                .required = false},
+     .formats = kTextJson,
+     .exit_codes = kConfigCodes,
+     .see_also = kConfigShowSee},
+    {.name = "config diff",
+     .summary = "compare two revisions of a task's file",
+     .description = "Compares by meaning, not by lines: one line for each setting and each table "
+                    "rule that says something else, with the old and the new value. Order, "
+                    "comments, defaults that are spelled out and other units are no difference. "
+                    "Reads weir's own state and the task file only.",
+     .examples = kConfigDiffExamples,
+     .argument = kRegisteredTask,
+     .second = {.name = "REVISION",
+                .meaning = "two of them: the number of a revision, running for the newest, or file "
+                           "for the task file as it is now",
+                .repeatable = true},
+     .options = kConfigDiffOptions,
+     .formats = kTextJson,
+     .exit_codes = kConfigDiffCodes,
+     .see_also = kConfigDiffSee},
+    {.name = "plan",
+     .summary = "show what an edited task file would change",
+     .description = "Compares the task file with the revision that the task runs by, and tells for "
+                    "each setting and each table what becomes different, what that does to the "
+                    "data that is there, and what it needs: nothing, a restart, a copy, or that "
+                    "it cannot be. Nothing is changed; servers are asked only if table rules "
+                    "changed.",
+     .examples = kPlanExamples,
+     .argument = kTask,
+     .options = kPlanOptions,
+     .formats = kTextJson,
+     .exit_codes = kPlanCodes,
+     .see_also = kPlanSee},
+    {.name = "apply",
+     .summary = "have an edited task file take effect",
+     .description = "Plans as weir plan does, asks, and records the file as a new revision, which "
+                    "a running task takes on within a second where it can. A plan file is carried "
+                    "out only if revision, task file and target tables are what they were. What "
+                    "needs a restart waits for --restart, and a task that does not start by the "
+                    "new revision is started again by the old one.",
+     .examples = kApplyExamples,
+     .argument = {.name = "TASK|PLAN",
+                  .meaning = "the name of a registered task, the path of its file, or a plan that "
+                             "weir plan --out kept",
+                  .completion = Completion::task_or_file},
+     .options = kApplyOptions,
+     .formats = kTextJson,
+     .exit_codes = kApplyCodes,
+     .see_also = kApplySee},
+    {.name = "rollback",
+     .summary = "go back to an earlier revision of a task's file",
+     .description = "Plans and applies an earlier revision as weir apply does, and puts it in the "
+                    "place of the task file. Edits that the task never took on are kept in a file "
+                    "beside it. The way back is a new revision: nothing is lost of the history.",
+     .examples = kRollbackExamples,
+     .argument = kRegisteredTask,
+     .second = {.name = "REVISION",
+                .meaning = "the number of the revision to go back to; without it the one before "
+                           "the newest",
+                .required = false},
+     .options = kApplyOptions,
+     .formats = kTextJson,
+     .exit_codes = kApplyCodes,
+     .see_also = kRollbackSee},
     {.name = "sync worker",
      .summary = "do the work of a task, under its supervisor",
      .description = "The process that sync run starts, and starts again after a crash.",
@@ -1117,6 +1294,7 @@ constexpr auto kGroups = std::to_array<GroupSpec>({
     {"log", "look into a source's change log"},
     {"offset", "show where a task stands, and put it elsewhere"},
     {"ddl", "show what became of changes of definition, and resolve those that wait"},
+    {"config", "list, show and compare the revisions of a task's file"},
 });
 
 constexpr bool sound(std::span<const OptionSpec> options) {

@@ -40,6 +40,7 @@ struct ArgumentSpec {
   bool required = true;
   std::span<const std::string_view> choices = {};
   Completion completion = Completion::none;
+  bool repeatable = false;  ///< of the last one only
 };
 
 struct Example {

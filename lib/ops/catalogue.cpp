@@ -65,6 +65,28 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
      "weir init; weir.toml(5)"},
     {"init.write", error, critical, "the task file cannot be written", "nothing was made",
      "check the path, its permissions and the free space", "weir init"},
+    {"plan.format", error, critical, "the file given to weir apply is no plan that it can read",
+     "it is damaged, or was made by another version of weir",
+     "make it anew: weir plan TASK --out FILE", "weir plan TASK --out FILE"},
+    {"plan.moved", error, critical, "a plan is out of date",
+     "the task runs by another revision, its file was edited, or the target tables have other "
+     "columns; the plan may not be right any more, and nothing was changed",
+     "look at what it would do now, and apply that",
+     "weir plan TASK; weir config diff TASK running file"},
+    {"plan.refused", error, critical, "the task file describes another task",
+     "with another name, source, target or control schema, what the task has copied and where it "
+     "stands would be of no use",
+     "put that setting back, or give the other one a task of its own",
+     "weir plan TASK; weir.toml(5)"},
+    {"plan.reload", error, critical, "a change of the rules would need a table to be copied anew",
+     "the target table would have another name, other columns or another key than the one that is "
+     "there",
+     "leave the rule as it was, or have the table copied anew",
+     "weir plan TASK; weir reload-table TASK TABLE"},
+    {"plan.remove-table", error, critical, "the rules do not select a table of the task any more",
+     "a table leaves a task at a place in the log that is recorded, so that it can come back",
+     "remove it by weir remove-table, or select it again",
+     "weir plan TASK; weir remove-table TASK TABLE"},
     {"preflight.not-waivable", error, critical, "a finding cannot be waived",
      "the mapping has to be sound, and an offset that is gone is never jumped over: waiving these "
      "would not make the task run",
