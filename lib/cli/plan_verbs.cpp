@@ -279,7 +279,7 @@ class Change {
 
   void start(StateStore& store) {
     session_.say(fmt::format("starting task {}", plan_.task));
-    const std::string& file = store.task(plan_.task)->file;
+    const std::string file = store.task(plan_.task)->file;
     const std::filesystem::path own = std::filesystem::read_symlink("/proc/self/exe");
     std::vector<std::string> argv = {(own.parent_path() / "weir-sync").string(), "run"};
     for (std::string& option : session_.inherited_options()) argv.push_back(std::move(option));

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// A task runs by a revision of its file: edits take effect when somebody applies them, and not by a
+// failover; what can change without a stop does.
+#include <chrono>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "support/eventually.h"
+#include "support/sqlite_file.h"
+#include "support/task_run.h"
+#include "support/temp_mariadb.h"
+
+using namespace weir::test;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kRefused = 4;
+const std::string kRule = "[[table]]\nmatch = \"shop.*\"\n";
+
+void make_shop(MySqlServer& server, int rows) {
+  server.sql(
+      "CREATE DATABASE shop; CREATE TABLE shop.item (id INT PRIMARY KEY, v VARCHAR(40));"
+      "CREATE TABLE shop.spare (id INT PRIMARY KEY)");
+  server.sql("USE shop; INSERT INTO shop.item SELECT seq, CONCAT('row ', seq) FROM seq_1_to_" +
+             std::to_string(rows));
+}
+
+/// Inserts rows from `from` on until it goes.
+class Writer {
+ public:
+  Writer(MySqlServer& server, int from)
+      : thread_([this, &server, from] {
+          MySqlSession session = server.session();
+          // A pause that ends with the writer: as fast as it can, it would starve the task.
+          for (int id = from; !stopped(); ++id) {
+            session.sql("INSERT INTO shop.item VALUES (" + std::to_string(id) + ", 'new')");
+            if (id % 3 == 0) {
+              session.sql("UPDATE shop.item SET v = 'changed' WHERE id = " +
+                          std::to_string(id - from + 1));
+            }
+          }
+        }) {}
+  ~Writer() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      changed_.notify_all();
+    }
+    thread_.join();
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+ private:
+  bool stopped() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::milliseconds(2), [this] { return stop_; });
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stop_ = false;
+  std::thread thread_;  // last: it uses the others
+};
+
+TaskRun::Result run(const TaskRun& task, int code, const std::vector<std::string>& words) {
+  TaskRun::Result result = task.run(words);
+  INFO(result.text());
+  REQUIRE(result.code == code);
+  return result;
+}
+
+std::string sum(const Rows& rows) { return rows.at(0).at(0) + " " + rows.at(0).at(1); }
+
+/// Both sides have the same rows, within the usual patience.
+bool equal(MySqlServer& source, const SqliteFile& target, TaskRun& task) {
+  MySqlSession there = source.session();
+  return task.await([&] {
+    const std::string wanted =
+        sum(there.query("SELECT count(*), sum(id * length(v)) FROM shop.item"));
+    return sum(target.session().query("SELECT count(*), sum(id * length(v)) FROM item")) == wanted;
+  });
+}
+
+std::string rows_copied(const SqliteFile& target) {
+  try {
+    return target.session().value("SELECT count(*) FROM item");
+  } catch (const std::runtime_error&) {
+    return "0";  // there is no table yet
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a file that is edited while its task runs does not take effect by a failover",
+          "[server][revision]") {
+  TempMariaDb source;
+  SqliteFile target;
+  make_shop(source, 100);
+  TaskRun task(source, target.section(), {.rest = kRule});
+  run(task, 0, {"sync", "start", task.file(), "--wait", "caught-up"});
+  CHECK(task.status().at("revision") == 1);
+  CHECK(task.status().at("file_differs") == false);
+
+  task.rewrite(kRule + "target = \"shop.other_{table}\"\n");
+  CHECK(task.status().at("file_differs") == true);
+  const pid_t killed = task.kill_worker();
+  {
+    Writer writer(source, 1000);
+    REQUIRE(task.await([&] { return task.worker() > 0 && task.worker() != killed; }));
+    REQUIRE(task.await([&] {
+      return std::stoi(target.session().value("SELECT count(*) FROM item WHERE id > 1000")) > 100;
+    }));
+  }
+  CHECK(equal(source, target, task));
+  CHECK(target.session().value("SELECT count(*) FROM sqlite_schema WHERE name = 'other_item'") ==
+        "0");
+  // Nor does a file that is broken, or gone.
+  std::ofstream(task.file()) << "oops";
+  const pid_t again = task.kill_worker();
+  REQUIRE(task.await([&] { return task.worker() > 0 && task.worker() != again; }));
+  source.sql("INSERT INTO shop.item VALUES (1, 'x') ON DUPLICATE KEY UPDATE v = 'last'");
+  CHECK(equal(source, target, task));
+  CHECK(task.status().at("revision") == 1);
+
+  // A start without the edits, and one with them.
+  run(task, 0, {"sync", "stop", task.name()});
+  CHECK(run(task, 3, {"sync", "start", task.name()}).err.find("task-file.invalid") !=
+        std::string::npos);
+  run(task, 0, {"sync", "start", task.name(), "--keep-config", "--wait", "caught-up"});
+  CHECK(task.status().at("revision") == 1);
+  run(task, 0, {"sync", "stop", task.name()});
+  task.rewrite(kRule + "[full]\nchunk_rows = 77\n");
+  run(task, 0, {"sync", "start", task.name(), "--wait", "caught-up"});
+  CHECK(task.status().at("revision") == 2);
+}
+
+TEST_CASE("a rate limit that is applied counts for the copy that is under way",
+          "[server][revision]") {
+  TempMariaDb source;
+  SqliteFile target;
+  make_shop(source, 20'000);
+  // By this limit the copy takes longer than anybody waits here.
+  TaskRun task(source, target.section(),
+               {.rest = kRule + "[full]\nrate_limit = \"50 rows/s\"\nchunk_rows = 256\n"});
+  run(task, 0, {"sync", "start", task.file(), "--wait", "schema"});
+  REQUIRE(task.await([&] { return rows_copied(target) != "0"; }));
+  const pid_t worker = task.worker();
+  Writer writer(source, 100'000);
+  CHECK(std::stoi(rows_copied(target)) < 20'000);
+
+  task.rewrite(kRule +
+               "[full]\nrate_limit = \"0\"\nchunk_rows = 5000\n[incremental]\nflush_interval = "
+               "\"50ms\"\n");
+  const json applied = run(task, 0, {"apply", task.name(), "--yes", "--json"}).json();
+  CHECK(applied.at("need") == "live");
+  CHECK(applied.at("restarted") == false);
+  CHECK(applied.at("new_revision") == 2);
+  REQUIRE(task.await([&] { return task.status().at("stage") == "incremental"; }));
+  CHECK(task.worker() == worker);
+  CHECK(task.status().at("failovers") == 0);
+}
+
+TEST_CASE("a change of the rules is planned, applied with a restart, and rolled back under writes",
+          "[server][revision]") {
+  TempMariaDb source;
+  SqliteFile target;
+  make_shop(source, 500);
+  TaskRun task(source, target.section(), {.rest = kRule});
+  run(task, 0, {"sync", "start", task.file(), "--wait", "caught-up"});
+  const std::string plan = target.folder() + "/shop.plan";
+  const std::string before = read_file(task.file());
+  {
+    Writer writer(source, 10'000);
+    task.rewrite(kRule + "deletes = \"ignore\"\n");
+    const json planned =
+        run(task, 10, {"plan", task.name(), "--out", plan, "--exit-code", "--json"}).json();
+    CHECK(planned.at("need") == "pause");
+    CHECK(planned.at("revision") == 1);
+    CHECK(planned.at("tables") == json({"shop.item", "shop.spare"}));
+    CHECK_FALSE(planned.at("offset").get<std::string>().empty());
+
+    // Without being asked to, nothing is stopped.
+    const pid_t worker = task.worker();
+    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("plan.restart") !=
+          std::string::npos);
+    CHECK(task.worker() == worker);
+
+    // The target moves, so that the plan may be wrong.
+    target.session().sql("ALTER TABLE item ADD COLUMN note TEXT");
+    CHECK(run(task, kRefused, {"apply", plan, "--yes", "--restart"}).err.find("plan.moved") !=
+          std::string::npos);
+    target.session().sql("ALTER TABLE item DROP COLUMN note");
+
+    CHECK(run(task, 0, {"apply", plan, "--yes", "--restart", "--json"}).json().at("restarted") ==
+          true);
+    CHECK(task.worker() != worker);
+    CHECK(task.status().at("revision") == 2);
+    source.sql("DELETE FROM shop.item WHERE id = 7");
+  }
+  source.sql("INSERT INTO shop.item VALUES (5000, 'mark')");
+  REQUIRE(task.await(
+      [&] { return target.session().value("SELECT count(*) FROM item WHERE id = 5000") == "1"; }));
+  CHECK(target.session().value("SELECT count(*) FROM item WHERE id = 7") == "1");
+  source.sql("INSERT INTO shop.item VALUES (7, 'again')");
+
+  {
+    Writer writer(source, 1'000'000);
+    run(task, 0, {"rollback", task.name(), "--yes", "--restart"});
+    source.sql("DELETE FROM shop.item WHERE id = 8");
+  }
+  CHECK(read_file(task.file()) == before);
+  CHECK(task.status().at("revision") == 3);
+  CHECK(task.status().at("file_differs") == false);
+  CHECK(equal(source, target, task));
+  CHECK(target.session().value("SELECT count(*) FROM item WHERE id = 8") == "0");
+
+  // What needs a copy, or leaves a table out, is refused by name and changes nothing.
+  task.rewrite(kRule + "columns = { rename = { v = \"w\" } }\n");
+  CHECK(run(task, kRefused, {"apply", task.name(), "--yes", "--restart"}).err.find("plan.reload") !=
+        std::string::npos);
+  task.rewrite("[[table]]\nmatch = \"shop.*\"\nexclude = [\"shop.item\"]\n");
+  CHECK(run(task, kRefused, {"apply", task.name(), "--yes", "--restart"})
+            .err.find("plan.remove-table") != std::string::npos);
+  CHECK(task.status().at("revision") == 3);
+}
