@@ -66,10 +66,9 @@ std::vector<std::string> same_program(const Session& session, const std::string&
 /// What a task is to be started by.
 ops::TaskFile file_to_start(const Session& session, StateStore& store) {
   if (!session.flag("keep-config")) return ops::find_task_file(session.argument(), store);
-  const std::string name = ops::find_task_name(session.argument(), store);
-  const auto revision = ops::newest_revision(name, store);
-  if (!revision) return ops::find_task_file(session.argument(), store);
-  return {ops::task_of(*revision), revision->text};
+  const ops::RunningTask before = ops::running_task(session.argument(), store);
+  if (before.revision == 0) return ops::find_task_file(session.argument(), store);
+  return {before.task, store.revision(before.task.name, before.revision)->text};
 }
 
 /// Whether a task has come as far as `--wait` asks for.

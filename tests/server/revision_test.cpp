@@ -3,7 +3,9 @@
 // failover; what can change without a stop does.
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -16,6 +18,7 @@
 #include "support/sqlite_file.h"
 #include "support/task_run.h"
 #include "support/temp_mariadb.h"
+#include "support/temp_postgres.h"
 
 using namespace weir::test;
 using nlohmann::json;
@@ -123,7 +126,7 @@ TEST_CASE("a file that is edited while its task runs does not take effect by a f
   CHECK(equal(source, target, task));
   CHECK(target.session().value("SELECT count(*) FROM sqlite_schema WHERE name = 'other_item'") ==
         "0");
-  // Nor does a file that is broken, or gone.
+  // Nor does a file that is broken.
   std::ofstream(task.file()) << "oops";
   const pid_t again = task.kill_worker();
   REQUIRE(task.await([&] { return task.worker() > 0 && task.worker() != again; }));
@@ -135,6 +138,7 @@ TEST_CASE("a file that is edited while its task runs does not take effect by a f
   run(task, 0, {"sync", "stop", task.name()});
   CHECK(run(task, 3, {"sync", "start", task.name()}).err.find("task-file.invalid") !=
         std::string::npos);
+  std::filesystem::remove(task.file());
   run(task, 0, {"sync", "start", task.name(), "--keep-config", "--wait", "caught-up"});
   CHECK(task.status().at("revision") == 1);
   run(task, 0, {"sync", "stop", task.name()});
@@ -231,4 +235,62 @@ TEST_CASE("a change of the rules is planned, applied with a restart, and rolled 
   CHECK(run(task, kRefused, {"apply", task.name(), "--yes", "--restart"})
             .err.find("plan.remove-table") != std::string::npos);
   CHECK(task.status().at("revision") == 3);
+}
+
+TEST_CASE("a revision that does not start is put back, and the task goes on by the one before",
+          "[server][revision]") {
+  TempMariaDb source;
+  SqliteFile target;
+  make_shop(source, 100);
+  TaskRun task(source, target.section(), {.rest = kRule});
+  run(task, 0, {"sync", "start", task.file(), "--wait", "caught-up"});
+
+  // The checks before the restart get the password, and the worker does not.
+  std::string text = read_file(task.file());
+  const std::string plain = "{ file = \"" + task.source_password_file() + "\" }";
+  const std::size_t at = text.find(plain);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, plain.size(),
+               "{ command = 'grep -q weir-apply /proc/$PPID/comm && cat " +
+                   task.source_password_file() + "' }");
+  std::ofstream(task.file()) << text;
+
+  const TaskRun::Result failed = task.run({"apply", task.name(), "--yes", "--restart"});
+  INFO(failed.text());
+  CHECK(failed.code != 0);
+  CHECK(failed.err.find("error[apply.failed]") != std::string::npos);
+  CHECK(failed.err.find("as revision 3") != std::string::npos);
+  REQUIRE(task.await([&] { return task.status().at("state") == "running"; }));
+  CHECK(task.status().at("revision") == 3);
+  CHECK(task.status().at("file_differs") == true);
+  CHECK(run(task, 0, {"config", "diff", task.name(), "1", "running"}).out.empty());
+  source.sql("INSERT INTO shop.item VALUES (5000, 'after')");
+  CHECK(equal(source, target, task));
+}
+
+TEST_CASE("a plan notices that a target table moved, on servers too", "[server][revision]") {
+  TempMariaDb source;
+  make_shop(source, 10);
+  const auto check = [](TaskRun& task, const std::function<void(const std::string&)>& target) {
+    run(task, 0, {"sync", "start", task.file(), "--wait", "caught-up"});
+    run(task, 0, {"sync", "stop", task.name()});
+    task.rewrite(kRule + "deletes = \"ignore\"\n");
+    const std::string plan = task.state_dir() + "/shop.plan";
+    run(task, 0, {"plan", task.name(), "--out", plan});
+    target("ALTER TABLE shop.item ADD COLUMN note INT");
+    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("plan.moved") !=
+          std::string::npos);
+    target("ALTER TABLE shop.item DROP COLUMN note");
+    CHECK(run(task, 0, {"apply", plan, "--yes", "--json"}).json().at("new_revision") == 2);
+  };
+  SECTION("PostgreSQL") {
+    TempPostgres target;
+    TaskRun task(source, target, {.rest = kRule});
+    check(task, [&](const std::string& sql) { target.sql(sql); });
+  }
+  SECTION("MariaDB") {
+    TempMariaDb target;
+    TaskRun task(source, target, {.rest = kRule});
+    check(task, [&](const std::string& sql) { target.sql(sql); });
+  }
 }
