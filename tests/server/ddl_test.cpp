@@ -642,3 +642,52 @@ TEST_CASE("what becomes of tables is applied where the policies say so", "[serve
   source.sql("CREATE DATABASE other; RENAME TABLE shop.thing TO other.thing");
   CHECK(error_of(task) == "ddl.rename-table");
 }
+
+TEST_CASE("a rule's policies are for its tables alone", "[server][ddl]") {
+  TempMariaDb source;
+  TempPostgres target;
+  source.sql(kTable);
+  TaskRun task(source, target,
+               {.rest = "\n[[table]]\nmatch = \"shop.item\"\n[table.ddl]\nindex = \"alert\"\n"
+                        "change_type = \"apply\"\n[[table]]\nmatch = \"shop.*\"\n"});
+  REQUIRE(task.start().code == 0);
+  source.sql("CREATE INDEX by_n ON shop.mark (n)");
+  source.sql("CREATE INDEX by_n ON shop.item (n)");
+  // MODIFY says all of a column again, and changes nothing but its default and its comment.
+  source.sql("ALTER TABLE shop.mark MODIFY n BIGINT NOT NULL DEFAULT 3 COMMENT 'counts'");
+  source.sql("ALTER TABLE shop.item MODIFY n BIGINT NOT NULL DEFAULT 7");
+  source.sql("INSERT INTO shop.item (name, n) VALUES ('wide', 5000000000)");
+  REQUIRE(comes_through(task, source, target));
+  check_equal(source, target, "item");
+  CHECK(events(task, "ddl.not-applied") == 1);
+  CHECK(events(task, "ddl.applied") == 1);
+  source.sql("ALTER TABLE shop.mark MODIFY n DECIMAL(20,0) NOT NULL");
+  CHECK(error_of(task) == "ddl.change-type");
+}
+
+TEST_CASE(
+    "PostgreSQL: a table is renamed on the target, and none is dropped that may only be "
+    "called otherwise",
+    "[server][ddl][pgsource]") {
+  TempPostgres source;
+  TempPostgres target;
+  source.sql(
+      "ALTER ROLE weir SUPERUSER; CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, "
+      "n int); INSERT INTO shop.item VALUES (1, 1)");
+  TaskRun task(source, target,
+               {.rest = "[[table]]\nmatch = \"shop.*\"\n[ddl]\nrename_table = \"apply\"\n"
+                        "drop_table = \"apply\"\n"});
+  check_started(task);
+  source.sql("ALTER TABLE shop.item RENAME TO thing; INSERT INTO shop.thing VALUES (2, 2)");
+  REQUIRE(task.await([&] { return tables_of(target) == "thing"; }));
+  source.sql("UPDATE shop.thing SET n = 5 WHERE id = 1");
+  REQUIRE(task.await([&] {
+    return target.value("SELECT string_agg(n::text, ' ' ORDER BY id) FROM shop.thing") == "5 2";
+  }));
+  REQUIRE(task.stop().code == 0);
+  // No row follows that would tell its new name.
+  source.sql("ALTER TABLE shop.thing RENAME TO other; ALTER TABLE shop.other SET SCHEMA public");
+  task.start("");
+  CHECK(error_of(task) == "ddl.drop-table");
+  CHECK(target.value("SELECT count(*) FROM shop.thing") == "2");
+}
