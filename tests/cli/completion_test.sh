@@ -38,7 +38,7 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init kinds explain preflight sync cutover check-retention checklist log offset config plan apply rollback help' weir ''
+expect_offers 'init kinds explain preflight sync cutover check-retention checklist log offset ddl config plan apply rollback help' weir ''
 expect_offers 'remove-table add-tables restart rerun-full tune reset-offset remap' weir checklist ''
 expect_offers 'remove-table restart rerun-full reset-offset remap' weir checklist re
 expect_offers 'shop shipping' weir checklist restart ''
