@@ -632,6 +632,125 @@ void order_of_changes(SourceEnd& end) {
                                   "item + 10,first,0", "item + 11,first,0", "commit"});
 }
 
+/// A lane reads by itself from wherever its parent can go on.
+void lanes(SourceEnd& end) {
+  Probe probe(end, "branched");
+  probe.make("item", "id INT PRIMARY KEY");
+  probe.follow({"item"});
+  probe.sql("INSERT INTO branched.item VALUES (1)");
+  CHECK(probe.read_all() == Lines{"begin", "item + 1", "commit"});
+  const Offset held = probe.reader->offset();
+  probe.reader->confirm(held);
+  probe.sql("INSERT INTO branched.item VALUES (2)");
+
+  // The parent is held where it is, with its reader open.
+  weir::Task task = probe.task;
+  task.name = "branched/1";
+  const auto source = open_source(task);
+  source->branch(probe.task);
+  source->branch(probe.task);
+  CHECK_FALSE(source->can_resume(held, source->identity()));
+  Recorder sink(*source, probe.plans);
+  std::unique_ptr<ChangeReader> reader = source->open_changes(held, probe.plans);
+  sink.read_from(*reader);
+  const auto lane_reads = [&](const Lines& wanted) {
+    CHECK(eventually(
+        [&] {
+          while (sink.inside() ||
+                 reader->wait(std::chrono::milliseconds(5)) == ChangeReader::Wait::ready) {
+            reader->poll(sink);
+          }
+          return sink.lines.size() >= wanted.size();
+        },
+        kPatience));
+    CHECK(std::exchange(sink.lines, {}) == wanted);
+  };
+  // Both at once, and what one of them has done with holds nothing for the other.
+  CHECK(probe.read_all() == Lines{"begin", "item + 2", "commit"});
+  probe.sql("INSERT INTO branched.item VALUES (3)");
+  CHECK(probe.read_all() == Lines{"begin", "item + 3", "commit"});
+  const Offset parent_at = probe.reader->offset();
+  probe.reader->confirm(parent_at);
+  probe.reader.reset();
+  lane_reads({"begin", "item + 2", "commit", "begin", "item + 3", "commit"});
+  const Offset lane_at = reader->offset();
+  reader.reset();
+  CHECK_FALSE(source->can_resume(held, source->identity()));
+  probe.sql("INSERT INTO branched.item VALUES (4)");
+  probe.open(parent_at);
+  CHECK(probe.read_all() == Lines{"begin", "item + 4", "commit"});
+  reader = source->open_changes(lane_at, probe.plans);
+  sink.read_from(*reader);
+  lane_reads({"begin", "item + 4", "commit"});
+  reader->confirm(reader->offset());
+
+  // It goes, and takes nothing of the task's along; also right after its reader, and twice.
+  reader.reset();
+  source->release();
+  source->release();
+  open_source(task)->release();
+  CHECK_FALSE(probe.source->can_resume(probe.reader->offset(), probe.source->identity()));
+  probe.source->release();
+  probe.sql("INSERT INTO branched.item VALUES (5)");
+  CHECK(probe.read_all() == Lines{"begin", "item + 5", "commit"});
+}
+
+/// A lane adds a table while the task reads, which never sees its rows.
+void lane_of_its_own_tables(SourceEnd& end) {
+  Probe probe(end, "added");
+  probe.make("item", "id INT PRIMARY KEY");
+  probe.make("later", "id INT PRIMARY KEY, n INT");
+  probe.follow({"item"});
+  probe.sql("INSERT INTO added.item VALUES (1)");
+  CHECK(probe.read_all() == Lines{"begin", "item + 1", "commit"});
+  probe.sql("INSERT INTO added.later VALUES (1, 1)");
+
+  weir::Task task = probe.task;
+  task.name = "added/1";
+  const auto source = open_source(task);
+  const std::vector<TablePlan> plans = probe.plans_of({"later"});
+  source->prepare(plans);
+  source->prepare(plans);
+  const Offset start = source->start_offset();
+  // A log that names tables tells everybody of a change to one.
+  const auto own_lines = [&] {
+    Lines lines = probe.read_all();
+    std::erase(lines, "later add_column");
+    return lines;
+  };
+  Recorder sink(*source, plans);
+  auto reader = source->open_changes(start, plans);
+  sink.read_from(*reader);
+  probe.sql("BEGIN");
+  probe.sql("INSERT INTO added.later VALUES (2, 2)");
+  probe.sql("INSERT INTO added.item VALUES (2)");
+  probe.sql("COMMIT");
+  probe.sql("UPDATE added.later SET n = 3 WHERE id = 1");
+  probe.sql("ALTER TABLE added.later ADD COLUMN more INT");
+  probe.sql("INSERT INTO added.item VALUES (3)");
+  CHECK(own_lines() == Lines{"begin", "item + 2", "commit", "begin", "item + 3", "commit"});
+  CHECK(eventually(
+      [&] {
+        while (sink.inside() ||
+               reader->wait(std::chrono::milliseconds(5)) == ChangeReader::Wait::ready) {
+          reader->poll(sink);
+        }
+        return sink.lines.size() >= 6;
+      },
+      kPatience));
+  const Lines wanted = {"begin", "later + 2,2", "commit", "begin", "later 1 > 1,3", "commit"};
+  REQUIRE(sink.lines.size() >= wanted.size());
+  sink.lines.resize(wanted.size());
+  CHECK(sink.lines == wanted);
+  reader.reset();
+  source->release();
+  // The task, and a reader of it that begins anew, know nothing of it.
+  probe.open(probe.reader->offset());
+  probe.sql("INSERT INTO added.later VALUES (4, 4, 4)");
+  probe.sql("INSERT INTO added.item VALUES (4)");
+  CHECK(probe.read_all() == Lines{"begin", "item + 4", "commit"});
+}
+
 void resuming(SourceEnd& end) {
   Probe probe(end, "resumed");
   probe.make("item", "id INT PRIMARY KEY, n INT");
@@ -905,6 +1024,8 @@ void check_source(Release release) {
     order_of_changes(end);
   }
   SECTION("each offset gives the rest and nothing twice") { resuming(end); }
+  SECTION("a lane goes its own way from where its task is") { lanes(end); }
+  SECTION("a lane adds tables whose rows its task never sees") { lane_of_its_own_tables(end); }
   SECTION("a log that is gone is refused by name") { lost_logs(end); }
   SECTION("how long the log is kept is told, and asking changes nothing") { retention(end); }
   SECTION("a waiting reader can be woken") { waking(end); }

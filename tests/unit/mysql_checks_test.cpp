@@ -9,6 +9,7 @@
 
 #include "model/table_plan.h"
 #include "source/mysql/checks.h"
+#include "source/mysql/start.h"
 
 using namespace weir;
 using namespace weir::mysql;
@@ -440,4 +441,25 @@ TEST_CASE("a table without a key and without snapshots is refused", "[mysql_chec
   CHECK(findings[0].id == "mysql.snapshot-engine");
   CHECK(findings[0].fix.starts_with("ALTER TABLE `shop`.`item` ENGINE = InnoDB"));
   CHECK(findings[1].id == "mysql.engine");
+}
+
+TEST_CASE("a lane is another replica than its task and its server", "[mysql_checks]") {
+  Task task;
+  task.name = "shop";
+  Task lane = task;
+  lane.name = "shop/1";
+  const std::uint32_t derived = replica_id(lane);
+  CHECK(derived != replica_id(task));
+  CHECK(derived >= 0x40000000);
+  // The number that the task file names is the task's alone.
+  task.source.server_id = lane.source.server_id = 4711;
+  CHECK(replica_id(task) == 4711);
+  CHECK(replica_id(lane) == derived);
+  Task second = lane;
+  second.name = "shop/2";
+  CHECK(replica_id(second) != derived);
+  // And never one that is taken.
+  lane.source.server_id = derived;
+  CHECK(replica_id(lane) == derived + 1);
+  CHECK(lane_replica_id(lane, derived + 1) == derived + 2);
 }

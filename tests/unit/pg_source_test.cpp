@@ -11,6 +11,7 @@
 #include "source/postgres/checks.h"
 #include "source/postgres/heartbeat.h"
 #include "source/postgres/identity.h"
+#include "source/postgres/offset.h"
 #include "source/postgres/rows.h"
 #include "source/postgres/slot.h"
 #include "source/postgres/types.h"
@@ -215,6 +216,37 @@ TEST_CASE("a publication's statement names its tables one by one", "[pgsource]")
   CHECK_THAT(publication_sql("p", false, 180000, tables),
              Catch::Contains("publish_generated_columns = stored"));
   CHECK(publication_sql("p", true, 150000, {}) == "");
+}
+
+TEST_CASE("a lane has a slot of its own, and the publication of its root", "[pgsource]") {
+  Task task;
+  task.name = "shop-1";
+  CHECK(slot_name(task) == "weir_shop_1");
+  const auto lane = [&task](const std::string& name) {
+    Task out = task;
+    out.name = name;
+    return out;
+  };
+  CHECK(slot_name(lane("shop-1/2")) == "lane2_weir_shop_1");
+  CHECK(publication_name(lane("shop-1/2")) == "weir_shop_1");
+  CHECK(root_slot(lane("shop-1/2")) == "weir_shop_1");
+  // Not that of a task or a lane that is called alike.
+  CHECK(slot_name(lane("shop/12")) != slot_name(lane("shop-1/2")));
+  CHECK(slot_name(lane("shop-1-2")) != slot_name(lane("shop-1/2")));
+  task.source.slot = "mine";
+  task.source.publication = "ours";
+  CHECK(slot_name(task) == "mine");
+  CHECK(slot_name(lane("shop-1/2")) == "lane2_mine");
+  CHECK(publication_name(lane("shop-1/2")) == "ours");
+  // A server cuts off what is too long, and would take two for one.
+  task.source.slot.assign(63, 's');
+  const std::string first = slot_name(lane("shop-1/2"));
+  CHECK(slot_name(task).size() == 63);
+  CHECK(first.size() == 63);
+  task.source.slot.back() = 't';
+  CHECK(slot_name(lane("shop-1/2")).size() == 63);
+  CHECK(slot_name(lane("shop-1/2")) != first);
+  CHECK(slot_name(lane("shop-1/4294967295")).size() == 63);
 }
 
 TEST_CASE("a slot says whether a task can go on", "[pgsource]") {
