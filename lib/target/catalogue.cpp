@@ -43,6 +43,13 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"offset.moved", error, critical, "the offset is no longer where the plan was made for",
      "somebody else moved it, or ran the task, meanwhile; nothing was changed",
      "look where it is now, and plan anew", "weir offset show TASK; weir offset reset TASK"},
+    {"reload.swap", error, critical, "a new copy of a table cannot take the place of the old one",
+     "something hangs on the old one, such as a view or a foreign key; nothing was changed",
+     "drop what hangs on it and make it again afterwards, or reload the table in another mode",
+     "weir sync status TASK"},
+    {"reload.swap-name", error, critical, "a table's name is too long for a table beside it",
+     "the table that is copied into has a name of its own until it takes the place of the old one",
+     "reload the table in another mode", "weir sync status TASK"},
 });
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "contract/target_end.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 #include "registry/registry.h"
 #include "stage/batch.h"
 #include "support/eventually.h"
@@ -36,6 +37,7 @@ using weir::ExitCode;
 using weir::Offset;
 using weir::RangeProgress;
 using weir::RowChange;
+using weir::swap_name;
 using weir::TableAlter;
 using weir::TablePlan;
 using weir::TypeKind;
@@ -1137,6 +1139,32 @@ void splits(TargetEnd& end) {
   CHECK_FALSE(task.target->recover("nobody/1"));
 }
 
+/// What cannot be done to its end is not begun.
+void half_moves(TargetEnd& end) {
+  Lanes task(end, "half");
+  const std::vector<weir::TableName> tables = {task.source(0), task.source(1)};
+  const std::string forget = task.target->forget_table_statements("half", task.source(0));
+  constexpr std::string_view kDelete = "DELETE FROM ";
+  const std::string ranges = forget.substr(kDelete.size(), forget.find(" WHERE") - kDelete.size());
+  const auto without_ranges = [&](const std::function<void()>& call) {
+    end.sql("ALTER TABLE " + ranges + " RENAME COLUMN task TO mislaid");
+    CHECK_THROWS_AS(call(), Error);
+    end.sql("ALTER TABLE " + ranges + " RENAME COLUMN mislaid TO task");
+  };
+  without_ranges([&] { task.target->split_tables("half", "half/1", tables); });
+  CHECK(task.known("half") == "9: a b c");
+  CHECK(task.known("half/1") == "");
+  task.target->split_tables("half", "half/1", tables);
+  task.apply("half/1", "12", "2,2,y");
+  without_ranges([&] { task.target->join_tables("half/1", "half"); });
+  CHECK(task.known("half") == "9: c");
+  CHECK(task.known("half/1") == "12: a b");
+  without_ranges([&] { task.target->forget("half/1", tables); });
+  CHECK(task.known("half/1") == "12: a b");
+  task.target->join_tables("half/1", "half");
+  CHECK(task.known("half") == "9: a@12 b@12 c");
+}
+
 void joins(TargetEnd& end) {
   Lanes task(end, "join");
   Lanes other(end, "join2");
@@ -1181,6 +1209,52 @@ void joins(TargetEnd& end) {
   CHECK(code == ExitCode::state_conflict);
   CHECK(task.known("join/3") == "15: c");
   CHECK(task.known("join") == "13: a@12 b@12 c d@14");
+}
+
+/// A new copy is made beside the old one, which readers see until the lane joins.
+void swaps(TargetEnd& end) {
+  Lanes task(end, "swap");
+  const TablePlan plain = task.plans[0];
+  const std::vector<weir::TableName> tables = {task.source(0)};
+  const auto seen = [&] {
+    std::string out;
+    for (const auto& row : end.query("SELECT id FROM " + end.table("swap_a") + " ORDER BY id")) {
+      out += row[0];
+    }
+    return out;
+  };
+  // Twice: the second one finds what the first one made.
+  for (const std::string round : {"1", "2"}) {
+    const std::string lane = "swap/" + round;
+    task.target->split_tables("swap", lane, tables);
+    task.target->forget(lane, tables);
+    TablePlan& plan = task.plans[0];
+    plan.target = swap_name(plain.target, task.target->max_name_bytes());
+    plan.existing = ExistingPolicy::replace;
+    plan.source.indexes = {{"by_n", weir::Index::Kind::ordinary, {{1, 0}}}};
+    task.target->ensure_table(lane, plan);
+    const std::vector<weir::KeyRange> cut = {{0, {}, {"5"}, false}, {1, {"5"}, {}, false}};
+    task.target->store_ranges(lane, plan, cut);
+    const std::string before = seen();
+    {
+      const auto loader = task.target->open_loader(lane);
+      loader->begin(plan, {});
+      loader->row(cells_of(round + ",7,new"));
+      loader->commit({cut[0], {"5"}, 1, 10, true, {}});
+      CHECK(loader->finish(plan).empty());
+      CHECK(loader->finish_unique(plan).empty());
+    }
+    task.apply(lane, "12", "5,8,y");
+    CHECK(seen() == before);
+    plan = plain;
+    task.target->join_tables(lane, "swap");
+    task.target->join_tables(lane, "swap");
+    CHECK(seen() == round + "5");
+    CHECK(task.known("swap") == (round == "1" ? "9" : "13") + std::string(": a@12 b c"));
+    // The task goes on with it, by its key.
+    task.apply("swap", "13", "5,9,z");
+    CHECK(end.query("SELECT n FROM " + end.table("swap_a") + " WHERE id = 5") == Rows{{"9"}});
+  }
 }
 
 void forgets(TargetEnd& end) {
@@ -1240,7 +1314,9 @@ void check_target(Release release) {
   SECTION("an offset is put elsewhere if it is where it was thought to be") { moved_offsets(end); }
   SECTION("a task is forgotten by one statement, and begins anew") { forgetting(end); }
   SECTION("tables leave for a lane of their own, with all that is remembered") { splits(end); }
+  SECTION("tables change hands whole or not at all") { half_moves(end); }
   SECTION("a lane joins with its offset, and is forgotten") { joins(end); }
+  SECTION("a new copy takes the place of the old one when its lane joins") { swaps(end); }
   SECTION("tables and lanes are forgotten, also twice") { forgets(end); }
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 
 namespace weir::mysqltarget {
 namespace {
@@ -24,6 +25,30 @@ std::uint64_t number(const Value& value) {
 }
 
 std::string text(const Value& value) { return value.value_or(""); }
+
+bool has_table(MysqlConnection& connection, const TableName& name) {
+  return connection
+      .scalar(fmt::format("SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND "
+                          "table_name = {}",
+                          connection.quote(name.schema), connection.quote(name.table)))
+      .has_value();
+}
+
+/// What the old table is called between a swap and its end.
+TableName spare_name(const TableName& name) { return {name.schema, "drop~" + name.table}; }
+
+/// The target tables of a task that are to take the names of others.
+std::vector<TableName> tables_beside(MysqlConnection& connection, const std::string& table_table,
+                                     const std::string& task) {
+  std::vector<TableName> out;
+  for (const auto& row :
+       connection.query(fmt::format("SELECT target_schema, target_table FROM {} WHERE task = {}",
+                                    table_table, connection.quote(task)))) {
+    TableName name{text(row[0]), text(row[1])};
+    if (swapped_name(name)) out.push_back(std::move(name));
+  }
+  return out;
+}
 
 std::uint64_t hash(std::string_view name) {
   std::uint64_t out = 14695981039346656037ULL;  // FNV-1a
@@ -206,17 +231,30 @@ void Control::split_tables(MysqlConnection& connection, const std::string& from,
   }
 }
 
-void Control::join_tables(MysqlConnection& connection, const std::string& from,
-                          const std::string& to) const {
-  const LaneOffsets offsets = lock_tasks(connection, from, to);
-  if (!joins_lane(to, offsets)) return;
-  const std::string old_name = connection.quote(from);
-  const std::string new_name = connection.quote(to);
+bool Control::may_join(MysqlConnection& connection, const std::string& from,
+                       const std::string& to) const {
+  if (!joins_lane(to, lock_tasks(connection, from, to))) return false;
   if (const auto twice = connection.scalar(fmt::format(
           "SELECT CONCAT(a.source_schema, '.', a.source_table) FROM {0} a JOIN {0} b USING "
           "(source_schema, source_table) WHERE a.task = {1} AND b.task = {2} LIMIT 1",
-          table_table(), old_name, new_name))) {
+          table_table(), connection.quote(from), connection.quote(to)))) {
     throw table_twice(to, *twice);
+  }
+  return true;
+}
+
+void Control::join_tables(MysqlConnection& connection, const std::string& from,
+                          const std::string& to) const {
+  if (!may_join(connection, from, to)) return;
+  const LaneOffsets offsets = lock_tasks(connection, from, to);
+  const std::string old_name = connection.quote(from);
+  const std::string new_name = connection.quote(to);
+  for (const TableName& beside : tables_beside(connection, table_table(), from)) {
+    connection.execute(
+        fmt::format("UPDATE {} SET target_table = {} WHERE task = {} AND target_schema = {} AND "
+                    "target_table = {}",
+                    table_table(), connection.quote(swapped_name(beside)->table), old_name,
+                    connection.quote(beside.schema), connection.quote(beside.table)));
   }
   connection.execute(fmt::format("UPDATE {} SET task = {}, since_offset = {} WHERE task = {}",
                                  table_table(), new_name, connection.quote(*offsets.from),
@@ -224,6 +262,41 @@ void Control::join_tables(MysqlConnection& connection, const std::string& from,
   connection.execute(
       fmt::format("UPDATE {} SET task = {} WHERE task = {}", range_table(), new_name, old_name));
   forget(connection, from, {});
+}
+
+std::vector<TableName> Control::swap_tables(MysqlConnection& connection,
+                                            const std::string& task) const {
+  std::vector<TableName> out;
+  for (const TableName& beside : tables_beside(connection, table_table(), task)) {
+    const TableName name = *swapped_name(beside);
+    out.push_back(spare_name(name));
+    if (!has_table(connection, beside)) continue;
+    // One that an earlier swap left behind.
+    connection.execute("DROP TABLE IF EXISTS " + qualified(out.back()));
+    std::string renames = fmt::format("{} TO {}", qualified(beside), qualified(name));
+    if (has_table(connection, name)) {
+      renames = fmt::format("{} TO {}, {}", qualified(name), qualified(out.back()), renames);
+    }
+    connection.execute("RENAME TABLE " + renames);
+  }
+  return out;
+}
+
+void Control::drop_swapped(MysqlConnection& connection, std::span<const TableName> tables) const {
+  for (const TableName& table : tables) {
+    connection.execute("DROP TABLE IF EXISTS " + qualified(table));
+  }
+}
+
+void Control::swap_back(MysqlConnection& connection, const TableName& beside) const {
+  const auto name = swapped_name(beside);
+  if (!name || has_table(connection, beside) || !has_table(connection, *name)) return;
+  const TableName spare = spare_name(*name);
+  std::string renames = fmt::format("{} TO {}", qualified(*name), qualified(beside));
+  if (has_table(connection, spare)) {
+    renames += fmt::format(", {} TO {}", qualified(spare), qualified(*name));
+  }
+  connection.execute("RENAME TABLE " + renames);
 }
 
 void Control::forget(MysqlConnection& connection, const std::string& task,

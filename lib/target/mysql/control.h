@@ -37,6 +37,14 @@ class Control {
                    const std::string& to) const;
   void forget(MysqlConnection& connection, const std::string& task,
               std::span<const TableName> tables) const;
+  /// Whether join_tables() has something to do. Throws as it does.
+  bool may_join(MysqlConnection& connection, const std::string& from, const std::string& to) const;
+
+  /// Tables of a lane that were copied beside others take their names. Commits, so it comes before
+  /// join_tables(); drop_swapped() follows it. Between the two swap_back() undoes it.
+  std::vector<TableName> swap_tables(MysqlConnection& connection, const std::string& task) const;
+  void drop_swapped(MysqlConnection& connection, std::span<const TableName> tables) const;
+  void swap_back(MysqlConnection& connection, const TableName& beside) const;
 
   /// The condition that finds a table's row in weir_table and weir_range.
   std::string table_condition(const MysqlConnection& connection, const std::string& task,

@@ -220,7 +220,12 @@ void MysqlTarget::split_tables(const std::string& from, const std::string& to,
 }
 
 void MysqlTarget::join_tables(const std::string& from, const std::string& to) {
+  bool may_join = false;
+  in_transaction([&](MysqlConnection& open) { may_join = control_.may_join(open, from, to); });
+  if (!may_join) return;
+  const std::vector<TableName> old_tables = control_.swap_tables(connection(), from);
   in_transaction([&](MysqlConnection& open) { control_.join_tables(open, from, to); });
+  control_.drop_swapped(connection(), old_tables);
 }
 
 void MysqlTarget::forget(const std::string& task, std::span<const TableName> tables) {
@@ -242,7 +247,10 @@ std::unique_ptr<Loader> MysqlTarget::open_loader(const std::string& task) {
 
 std::unique_ptr<Applier> MysqlTarget::open_applier(const std::string& task,
                                                    std::span<const TablePlan> plans) {
-  return std::make_unique<SetApplier>(endpoint_, task, plans, native_);
+  auto applier = std::make_unique<SetApplier>(endpoint_, task, plans, native_);
+  // A lane whose end met a crash goes on beside the old tables.
+  for (const TablePlan& plan : plans) control_.swap_back(connection(), plan.target);
+  return applier;
 }
 
 std::optional<std::vector<FoundCounter>> MysqlTarget::counters(

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 
 namespace weir::postgres {
 namespace {
@@ -20,6 +21,62 @@ std::uint64_t number(std::string_view text) {
 
 TableName split_name(std::string_view schema, std::string_view table) {
   return {std::string(schema), std::string(table)};
+}
+
+std::string sql_name(const TableName& name) {
+  return pg_identifier(name.schema) + "." + pg_identifier(name.table);
+}
+
+/// Whoever may do what with the old table may do it with the new one.
+void copy_grants(PgConnection& connection, const TableName& from, const TableName& to) {
+  const PgResult grants = connection.query(
+      "SELECT 'GRANT ' || a.privilege_type || ' ON ' || $2 || ' TO ' || CASE a.grantee WHEN 0 THEN "
+      "'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END || CASE WHEN a.is_grantable THEN "
+      "' "
+      "WITH GRANT OPTION' ELSE '' END FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = "
+      "to_regclass($1)",
+      {sql_name(from), sql_name(to)});
+  for (std::size_t i = 0; i < grants.rows(); ++i) {
+    connection.execute(std::string(grants.text(i, 0)));
+  }
+}
+
+/// Its indexes and sequences take their final names too, so that the next copy can have its own.
+void rename_parts(PgConnection& connection, const TableName& table) {
+  const PgResult parts = connection.query(
+      "SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'INDEX' END, c.relname FROM pg_class c "
+      "WHERE c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = to_regclass($1) UNION ALL "
+      "SELECT objid FROM pg_depend WHERE refobjid = to_regclass($1) AND refclassid = "
+      "'pg_class'::regclass AND classid = 'pg_class'::regclass AND deptype IN ('a', 'i')) AND "
+      "c.relkind IN ('i', 'S')",
+      {sql_name(table)});
+  for (std::size_t i = 0; i < parts.rows(); ++i) {
+    const TableName part = split_name(table.schema, parts.text(i, 1));
+    const auto name = swapped_name(part);
+    if (!name || connection.scalar("SELECT to_regclass($1)", {sql_name(*name)})) continue;
+    connection.execute(fmt::format("ALTER {} {} RENAME TO {}", parts.text(i, 0), sql_name(part),
+                                   pg_identifier(name->table)));
+  }
+}
+
+void swap_table(PgConnection& connection, const TableName& beside, const TableName& name) {
+  try {
+    connection.execute("SET LOCAL lock_timeout = '30s'");
+    if (connection.scalar("SELECT to_regclass($1)", {sql_name(name)})) {
+      copy_grants(connection, name, beside);
+      connection.execute("DROP TABLE " + sql_name(name));
+    }
+    rename_parts(connection, beside);
+    connection.execute(
+        fmt::format("ALTER TABLE {} RENAME TO {}", sql_name(beside), pg_identifier(name.table)));
+  } catch (const Error& error) {
+    if (error.id() != "postgres.query") throw;
+    throw Error(ExitCode::refused, "reload.swap",
+                fmt::format("the new copy of {} cannot take the place of the old one", name.text()),
+                error.why(),
+                "nothing was changed; drop what hangs on the old table and make it again "
+                "afterwards, or reload the table in another mode");
+  }
 }
 
 }  // namespace
@@ -186,6 +243,23 @@ void Control::split_tables(PgConnection& connection, const std::string& from, co
   }
 }
 
+void Control::swap_tables(PgConnection& connection, const std::string& task) const {
+  const PgResult tables = connection.query(
+      fmt::format("SELECT target_schema, target_table FROM {} WHERE task = $1", table_table()),
+      {task});
+  for (std::size_t i = 0; i < tables.rows(); ++i) {
+    const TableName beside = split_name(tables.text(i, 0), tables.text(i, 1));
+    const auto name = swapped_name(beside);
+    if (!name) continue;
+    swap_table(connection, beside, *name);
+    connection.query(
+        fmt::format("UPDATE {} SET target_table = $3 WHERE task = $1 AND target_schema "
+                    "= $2 AND target_table = $4",
+                    table_table()),
+        {task, beside.schema, name->table, beside.table});
+  }
+}
+
 void Control::join_tables(PgConnection& connection, const std::string& from,
                           const std::string& to) const {
   const LaneOffsets offsets = lock_tasks(connection, from, to);
@@ -197,6 +271,7 @@ void Control::join_tables(PgConnection& connection, const std::string& from,
           {from, to})) {
     throw table_twice(to, *twice);
   }
+  swap_tables(connection, from);
   connection.query(
       fmt::format("UPDATE {} SET task = $2, since_offset = $3 WHERE task = $1", table_table()),
       {from, to, *offsets.from});

@@ -39,6 +39,8 @@ class Control {
 
  private:
   bool exists(PgConnection& connection) const;
+  /// Tables that were copied beside others take their names.
+  void swap_tables(PgConnection& connection, const std::string& task) const;
   LaneOffsets lock_tasks(PgConnection& connection, const std::string& from,
                          const std::string& to) const;
 

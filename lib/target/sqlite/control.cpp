@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 
 namespace weir::sqlite {
 namespace {
@@ -79,6 +81,31 @@ std::optional<std::string> offset_of(SqliteDatabase& database, const std::string
   row.bind(task);
   if (!row.step()) return {};
   return std::string(row.text(0));
+}
+
+/// Tables that were copied beside others take their names.
+void swap_tables(SqliteDatabase& database, const std::string& task) {
+  std::vector<TableName> tables;
+  SqliteStatement rows =
+      database.prepare("SELECT target_schema, target_table FROM weir_table WHERE task = ?");
+  rows.bind(task);
+  while (rows.step()) tables.push_back(name_at(rows, 0));
+  for (const TableName& beside : tables) {
+    const auto name = swapped_name(beside);
+    if (!name) continue;
+    const std::string old = sqlite_identifier(name->table);
+    // Views and triggers that name the table are to find the new one.
+    database.execute("PRAGMA legacy_alter_table = ON");
+    database.execute(("DROP TABLE IF EXISTS " + old).c_str());
+    database.execute(
+        fmt::format("ALTER TABLE {} RENAME TO {}", sqlite_identifier(beside.table), old).c_str());
+    database.execute("PRAGMA legacy_alter_table = OFF");
+    database.prepare("UPDATE weir_table SET target_table = ? WHERE task = ? AND target_table = ?")
+        .bind(name->table)
+        .bind(task)
+        .bind(beside.table)
+        .run();
+  }
 }
 
 }  // namespace
@@ -220,6 +247,7 @@ void join_tables(SqliteDatabase& database, const std::string& from, const std::s
       "(source_schema, source_table) WHERE a.task = ? AND b.task = ? LIMIT 1");
   twice.bind(from).bind(to);
   if (twice.step()) throw table_twice(to, std::string(twice.text(0)));
+  swap_tables(database, from);
   database.prepare("UPDATE weir_table SET task = ?, since_offset = ? WHERE task = ?")
       .bind(to)
       .bind(*offsets.from)

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/swap_name.h"
 #include "target/sqlite/control.h"
 #include "target/sqlite/schema.h"
 
@@ -151,7 +152,7 @@ void InsertLoader::abandon() noexcept {
 
 std::string InsertLoader::build(SqliteDatabase& database, const TablePlan& plan,
                                 const Index& index) {
-  const std::string name = plan.target.table + "_" + index.name;
+  std::string name = plan.target.table + "_" + index.name;
   const auto not_built = [&](std::string_view reason) {
     return fmt::format("index {} of {} was not built: {}", index.name, plan.target.text(), reason);
   };
@@ -169,13 +170,20 @@ std::string InsertLoader::build(SqliteDatabase& database, const TablePlan& plan,
     }
     columns += (columns.empty() ? "" : ", ") + sqlite_identifier(planned->name);
   }
-  SqliteStatement taken =
-      database.prepare("SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
-  taken.bind(name);
-  if (taken.step()) {
-    const bool is_it =
-        taken.text(0) == "index" && equals_ignoring_case(taken.text(1), plan.target.table);
-    return is_it ? "" : not_built(fmt::format("the file has something else named {}", name));
+  const auto swapped = swapped_name(plan.target);
+  for (bool again = swapped.has_value();; again = false) {
+    SqliteStatement taken =
+        database.prepare("SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
+    taken.bind(name);
+    if (!taken.step()) break;
+    const bool is_index = taken.text(0) == "index";
+    if (is_index && equals_ignoring_case(taken.text(1), plan.target.table)) return "";
+    const bool is_old = is_index && swapped && equals_ignoring_case(taken.text(1), swapped->table);
+    if (!again || !is_old) {
+      return not_built(fmt::format("the file has something else named {}", name));
+    }
+    // An index cannot be renamed: the old table came from beside another one too, with its name.
+    name = swapped->table + "_" + index.name;
   }
   // Not unique even if the source's is: SQLite checks each row by itself, and a batch passes
   // through states that the source never showed.
