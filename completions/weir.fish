@@ -17,10 +17,13 @@ end
 
 function __weir_tables
     set -l words (__weir_words)
-    test (count $words) -ge 3; and weir complete tables --task $words[3] 2>/dev/null
+    set -l place 2
+    contains -- $words[1] $__weir_groups; and set place 3
+    test (count $words) -ge $place; and weir complete tables --task $words[$place] 2>/dev/null
 end
 
 complete -c weir -f
+set -g __weir_groups sync log offset
 complete -c weir -n 'not __weir_at 1' -a init -d 'write a commented task file from a live source'
 complete -c weir -n 'not __weir_at 1' -a kinds -d 'list what weir can read from and write to'
 complete -c weir -n 'not __weir_at 1' -a explain -d 'tell what a check, an error or an event means'
@@ -29,6 +32,9 @@ complete -c weir -n 'not __weir_at 1' -a sync -d 'start, stop and watch tasks'
 complete -c weir -n 'not __weir_at 1' -a cutover -d 'carry sequences and counters over to the target'
 complete -c weir -n 'not __weir_at 1' -a check-retention -d 'tell how long tasks may stay stopped'
 complete -c weir -n 'not __weir_at 1' -a checklist -d 'go through what has to be so before a risky step'
+complete -c weir -n 'not __weir_at 1' -a add-table -d 'take tables into a task while it runs'
+complete -c weir -n 'not __weir_at 1' -a remove-table -d 'let go of tables, and bring them back'
+complete -c weir -n 'not __weir_at 1' -a reload-table -d 'copy tables of a running task anew'
 complete -c weir -n 'not __weir_at 1' -a log -d 'look into a source\'s change log'
 complete -c weir -n 'not __weir_at 1' -a offset -d 'show where a task stands, and put it elsewhere'
 complete -c weir -n 'not __weir_at 1' -a ddl -d 'show what became of changes of definition, and resolve those that wait'
@@ -228,6 +234,62 @@ complete -c weir -n '__weir_at 0 checklist' -l color -x -a 'auto always never' -
 complete -c weir -n '__weir_at 0 checklist' -l log-format -x -a 'text json' -d 'how the log on standard error is printed'
 complete -c weir -n '__weir_at 0 checklist' -l help -s h -d 'print this help'
 complete -c weir -n '__weir_at 0 checklist' -l version -s V -d 'print the version; with -v those of linked libraries too'
+
+complete -c weir -n '__weir_at 0 add-table; and not __weir_at 1 add-table' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 1 add-table' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 0 add-table' -l no-history -d 'do not copy the rows that are there now, only what changes from here on'
+complete -c weir -n '__weir_at 0 add-table' -l cancel -d 'give up tables that are on their way; rows that were copied stay'
+complete -c weir -n '__weir_at 0 add-table' -l dry-run -s n -d 'show what would be done, and change nothing'
+complete -c weir -n '__weir_at 0 add-table' -l yes -s y -d 'do not ask for the task\'s name'
+complete -c weir -n '__weir_at 0 add-table' -l wait -d 'show how far each table is, until all are in sync with the others'
+complete -c weir -n '__weir_at 0 add-table' -l timeout -x -d 'how long to wait; without it as long as it takes'
+complete -c weir -n '__weir_at 0 add-table' -l no-header -d 'leave out the line of column names'
+complete -c weir -n '__weir_at 0 add-table' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
+complete -c weir -n '__weir_at 0 add-table' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
+complete -c weir -n '__weir_at 0 add-table' -l json -d 'print JSON: the last one of the formats above'
+complete -c weir -n '__weir_at 0 add-table' -l quiet -s q -d 'no progress, and no log below an error'
+complete -c weir -n '__weir_at 0 add-table' -l verbose -s v -d 'log more; twice for still more'
+complete -c weir -n '__weir_at 0 add-table' -l color -x -a 'auto always never' -d 'auto is for terminals only, and heeds NO_COLOR'
+complete -c weir -n '__weir_at 0 add-table' -l log-format -x -a 'text json' -d 'how the log on standard error is printed'
+complete -c weir -n '__weir_at 0 add-table' -l help -s h -d 'print this help'
+complete -c weir -n '__weir_at 0 add-table' -l version -s V -d 'print the version; with -v those of linked libraries too'
+
+complete -c weir -n '__weir_at 0 remove-table; and not __weir_at 1 remove-table' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 1 remove-table' -a '(__weir_tables)'
+complete -c weir -n '__weir_at 0 remove-table' -l undo -d 'bring removed tables back: they catch up from where they left'
+complete -c weir -n '__weir_at 0 remove-table' -l drop-target -d 'drop the tables on the target too, once the task has let go of them'
+complete -c weir -n '__weir_at 0 remove-table' -l dry-run -s n -d 'show what would be done, and change nothing'
+complete -c weir -n '__weir_at 0 remove-table' -l yes -s y -d 'do not ask for the task\'s name'
+complete -c weir -n '__weir_at 0 remove-table' -l checklist-age -x -d 'for how long a checklist counts'
+complete -c weir -n '__weir_at 0 remove-table' -l timeout -x -d 'how long to wait; without it as long as it takes'
+complete -c weir -n '__weir_at 0 remove-table' -l no-header -d 'leave out the line of column names'
+complete -c weir -n '__weir_at 0 remove-table' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
+complete -c weir -n '__weir_at 0 remove-table' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
+complete -c weir -n '__weir_at 0 remove-table' -l json -d 'print JSON: the last one of the formats above'
+complete -c weir -n '__weir_at 0 remove-table' -l quiet -s q -d 'no progress, and no log below an error'
+complete -c weir -n '__weir_at 0 remove-table' -l verbose -s v -d 'log more; twice for still more'
+complete -c weir -n '__weir_at 0 remove-table' -l color -x -a 'auto always never' -d 'auto is for terminals only, and heeds NO_COLOR'
+complete -c weir -n '__weir_at 0 remove-table' -l log-format -x -a 'text json' -d 'how the log on standard error is printed'
+complete -c weir -n '__weir_at 0 remove-table' -l help -s h -d 'print this help'
+complete -c weir -n '__weir_at 0 remove-table' -l version -s V -d 'print the version; with -v those of linked libraries too'
+
+complete -c weir -n '__weir_at 0 reload-table; and not __weir_at 1 reload-table' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 1 reload-table' -a '(__weir_tables)'
+complete -c weir -n '__weir_at 0 reload-table' -l mode -x -a 'truncate merge swap' -d 'what becomes of the rows that the target has'
+complete -c weir -n '__weir_at 0 reload-table' -l dry-run -s n -d 'show what would be done, and change nothing'
+complete -c weir -n '__weir_at 0 reload-table' -l yes -s y -d 'do not ask for the task\'s name'
+complete -c weir -n '__weir_at 0 reload-table' -l wait -d 'show how far each table is, until all are in sync with the others'
+complete -c weir -n '__weir_at 0 reload-table' -l timeout -x -d 'how long to wait; without it as long as it takes'
+complete -c weir -n '__weir_at 0 reload-table' -l no-header -d 'leave out the line of column names'
+complete -c weir -n '__weir_at 0 reload-table' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
+complete -c weir -n '__weir_at 0 reload-table' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
+complete -c weir -n '__weir_at 0 reload-table' -l json -d 'print JSON: the last one of the formats above'
+complete -c weir -n '__weir_at 0 reload-table' -l quiet -s q -d 'no progress, and no log below an error'
+complete -c weir -n '__weir_at 0 reload-table' -l verbose -s v -d 'log more; twice for still more'
+complete -c weir -n '__weir_at 0 reload-table' -l color -x -a 'auto always never' -d 'auto is for terminals only, and heeds NO_COLOR'
+complete -c weir -n '__weir_at 0 reload-table' -l log-format -x -a 'text json' -d 'how the log on standard error is printed'
+complete -c weir -n '__weir_at 0 reload-table' -l help -s h -d 'print this help'
+complete -c weir -n '__weir_at 0 reload-table' -l version -s V -d 'print the version; with -v those of linked libraries too'
 
 complete -c weir -n '__weir_at 0 log; and not __weir_at 1 log' -a show -d 'show what a source\'s change log holds'
 complete -c weir -n '__weir_at 0 log show; and not __weir_at 1 log show' -F -a '(weir complete tasks 2>/dev/null)'

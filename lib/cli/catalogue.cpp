@@ -191,6 +191,7 @@ std::vector<CatalogueSection> whole_catalogue(KindCatalogue kinds) {
   out.push_back({"targets of any kind", copy(target_catalogue())});
   out.push_back({"sessions with servers and files", copy(client_catalogue())});
   out.push_back({"a task at work", copy(stage_catalogue())});
+  out.push_back({"tables of a running task", copy(ops::lane_catalogue())});
   out.push_back({"weir cutover", copy(ops::cutover_catalogue())});
   out.push_back({"weir check-retention", copy(ops::retention_catalogue())});
   out.push_back({"weir offset", copy(ops::offset_catalogue())});

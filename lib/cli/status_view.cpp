@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "model/lane.h"
 
 namespace weir::cli {
 namespace {
@@ -89,7 +90,79 @@ std::string table_error(const TableRow& table) {
   return table.incremental_error;
 }
 
+/// What somebody has to do so that a suspended lane goes on.
+std::string resolve_text(const ops::Lane& lane) {
+  if (!lane.row.error_fix.empty()) return lane.row.error_fix;
+  return fmt::format("weir reload-table {} {} --mode truncate copies it anew", lane.row.task,
+                     ops::names_text(lane.row.tables));
+}
+
+std::string purpose_text(const LaneRow& row) {
+  std::string out = to_string(row.purpose);
+  if (!row.reload_mode.empty()) out += ", " + row.reload_mode;
+  if (!row.history) out += ", without history";
+  return out;
+}
+
+/// Tables that are not with the others: what they do, and of those that are stopped why, since when
+/// and what to do.
+std::string lanes_text(const ops::Status& status, const Terminal& terminal, bool with_header) {
+  if (status.lanes.empty()) return "";
+  TextTable table(
+      {{"TABLE"}, {"LANE"}, {"PURPOSE"}, {"STEP"}, {"ROWS", TextTable::Align::right}, {"SINCE"}});
+  std::string stopped;
+  for (const ops::Lane& lane : status.lanes) {
+    const std::string name = lane_name(lane.row.task, lane.row.number);
+    for (const ops::LaneTable& one : lane.tables) {
+      table.add({one.source.text(), name, purpose_text(lane.row), ops::step_text(one),
+                 one.copied_rows == 0 ? "" : format_count(one.copied_rows),
+                 to_rfc3339(lane.row.changed)});
+    }
+    if (lane.row.state != LaneRow::State::suspended) continue;
+    stopped += fmt::format("{} {}: {}: {}\n", terminal.paint(Stream::out, Style::red, "suspended"),
+                           ops::names_text(lane.row.tables), lane.row.error_id, lane.row.error);
+    for (const std::string& part : split("fix: " + resolve_text(lane), '\n')) {
+      if (!part.empty()) stopped += "  " + part + "\n";
+    }
+  }
+  return "\n" + table.text(with_header) + stopped;
+}
+
 }  // namespace
+
+Json lane_json(const ops::Lane& lane) {
+  const LaneRow& row = lane.row;
+  Json tables = Json::array();
+  for (const ops::LaneTable& table : lane.tables) {
+    tables.push_back({{"source", table.source.text()},
+                      {"target", table.target.table.empty() ? Json() : Json(table.target.text())},
+                      {"step", step_name(table.step)},
+                      {"chunks", table.chunks},
+                      {"chunks_done", table.chunks_done},
+                      {"estimated_rows", table.estimated_rows},
+                      {"copied_rows", table.copied_rows}});
+  }
+  Json out{{"lane", lane_name(row.task, row.number)},
+           {"purpose", to_string(row.purpose)},
+           {"state", to_string(row.state)},
+           {"tables", std::move(tables)},
+           {"reload_mode", text_or_null(row.reload_mode)},
+           {"history", row.history},
+           {"offset", lane.offset ? Json(lane.offset->text) : Json()},
+           {"offset_time", lane.offset ? time_or_null(lane.offset->source_time) : Json()}};
+  if (row.error_id.empty()) {
+    out["error"] = nullptr;
+  } else {
+    out["error"] = {{"id", row.error_id}, {"what", row.error}, {"fix", resolve_text(lane)}};
+  }
+  out["stopped_at"] = row.stopped_at.empty() ? Json() : Json(row.stopped_at.text);
+  out["verdict"] = text_or_null(row.verdict);
+  out["note"] = text_or_null(row.note);
+  out["who"] = text_or_null(row.who);
+  out["created"] = time_or_null(row.created);
+  out["changed"] = time_or_null(row.changed);
+  return out;
+}
 
 std::string left_text(const ops::Countdown& countdown, Time now) {
   if (countdown.lost) return "gone";
@@ -175,6 +248,15 @@ Json status_json(const ops::Status& status) {
                              {"last_change", time_or_null(table.last_change)},
                              {"error", text_or_null(table_error(table))}});
   }
+  out["suspended_tables"] = ops::suspended_tables(status);
+  const ops::Lane* const oldest = ops::oldest_suspended(status);
+  out["suspended_from"] = oldest == nullptr ? Json() : Json(oldest->offset->text);
+  out["lanes"] = Json::array();
+  for (const ops::Lane& lane : status.lanes) out["lanes"].push_back(lane_json(lane));
+  out["without_history"] = Json::array();
+  for (const TableName& table : status.without_history) {
+    out["without_history"].push_back(table.text());
+  }
   return out;
 }
 
@@ -183,7 +265,7 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
   const TaskRow& task = status.task;
   std::string out;
   const auto line = [&out](std::string_view name, const std::string& value) {
-    out += fmt::format("{:<10}{}\n", name, value);
+    out += fmt::format("{:<10}{}{}\n", name, name.size() < 10 ? "" : " ", value);
   };
   std::string state = terminal.paint(Stream::out, style_of(task.state), to_string(task.state));
   state += ", " + to_string(task.stage) + " stage";
@@ -225,6 +307,19 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
   if (status.failovers > 0) {
     line("failovers", fmt::format("{} in the last 30 minutes", status.failovers));
   }
+  if (const std::size_t stopped = ops::suspended_tables(status); stopped > 0) {
+    line("suspended", fmt::format("{} {}, see below", stopped, stopped == 1 ? "table" : "tables"));
+  }
+  if (const ops::Lane* const oldest = ops::oldest_suspended(status)) {
+    const Time at = oldest->offset->source_time;
+    line("log needed", fmt::format("from {}{} on, for {}", oldest->offset->text,
+                                   at == Time{} ? "" : fmt::format(" ({})", to_rfc3339(at)),
+                                   ops::names_text(oldest->row.tables)));
+  }
+  if (!status.without_history.empty()) {
+    line("partial", fmt::format("{}: added without the rows that they had",
+                                ops::names_text(status.without_history)));
+  }
   if (!task.error_id.empty()) {
     line("error", fmt::format("{}: {}", task.error_id, task.error));
     std::string_view name = "fix";
@@ -232,7 +327,8 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
       if (!part.empty()) line(std::exchange(name, ""), part);
     }
   }
-  if (!with_tables || status.tables.empty()) return out;
+  const std::string lanes = lanes_text(status, terminal, with_header);
+  if (!with_tables || status.tables.empty()) return out + lanes;
   out += "\n";
   TextTable table({{"TABLE"},
                    {"TARGET"},
@@ -254,7 +350,7 @@ std::string status_text(const ops::Status& status, const Terminal& terminal, boo
       out += fmt::format("{}: {}\n", row.source.text(), error);
     }
   }
-  return out;
+  return out + lanes;
 }
 
 std::vector<std::string> progress_lines(const ops::Status& status) {

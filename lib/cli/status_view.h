@@ -18,6 +18,9 @@ Json status_json(const ops::Status& status);
 std::string status_text(const ops::Status& status, const Terminal& terminal, bool with_tables,
                         bool with_header);
 
+/// A lane as part of a document.
+Json lane_json(const ops::Lane& lane);
+
 /// How long a stopped task may still stay so: "5 h 12 m", overdue, gone, unknown or unlimited.
 std::string left_text(const ops::Countdown& countdown, Time now);
 

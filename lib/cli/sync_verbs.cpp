@@ -357,8 +357,9 @@ ExitCode sync_status(Session& session, const Backends& backends) {
     session.print(status_text(status, session.terminal(), !session.flag("no-tables"),
                               !session.flag("no-header")));
   }
-  const bool healthy =
-      status.task.state != TaskState::failed && status.task.state != TaskState::refused;
+  const bool healthy = status.task.state != TaskState::failed &&
+                       status.task.state != TaskState::refused &&
+                       ops::suspended_tables(status) == 0;
   return session.answer(healthy ? ExitCode::ok : ExitCode::failed, status_json(status));
 }
 
@@ -371,6 +372,7 @@ ExitCode sync_list(Session& session, const Backends& backends) {
                    {"STAGE"},
                    {"LAG"},
                    {"TABLES", TextTable::Align::right},
+                   {"SUSPENDED", TextTable::Align::right},
                    {"LEFT"},
                    {"FILE"}});
   Json rows = Json::array();
@@ -378,9 +380,10 @@ ExitCode sync_list(Session& session, const Backends& backends) {
     const ops::Status status = ops::status(row.name, *store, *engine);
     const bool has_lag = status.sample && status.engine.running;
     const double lag = has_lag ? status.sample->apply_lag_s : 0;
+    const std::size_t stopped = ops::suspended_tables(status);
     table.add({row.name, to_string(status.task.state), to_string(status.task.stage),
                has_lag ? format_duration(std::chrono::duration<double>(lag)) : "",
-               std::to_string(status.tables.size()),
+               std::to_string(status.tables.size()), stopped == 0 ? "" : std::to_string(stopped),
                status.countdown ? left_text(*status.countdown, now()) : "", row.file});
     Json one{{"name", row.name},
              {"state", to_string(status.task.state)},
@@ -388,6 +391,8 @@ ExitCode sync_list(Session& session, const Backends& backends) {
              {"caught_up", status.caught_up},
              {"apply_lag_s", has_lag ? Json(lag) : Json(nullptr)},
              {"tables", status.tables.size()},
+             {"suspended_tables", stopped},
+             {"lanes", status.lanes.size()},
              {"file", row.file}};
     add_countdown(one, status.countdown, now());
     rows.push_back(std::move(one));

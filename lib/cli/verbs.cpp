@@ -597,6 +597,106 @@ constexpr auto kChecklistSee =
     std::to_array<std::string_view>({"weir-preflight(1)", "weir-check-retention(1)",
                                      "weir-sync-status(1)", "weir-state(5)", "weir-exit-codes(7)"});
 
+// ---------------------------------------------------------------- tables of a running task
+
+constexpr auto kReloadModes = std::to_array<std::string_view>({"truncate", "merge", "swap"});
+
+constexpr OptionSpec kChangeDryRun{.name = "dry-run",
+                                   .letter = 'n',
+                                   .meaning = "show what would be done, and change nothing",
+                                   .group = "action"};
+constexpr OptionSpec kChangeYes{
+    .name = "yes", .letter = 'y', .meaning = "do not ask for the task's name", .group = "action"};
+constexpr OptionSpec kChangeWait{
+    .name = "wait",
+    .meaning = "show how far each table is, until all are in sync with the others",
+    .group = "waiting"};
+constexpr OptionSpec kChangeTimeout{.name = "timeout",
+                                    .kind = Kind::duration,
+                                    .value = "DURATION",
+                                    .meaning = "how long to wait; without it as long as it takes",
+                                    .group = "waiting"};
+constexpr OptionSpec kChangeNoHeader{
+    .name = "no-header", .meaning = "leave out the line of column names", .group = "output"};
+
+constexpr ArgumentSpec kTables{.name = "TABLE",
+                               .meaning = "a table of the task, as schema.table of the source",
+                               .completion = Completion::table,
+                               .repeatable = true};
+
+constexpr auto kChangeCodes = std::to_array<ExitCode>(
+    {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
+     state_conflict, not_found, timed_out, bug, interrupted, terminated});
+
+constexpr auto kAddTableExamples = std::to_array<Example>({
+    {"weir add-table shop shop.coupon 'shop.order_*' --dry-run",
+     "Show which tables these take, where they would go, and what is in the way."},
+    {"weir add-table shop shop.coupon --wait --timeout 2h",
+     "Add a table while the task runs, and wait until it is in sync with the others."},
+});
+constexpr auto kAddTableOptions = std::to_array<OptionSpec>({
+    {.name = "no-history",
+     .meaning = "do not copy the rows that are there now, only what changes from here on",
+     .group = "action"},
+    {.name = "cancel",
+     .meaning = "give up tables that are on their way; rows that were copied stay",
+     .group = "action"},
+    kChangeDryRun,
+    kChangeYes,
+    kChangeWait,
+    kChangeTimeout,
+    kChangeNoHeader,
+});
+constexpr auto kAddTableSee = std::to_array<std::string_view>(
+    {"weir-remove-table(1)", "weir-reload-table(1)", "weir-sync-status(1)", "weir-preflight(1)",
+     "weir.toml(5)", "weir-exit-codes(7)"});
+
+constexpr auto kRemoveTableExamples = std::to_array<Example>({
+    {"weir remove-table shop shop.coupon", "Let go of a table; the target keeps its rows."},
+    {"weir remove-table shop shop.coupon --undo",
+     "Bring it back from where it left, while the source still has its log from there on."},
+});
+constexpr auto kRemoveTableOptions = std::to_array<OptionSpec>({
+    {.name = "undo",
+     .meaning = "bring removed tables back: they catch up from where they left",
+     .group = "action"},
+    {.name = "drop-target",
+     .meaning = "drop the tables on the target too, once the task has let go of them",
+     .group = "action"},
+    kChangeDryRun,
+    kChangeYes,
+    checklist_age_option("action"),
+    kChangeTimeout,
+    kChangeNoHeader,
+});
+constexpr auto kRemoveTableSee = std::to_array<std::string_view>(
+    {"weir-add-table(1)", "weir-reload-table(1)", "weir-checklist(1)", "weir-sync-status(1)",
+     "weir-exit-codes(7)"});
+
+constexpr auto kReloadTableExamples = std::to_array<Example>({
+    {"weir reload-table shop shop.coupon --mode merge --dry-run",
+     "Show what copying a table anew would do, and what is in the way."},
+    {"weir reload-table shop shop.coupon --mode truncate --yes --wait",
+     "Empty the target table and copy all rows again, while the others go on."},
+});
+constexpr auto kReloadTableOptions = std::to_array<OptionSpec>({
+    {.name = "mode",
+     .kind = Kind::choice,
+     .value = "MODE",
+     .meaning = "what becomes of the rows that the target has",
+     .choices = kReloadModes,
+     .group = "action",
+     .required = true},
+    kChangeDryRun,
+    kChangeYes,
+    kChangeWait,
+    kChangeTimeout,
+    kChangeNoHeader,
+});
+constexpr auto kReloadTableSee = std::to_array<std::string_view>(
+    {"weir-add-table(1)", "weir-remove-table(1)", "weir-sync-status(1)", "weir-check-retention(1)",
+     "weir-exit-codes(7)"});
+
 // ---------------------------------------------------------------- log show
 
 constexpr auto kLogExamples = std::to_array<Example>({
@@ -1031,9 +1131,10 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .see_also = kStopSee},
     {.name = "sync status",
      .summary = "show what a task is doing",
-     .description = "Shows the task's state, stage, offset, lag and last error, and how far each "
-                    "table has come. Reads weir's own state only, so it answers while both "
-                    "servers are down.",
+     .description = "Shows the task's state, stage, offset, lag and last error, how far each table "
+                    "has come, and which tables go their own way: added, copied anew, suspended, "
+                    "removed. Ends with 1 while one is suspended. Reads weir's own state only, so "
+                    "it answers while both servers are down.",
      .examples = kStatusExamples,
      .argument = kRegisteredTask,
      .options = kStatusOptions,
@@ -1042,7 +1143,8 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .see_also = kStatusSee},
     {.name = "sync list",
      .summary = "list the registered tasks",
-     .description = "Shows one line for each task in the state folder, sorted by name.",
+     .description = "Shows one line for each task in the state folder, sorted by name, with the "
+                    "number of its tables that are suspended.",
      .examples = kListExamples,
      .options = kListOptions,
      .formats = kTextJson,
@@ -1091,6 +1193,50 @@ constexpr auto kVerbs = std::to_array<VerbSpec>({
      .formats = kTextJson,
      .exit_codes = kChecklistCodes,
      .see_also = kChecklistSee},
+    {.name = "add-table",
+     .summary = "take tables into a task while it runs",
+     .description = "Shows which tables of the source the names and patterns take, where each "
+                    "would go and what is in the way, checks them as a start would, and asks the "
+                    "task to add them. They are copied and catch up beside the others, which "
+                    "neither stop nor go back. A table that no rule takes gets a rule of its own "
+                    "in the task file. May be repeated; a stopped task does it at its next start.",
+     .examples = kAddTableExamples,
+     .argument = kRegisteredTask,
+     .second = {.name = "TABLE",
+                .meaning = "a table of the source as schema.table, or a glob of them",
+                .repeatable = true},
+     .options = kAddTableOptions,
+     .formats = kTextJson,
+     .exit_codes = kChangeCodes,
+     .see_also = kAddTableSee},
+    {.name = "remove-table",
+     .summary = "let go of tables, and bring them back",
+     .description = "Demands the checklist of remove-table, then has the task let go of the tables "
+                    "at an offset that is kept. The target keeps their rows, unless they are "
+                    "dropped on request. While the source still has its log from that offset on, "
+                    "--undo brings them back, and they catch up.",
+     .examples = kRemoveTableExamples,
+     .argument = kRegisteredTask,
+     .second = kTables,
+     .options = kRemoveTableOptions,
+     .formats = kTextJson,
+     .exit_codes = kChangeCodes,
+     .see_also = kRemoveTableSee},
+    {.name = "reload-table",
+     .summary = "copy tables of a running task anew",
+     .description = "Takes tables out of the task for a while, reads their definitions again, "
+                    "copies all their rows, lets them catch up and puts them back, while the other "
+                    "tables go on. Also for tables that are suspended or were removed. The mode "
+                    "says what becomes of the rows that the target has: truncate deletes them "
+                    "first, merge overwrites them and deletes what the source does not have, swap "
+                    "copies into a new table that then takes the place of the old one.",
+     .examples = kReloadTableExamples,
+     .argument = kRegisteredTask,
+     .second = kTables,
+     .options = kReloadTableOptions,
+     .formats = kTextJson,
+     .exit_codes = kChangeCodes,
+     .see_also = kReloadTableSee},
     {.name = "log show",
      .summary = "show what a source's change log holds",
      .description = "Reads the change log of a task's source, or a binlog file on disk, with the "

@@ -10,6 +10,78 @@ using enum CheckGroup;
 using enum IdKind;
 using enum Severity;
 
+constexpr auto kLaneRows = std::to_array<CatalogueRow>({
+    {"lane.asked", event, info, "somebody asked for a change of the task's tables",
+     "the event keeps who asked for what: tables added, removed or copied anew", "nothing",
+     "weir sync status TASK"},
+    {"lane.busy", error, critical, "another command is changing the task's tables",
+     "two changes at once would each be made for a task that the other one changes",
+     "wait until that command has ended, and repeat it", "weir sync status TASK"},
+    {"lane.cancelled", error, critical, "the tables that were waited for were given up",
+     "somebody else gave the change up while it was waited for",
+     "ask for it again, if it is still wanted", "weir sync status TASK; weir add-table TASK TABLE"},
+    {"lane.changed", event, info, "somebody changed, gave up or took back a change of tables",
+     "the event keeps who asked for what", "nothing", "weir sync status TASK"},
+    {"lane.moved-on", error, critical, "a change of tables has gone on meanwhile",
+     "what was to be done was meant for the state that it was in a moment ago",
+     "look at it again, and repeat what is still wanted", "weir sync status TASK"},
+    {"lane.not-removed", error, critical, "tables cannot be brought back: they were not removed",
+     "only what has left the task can catch up from where it left",
+     "see where each table is; one that is on its way out can be brought back once it has left",
+     "weir sync status TASK; weir remove-table TASK TABLE --undo"},
+    {"lane.not-running", error, critical, "what was asked for waits for the task to run",
+     "a stopped task makes a change of its tables with its next start", "start the task",
+     "weir sync start TASK; weir sync status TASK"},
+    {"lane.partial", error, critical, "some tables of a change were named, and others were not",
+     "tables that were added, removed or stopped together are at one place of the log, and go on "
+     "together",
+     "name all of them", "weir sync status TASK"},
+    {"lane.suspended", error, critical, "the tables that were waited for are suspended",
+     "something is in their way, which status names; the other tables go on",
+     "do what the message says; the tables then go on from where they are",
+     "weir sync status TASK"},
+    {"lane.wait-interrupted", error, critical, "the wait was interrupted",
+     "the change itself goes on", "see how far it is", "weir sync status TASK"},
+    {"lane.wait-timeout", error, critical, "the tables have not come as far as was waited for",
+     "the time given with --timeout ran out; the change itself goes on", "see how far it is",
+     "weir sync status TASK"},
+    {"table.dropped", error, critical, "removed tables cannot be brought back: they were dropped",
+     "what they held on the target is gone, so there is nothing that could catch up",
+     "copy them anew", "weir reload-table TASK TABLE --mode truncate"},
+    {"table.excluded", check, critical, "a table that is to be added is excluded by a rule",
+     "somebody decided that the task shall not have it",
+     "take it out of `exclude` in the task file first", "weir add-table TASK TABLE; weir.toml(5)",
+     mapping},
+    {"table.gone", check, critical, "a table that is to be copied anew is not there any more",
+     "the source dropped or renamed it, or no rule takes it", "remove it from the task",
+     "weir remove-table TASK TABLE", tables},
+    {"table.last", error, critical, "the task would have no table left",
+     "a task without a table has nothing to do, and no offset of its own",
+     "stop the task, if none of its tables is wanted any more", "weir sync stop TASK"},
+    {"table.no-history", check, warning, "tables are added without the rows that they hold",
+     "the target gets what changes from then on, and never what was there before",
+     "leave out --no-history, or copy the tables later", "weir reload-table TASK TABLE", tables},
+    {"table.no-match", error, critical, "a name or pattern matches no table",
+     "nothing can be done with a table that is not there, and a table without any privilege is "
+     "invisible to the account",
+     "give schema.table as the source has it, or grant SELECT on it",
+     "weir preflight TASK --mapping-only"},
+    {"table.retention", check, critical,
+     "the source may not keep its log for as long as copying the tables takes",
+     "what changes while tables are copied is read from the log afterwards; if that is gone, they "
+     "have to be copied anew",
+     "raise what limits the log, or copy fewer tables at a time", "weir check-retention TASK",
+     retention},
+    {"table.unknown", error, critical, "the task has no table of that name",
+     "tables are named as they are called on the source", "see which tables the task has",
+     "weir sync status TASK"},
+    {"task-file.append", error, critical, "a rule cannot be added to the task file",
+     "the file is not writable, or writes its rules in a form that nothing can be appended to; "
+     "nothing was changed",
+     "write the rule that the message shows into the file, and repeat the command",
+     "weir.toml(5); weir add-table TASK TABLE"},
+});
+
 constexpr auto kTaskRows = std::to_array<CatalogueRow>({
     {"change.busy", error, critical, "the task is being changed by another command",
      "two changes at once would each be made for a task that the other one changes",
@@ -352,6 +424,7 @@ constexpr auto kChecklistRows = std::to_array<CatalogueRow>({
 std::span<const CatalogueRow> offset_catalogue() { return kOffsetRows; }
 std::span<const CatalogueRow> checklist_catalogue() { return kChecklistRows; }
 std::span<const CatalogueRow> retention_catalogue() { return kRetentionRows; }
+std::span<const CatalogueRow> lane_catalogue() { return kLaneRows; }
 std::span<const CatalogueRow> task_catalogue() { return kTaskRows; }
 std::span<const CatalogueRow> cutover_catalogue() { return kCutoverRows; }
 

@@ -9,6 +9,8 @@ namespace weir::ops {
 
 /// The ids of registering, checking and watching tasks, and of `weir init`.
 std::span<const CatalogueRow> task_catalogue();
+/// Those of changing which tables a task has.
+std::span<const CatalogueRow> lane_catalogue();
 /// Those of `weir cutover`.
 std::span<const CatalogueRow> cutover_catalogue();
 /// Those of `weir offset`.

@@ -49,19 +49,6 @@ std::string comment(std::string_view text, std::string_view indent = "") {
   return out + line + '\n';
 }
 
-/// A name as a glob that takes it and nothing else.
-std::string glob_of(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c == '*' || c == '?' || c == '[' || c == '.') {
-      out.append("[").append(1, c).append("]");
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
-
 /// The tables whose schema matches one of `globs`; all if there is none.
 std::vector<TableName> wanted(std::vector<TableName> names, std::span<const std::string> globs) {
   if (globs.empty()) return names;
@@ -337,6 +324,18 @@ Error already_exists(const std::string& path) {
 }
 
 }  // namespace
+
+std::string glob_of(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '*' || c == '?' || c == '[' || c == '.') {
+      out.append("[").append(1, c).append("]");
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 std::string toml_text(std::string_view text) {
   std::string out = "\"";

@@ -49,6 +49,8 @@ struct InitFile {
 
 /// `text` as a TOML string, quotes included.
 std::string toml_text(std::string_view text);
+/// A glob that matches this name alone.
+std::string glob_of(std::string_view name);
 
 /// The task that `request` makes before the source is asked: enough to open source and target with.
 /// Throws Error(usage, "init.value") for a value that cannot stand in a task file.

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
-#include "ops/revision.h"
+#include "mapping/task_file.h"
 
 namespace weir::ops {
 namespace {
@@ -19,7 +19,8 @@ RetentionReport ask(const std::string& task, const std::optional<Seconds>& plann
   request.planned_stop = planned;
   RetentionReport out;
   try {
-    out = check_retention(running_task(task, store).task, request, open, store, engine);
+    const auto row = store.task(task);
+    out = check_retention(read_task(row ? row->file : ""), request, open, store, engine);
   } catch (const Error& error) {
     // A task whose file is gone has to be stopped, too.
     if (error.code() == ExitCode::bug) throw;

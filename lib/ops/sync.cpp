@@ -203,6 +203,26 @@ Status status(const std::string& task, StateStore& store, Engine& engine) {
   if (!out.engine.running && out.offset) out.countdown = countdown(task, *out.offset, store);
   out.failovers = store.count_events(task, "failover", now() - std::chrono::minutes(30));
   compare_file(out, store);
+  for (const LaneRow& lane : store.lanes(task)) out.lanes.push_back(look_at_lane(lane, store));
+  out.without_history = without_history(task, store);
+  return out;
+}
+
+std::size_t suspended_tables(const Status& status) {
+  std::size_t out = 0;
+  for (const Lane& lane : status.lanes) {
+    if (lane.row.state == LaneRow::State::suspended) out += lane.tables.size();
+  }
+  return out;
+}
+
+const Lane* oldest_suspended(const Status& status) {
+  const Lane* out = nullptr;
+  for (const Lane& lane : status.lanes) {
+    if (lane.row.state != LaneRow::State::suspended || !lane.offset) continue;
+    // One without a time took its offset when it began, and lanes are in order.
+    if (out == nullptr || lane.offset->source_time < out->offset->source_time) out = &lane;
+  }
   return out;
 }
 

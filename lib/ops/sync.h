@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "engine/engine.h"
 #include "model/task.h"
+#include "ops/lanes.h"
 #include "source/source.h"
 #include "store/state_store.h"
 
@@ -58,7 +59,14 @@ struct Status {
   std::uint32_t revision = 0;          ///< of the task file, which the task runs by; 0 = none yet
   /// Whether the file says something else by now; empty without a revision, or without a file.
   std::optional<bool> file_differs;
+  std::vector<Lane> lanes;                 ///< that have not ended, by number
+  std::vector<TableName> without_history;  ///< added without the rows that they had
 };
+
+/// How many tables wait for somebody to resolve what stopped them.
+std::size_t suspended_tables(const Status& status);
+/// The suspended lane from which on the log is needed the longest; null if none is suspended.
+const Lane* oldest_suspended(const Status& status);
 
 /// Whether the row says that a supervisor has the task, which is wrong once that was killed.
 bool has_supervisor(const TaskRow& row);

@@ -207,7 +207,9 @@ class Target {
                                                CounterNumber /*next*/) const {
     return {};
   }
-  /// Runs what counter_sql() gave. Waits for locks, but for some seconds only.
+  /// The statement that drops a table, if it is there.
+  virtual std::string drop_sql(const TableName& table) const = 0;
+  /// Runs what counter_sql() or drop_sql() gave. Waits for locks, but for some seconds only.
   virtual void run_counter_sql(std::span<const std::string> /*statements*/) {}
 };
 

@@ -38,7 +38,7 @@ expect_offers() {
   expect_equal "$(bash_offers "$@")" "$expected"
 }
 
-expect_offers 'init kinds explain preflight sync cutover check-retention checklist log offset ddl config plan apply rollback help' weir ''
+expect_offers 'init kinds explain preflight sync cutover check-retention checklist add-table remove-table reload-table log offset ddl config plan apply rollback help' weir ''
 expect_offers 'remove-table add-tables restart rerun-full tune reset-offset remap' weir checklist ''
 expect_offers 'remove-table restart rerun-full reset-offset remap' weir checklist re
 expect_offers 'shop shipping' weir checklist restart ''
@@ -65,6 +65,9 @@ expect_offers 'text json' weir sync status shop -o ''
 expect_offers 'text jsonl' weir log show shop --format ''
 expect_offers 'shop.item shop.order' weir log show shop --table ''
 expect_offers 'shop shipping' weir sync status --no-tables ''
+expect_offers 'shop shipping' weir remove-table ''
+expect_offers 'shop.item shop.order' weir remove-table shop ''
+expect_offers 'shop.order' weir remove-table shop shop.item --yes shop.o
 expect_offers '' weir sync list ''
 expect_offers '--state-dir' weir preflight --sta
 expect_offers 'mysql.lost mysql.offset-lost' weir explain ''

@@ -80,6 +80,7 @@ const std::set<std::string, std::less<>> kPassedOn = {
     "area_ + \".row\"",
     "area_ + id",
     "status.task.error_id.empty() ? \"task.ended\" : status.task.error_id",
+    "row.error_id.empty() ? \"lane.suspended\" : row.error_id",
 };
 
 std::string without_comments(const std::string& text) {

@@ -264,6 +264,11 @@ std::vector<std::string> MysqlTarget::counter_sql(const CounterPlace& place,
   return mysqltarget::counter_sql(place, found, next);
 }
 
+std::string MysqlTarget::drop_sql(const TableName& table) const {
+  return "DROP TABLE IF EXISTS " + mysql_identifier(table.schema) + "." +
+         mysql_identifier(table.table);
+}
+
 void MysqlTarget::run_counter_sql(std::span<const std::string> statements) {
   mysqltarget::run_counter_sql(connection(), statements);
 }

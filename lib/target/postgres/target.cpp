@@ -277,6 +277,10 @@ std::vector<std::string> PostgresTarget::counter_sql(const CounterPlace& place,
   return postgres::counter_sql(place, found, next);
 }
 
+std::string PostgresTarget::drop_sql(const TableName& table) const {
+  return "DROP TABLE IF EXISTS " + pg_identifier(table.schema) + "." + pg_identifier(table.table);
+}
+
 void PostgresTarget::run_counter_sql(std::span<const std::string> statements) {
   postgres::run_counter_sql(connection(), statements);
 }

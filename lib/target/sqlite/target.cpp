@@ -213,6 +213,10 @@ std::vector<std::string> SqliteTarget::counter_sql(const CounterPlace& /*place*/
   return sqlite::counter_sql(found, next);
 }
 
+std::string SqliteTarget::drop_sql(const TableName& table) const {
+  return "DROP TABLE IF EXISTS " + sqlite_identifier(table.table);
+}
+
 void SqliteTarget::run_counter_sql(std::span<const std::string> statements) {
   const Writer::Turn turn = writer_->turn();
   writer_->set_durable(turn, true);
