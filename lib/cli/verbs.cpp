@@ -860,7 +860,6 @@ constexpr auto kDdlShowExamples = std::to_array<Example>({
 constexpr auto kDdlShowSee = std::to_array<std::string_view>(
     {"weir-ddl-list(1)", "weir-ddl-resolve(1)", "weir.toml(5)", "weir-exit-codes(7)"});
 
-constexpr auto kReloadModes = std::to_array<std::string_view>({"truncate", "merge", "swap"});
 constexpr auto kDdlResolveExamples = std::to_array<Example>({
     {"weir ddl resolve shop 12 --apply --wait",
      "Carry out on the target the statement that a table waits at, and wait until it has caught "
@@ -980,10 +979,6 @@ constexpr OptionSpec kRestart{
         "stop and start the task if the change needs it; by what it had before, if it does "
         "not start so",
     .group = "action"};
-constexpr OptionSpec kChangeYes{
-    .name = "yes", .meaning = "do it without asking", .group = "action"};
-constexpr OptionSpec kChangeDryRun{
-    .name = "dry-run", .meaning = "plan and check it, and change nothing", .group = "action"};
 
 constexpr auto kApplyExamples = std::to_array<Example>({
     {"weir apply shop", "Show what the edited task file changes, ask, and have it take effect."},

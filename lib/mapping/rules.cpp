@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "mapping/pattern.h"
+#include "model/lane.h"
 
 namespace weir {
 namespace {
@@ -65,7 +66,7 @@ std::string expand_part(const Task& task, std::string_view part, const TableName
   std::string out;
   const std::string unknown = expand(part, out, [&](std::string_view name, std::string& into) {
     if (name == "source") {
-      into += task.name;
+      into += root_name(task.name);
     } else if (name == "database" || name == "schema") {
       into += table.schema;
     } else if (name == "table") {

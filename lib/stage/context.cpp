@@ -3,8 +3,19 @@
 
 #include "base/log.h"
 #include "model/lane.h"
+#include "model/swap_name.h"
+#include "target/plan.h"
 
 namespace weir {
+
+MappingResult StageContext::map(std::span<const Table> definitions) const {
+  MappingResult out = plan_tables(task, definitions, target);
+  if (!copies_beside) return out;
+  for (TablePlan& plan : out.plans) {
+    plan.target = swap_name(plan.target, target.max_name_bytes());
+  }
+  return out;
+}
 
 void StageContext::event(const std::string& level, const std::string& id, const std::string& table,
                          const std::string& text) const {

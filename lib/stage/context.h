@@ -6,10 +6,12 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "base/error.h"
+#include "mapping/rules.h"
 #include "model/task.h"
 #include "source/source.h"
 #include "stage/live_settings.h"
@@ -121,8 +123,12 @@ struct StageContext {
   /// Takes where in the log the statement stands that an error is about, if that is known.
   Offset* failed_at = nullptr;
   bool copies_rows = true;  ///< false: the tables begin empty, with the changes from now on
+  bool copies_beside =
+      false;  ///< the tables are copied beside their targets, whose place they take
   std::optional<DdlVerdict> verdict = {};
 
+  /// What the rules make of these tables here.
+  MappingResult map(std::span<const Table> definitions) const;
   /// Adds to the task's history and to the log.
   void event(const std::string& level, const std::string& id, const std::string& table,
              const std::string& text) const;

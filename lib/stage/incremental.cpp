@@ -101,6 +101,8 @@ class IncrementalStage final : public ChangeSink {
   void drain();
   void rethrow_error();
   const TablePlan* plan_of(const TableName& name) const;
+  /// A new table joins the task, with the rows that it has by then.
+  void add_table(const TableName& name);
   /// A table that is none of ours appeared, or left.
   void schema_of_others(const SchemaChange& change);
   /// What the statements that were gathered between two transactions ask for. Everything before
@@ -548,7 +550,11 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
   const bool serves = !change.serves.table.empty();
   if (serves && !select_tables(context_.task, {&change.serves, 1}).empty()) return;
   const DdlAction action = action_for(appears, Kind::create_table);
-  record_.judged(action);
+  record_.judged(action == DdlAction::stop_table ? DdlAction::stop_task : action);
+  if (action == DdlAction::apply) {
+    add_table(appears);
+    return;
+  }
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
     // There is nothing of it yet that could be stopped.
     throw Error(
@@ -562,6 +568,21 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
     context_.event("warning", "ddl.create-table", appears.text(),
                    "the rules select this new table; it joins the task with its next start");
   }
+}
+
+void IncrementalStage::add_table(const TableName& name) {
+  // Before the offset is past the statement: after a crash it is met again.
+  LaneRow lane;
+  lane.task = root_name(task_);
+  lane.tables = {name};
+  try {
+    context_.store.add_lane(lane);
+  } catch (const Error& error) {
+    if (error.id() != "lane.open") throw;
+    return;
+  }
+  context_.event("info", "table.added", name.text(),
+                 "the rules select it; it is copied beside the others");
 }
 
 void IncrementalStage::schema(const SchemaChange& change) {
@@ -745,7 +766,7 @@ MappingResult IncrementalStage::map_with(const Table& definition, const TablePla
   for (const TablePlan& one : plans_) {
     definitions.push_back(one.id == plan.id ? definition : one.source);
   }
-  return plan_tables(context_.task, definitions, context_.target);
+  return context_.map(definitions);
 }
 
 AlterResult IncrementalStage::alter_target(const TableAlter& alter, const Offset& offset) {
@@ -785,19 +806,12 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
   }
   Actions actions;
   for (const Kind kind : kinds) actions.emplace(kind, action_for(plan.source.name, kind));
+  record_.judged(actions);
   for (const DdlAction stop : {DdlAction::stop_task, DdlAction::stop_table}) {
     for (const Kind kind : kinds) {
       if (actions.at(kind) != stop) continue;
-      record_.judged(stop);
       throw stopped_by(change, kind, stop);
     }
-  }
-  for (const DdlAction one : {DdlAction::apply, DdlAction::alert, DdlAction::ignore}) {
-    const bool is_met = std::any_of(actions.begin(), actions.end(),
-                                    [one](const auto& each) { return each.second == one; });
-    if (!is_met) continue;
-    record_.judged(one);
-    break;
   }
   if (change.definition != nullptr) change_definition(change, plan, actions);
   for (const auto& [kind, action] : actions) {

@@ -148,11 +148,12 @@ void Lanes::start(LaneRow row) {
   if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
     servers_.open_target(lane->task)->forget(lane->task.name, {});
   }
+  const LaneRow::State was = row.state;
   row.state = LaneRow::State::running;
   row.error_id.clear();
   row.error.clear();
   row.error_fix.clear();
-  main_.store.put_lane(row);
+  if (!main_.store.change_lane(row, was)) return;
   lane->row = std::move(row);
   Lane& started = *lane;
   const std::lock_guard lock(mutex_);
@@ -172,6 +173,7 @@ void Lanes::work(Lane& lane) {
       StageContext context{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
                            lane.stop, main_.live,   lane.halt,    *this};
       context.copies_rows = lane.row.history;
+      context.copies_beside = lane.row.reload_mode == "swap";
       if (!lane.row.verdict.empty()) {
         const bool applies = lane.row.verdict == "apply";
         context.verdict = {lane.row.stopped_at, applies ? DdlAction::apply : DdlAction::ignore};
@@ -202,9 +204,6 @@ bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) 
     pause = std::min(pause * 2, kLongestPause);
     return !stopped;
   }
-  for (const LaneRow& row : main_.store.lanes(root_)) {
-    if (row.number == lane.row.number && row.state == LaneRow::State::cancelling) return false;
-  }
   lane.row.state = LaneRow::State::suspended;
   lane.row.error_id = error.id();
   lane.row.error = error.what();
@@ -212,7 +211,7 @@ bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) 
   lane.row.stopped_at = lane.failed_at;
   lane.row.verdict.clear();
   try {
-    main_.store.put_lane(lane.row);
+    if (!main_.store.change_lane(lane.row, LaneRow::State::running)) return false;
     StageContext{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
                  lane.stop, main_.live,   lane.halt,    *this}
         .event("error", "table.suspended", tables, error.what());
@@ -285,7 +284,7 @@ void Lanes::split(LaneRow row) {
   if (!copied_anew) source->branch(main_.task);
   main_.target.split_tables(root_, task.name, row.tables);
   row.state = copied_anew ? LaneRow::State::planned : LaneRow::State::removed;
-  main_.store.put_lane(row);
+  if (!main_.store.change_lane(row, LaneRow::State::leaving)) return;
   for (const TableName& table : row.tables) {
     main_.event("info", copied_anew ? "table.reloading" : "table.removed", table.text(),
                 copied_anew ? "it leaves the other tables, to be copied anew"

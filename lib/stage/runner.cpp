@@ -165,7 +165,7 @@ void set_since(std::span<TablePlan> plans, const Recovered& recovered) {
 
 /// The plans for these definitions, by the rules of the lane.
 std::vector<TablePlan> plan_lane(const StageContext& context, std::span<const Table> definitions) {
-  MappingResult result = plan_tables(context.task, definitions, context.target);
+  MappingResult result = context.map(definitions);
   if (refuses(result.findings)) throw refusal(result.findings);
   return std::move(result.plans);
 }
@@ -245,8 +245,9 @@ Offset copy_tables(const StageContext& context, std::vector<TablePlan>& plans) {
   return log_end;
 }
 
-/// Follows the log until somebody asks for an end. `meet` is called where the lane stands still
-/// because its halt was asked for, with the applier closed; true if the lane is to go on.
+/// Follows the log until somebody asks for an end. `meet` is called where the lane stands still,
+/// with the applier closed, because its halt was asked for or a table was left out; true if the
+/// lane is to go on.
 template <class Meet>
 IncrementalEnd follow_log(const StageContext& context, const Offset& log_end, Meet&& meet) {
   const std::string& task = context.task.name;
@@ -263,11 +264,12 @@ IncrementalEnd follow_log(const StageContext& context, const Offset& log_end, Me
       if (!context.failures.can_leave_out(context.task, error)) throw;
       applier.reset();  // takes back what it has not committed
       context.failures.leave_out(context.task, error, failed_at);
+      meet(IncrementalEnd::plans_changed);
       continue;
     }
     if (end == IncrementalEnd::stopped) return end;
     applier.reset();
-    if (end == IncrementalEnd::halted && !meet(context.target.recover(task)->offset)) return end;
+    if (end == IncrementalEnd::halted && !meet(end)) return end;
   }
 }
 
@@ -300,8 +302,8 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   fence.reset();
 
   lanes.run();
-  follow_log(context, log_end, [&](const Offset& offset) {
-    lanes.meet(offset);
+  follow_log(context, log_end, [&](IncrementalEnd end) {
+    if (end == IncrementalEnd::halted) lanes.meet(task.target.recover(task.task.name)->offset);
     rules = servers.read_task();
     return true;
   });
@@ -317,7 +319,7 @@ bool run_side_lane(const StageContext& context) {
   const Offset log_end = copy_tables(context, plans);
   if (log_end.empty()) return false;
   fence.reset();
-  return follow_log(context, log_end, [](const Offset&) { return false; }) ==
+  return follow_log(context, log_end, [](IncrementalEnd) { return false; }) ==
          IncrementalEnd::halted;
 }
 
