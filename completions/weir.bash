@@ -26,7 +26,7 @@ _weir_offer() {
   esac
 }
 
-_weir_words='init kinds explain preflight sync cutover check-retention checklist log offset ddl help'
+_weir_words='init kinds explain preflight sync cutover check-retention checklist add-table remove-table reload-table log offset ddl config plan apply rollback help'
 
 # The second words that may follow a first one.
 _weir_seconds() {
@@ -35,6 +35,7 @@ _weir_seconds() {
     log) echo show ;;
     offset) echo show history reset ;;
     ddl) echo list show resolve ;;
+    config) echo list show diff ;;
   esac
 }
 
@@ -53,6 +54,9 @@ _weir_options() {
     'cutover') echo --margin --table --make-identity --timeout --dry-run --yes ;;
     'check-retention') echo --all --planned-stop --disk-budget --warning --critical --output ;;
     'checklist') echo --answers --print-answers --show --checklist-age ;;
+    'add-table') echo --no-history --cancel --dry-run --yes --wait --timeout --no-header ;;
+    'remove-table') echo --undo --drop-target --dry-run --yes --checklist-age --timeout --no-header ;;
+    'reload-table') echo --mode --dry-run --yes --wait --timeout --no-header ;;
     'log show') echo --from --limit --table --follow --values ;;
     'offset show') echo '' ;;
     'offset history') echo --limit --since --no-header ;;
@@ -60,6 +64,12 @@ _weir_options() {
     'ddl list') echo --open --limit --since --no-header ;;
     'ddl show') echo '' ;;
     'ddl resolve') echo --table --apply --applied --skip --reload --retry --mode --wait --timeout --dry-run --yes ;;
+    'config list') echo --limit --no-header ;;
+    'config show') echo '' ;;
+    'config diff') echo --exit-code ;;
+    'plan') echo --out --exit-code ;;
+    'apply') echo --restart --dry-run --yes ;;
+    'rollback') echo --restart --dry-run --yes ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -77,6 +87,12 @@ _weir_argument() {
     'check-retention 0') echo tasks ;;
     'checklist 0') echo words remove-table add-tables restart rerun-full tune reset-offset remap ;;
     'checklist 1') echo tasks ;;
+    'add-table 0') echo tasks ;;
+    'add-table '[1-9]*) echo nothing ;;
+    'remove-table 0') echo tasks ;;
+    'remove-table '[1-9]*) echo tables ;;
+    'reload-table 0') echo tasks ;;
+    'reload-table '[1-9]*) echo tables ;;
     'log show 0') echo tasks_and_files ;;
     'offset show 0') echo tasks ;;
     'offset history 0') echo tasks ;;
@@ -86,6 +102,15 @@ _weir_argument() {
     'ddl show 1') echo nothing ;;
     'ddl resolve 0') echo tasks ;;
     'ddl resolve 1') echo nothing ;;
+    'config list 0') echo tasks ;;
+    'config show 0') echo tasks ;;
+    'config show 1') echo nothing ;;
+    'config diff 0') echo tasks ;;
+    'config diff '[1-9]*) echo nothing ;;
+    'plan 0') echo tasks_and_files ;;
+    'apply 0') echo tasks_and_files ;;
+    'rollback 0') echo tasks ;;
+    'rollback 1') echo nothing ;;
   esac
 }
 
@@ -186,6 +211,23 @@ _weir_value() {
     'checklist --format' | 'checklist -o') echo words text json ;;
     'checklist --color') echo words auto always never ;;
     'checklist --log-format') echo words text json ;;
+    'add-table --timeout') echo nothing ;;
+    'add-table --state-dir') echo folders ;;
+    'add-table --format' | 'add-table -o') echo words text json ;;
+    'add-table --color') echo words auto always never ;;
+    'add-table --log-format') echo words text json ;;
+    'remove-table --checklist-age') echo nothing ;;
+    'remove-table --timeout') echo nothing ;;
+    'remove-table --state-dir') echo folders ;;
+    'remove-table --format' | 'remove-table -o') echo words text json ;;
+    'remove-table --color') echo words auto always never ;;
+    'remove-table --log-format') echo words text json ;;
+    'reload-table --mode') echo words truncate merge swap ;;
+    'reload-table --timeout') echo nothing ;;
+    'reload-table --state-dir') echo folders ;;
+    'reload-table --format' | 'reload-table -o') echo words text json ;;
+    'reload-table --color') echo words auto always never ;;
+    'reload-table --log-format') echo words text json ;;
     'log show --from') echo nothing ;;
     'log show --limit') echo nothing ;;
     'log show --table') echo tables ;;
@@ -228,6 +270,32 @@ _weir_value() {
     'ddl resolve --format' | 'ddl resolve -o') echo words text json ;;
     'ddl resolve --color') echo words auto always never ;;
     'ddl resolve --log-format') echo words text json ;;
+    'config list --limit') echo nothing ;;
+    'config list --state-dir') echo folders ;;
+    'config list --format' | 'config list -o') echo words text json ;;
+    'config list --color') echo words auto always never ;;
+    'config list --log-format') echo words text json ;;
+    'config show --state-dir') echo folders ;;
+    'config show --format' | 'config show -o') echo words text json ;;
+    'config show --color') echo words auto always never ;;
+    'config show --log-format') echo words text json ;;
+    'config diff --state-dir') echo folders ;;
+    'config diff --format' | 'config diff -o') echo words text json ;;
+    'config diff --color') echo words auto always never ;;
+    'config diff --log-format') echo words text json ;;
+    'plan --out') echo files ;;
+    'plan --state-dir') echo folders ;;
+    'plan --format' | 'plan -o') echo words text json ;;
+    'plan --color') echo words auto always never ;;
+    'plan --log-format') echo words text json ;;
+    'apply --state-dir') echo folders ;;
+    'apply --format' | 'apply -o') echo words text json ;;
+    'apply --color') echo words auto always never ;;
+    'apply --log-format') echo words text json ;;
+    'rollback --state-dir') echo folders ;;
+    'rollback --format' | 'rollback -o') echo words text json ;;
+    'rollback --color') echo words auto always never ;;
+    'rollback --log-format') echo words text json ;;
   esac
 }
 
@@ -267,7 +335,7 @@ _weir() {
       [[ -n $(_weir_value "$verb" "$word") ]] && ((i++))
       [[ ${COMP_WORDS[i]} == '=' ]] && ((i++))
     else
-      _weir_task=$word
+      [[ -z $_weir_task ]] && _weir_task=$word
       ((arguments++))
     fi
   done

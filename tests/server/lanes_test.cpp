@@ -239,7 +239,7 @@ void check_refused(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> 
                    const std::string& refuse, const std::string& admit) {
   Ground ground(std::move(source), std::move(target));
   ground.there()->sql(refuse);
-  ground.here().sql("UPDATE shop.item SET n = -5 WHERE id = 7");
+  ground.here().sql("INSERT INTO shop.item VALUES (-1, -5, 'x')");
   weir::LaneRow lane = ground.await_state(State::suspended);
   CHECK(lane.tables == std::vector<weir::TableName>{{"shop", "item"}});
   CHECK(lane.error_id != "");
