@@ -262,7 +262,7 @@ TEST_CASE("each row says something, once", "[catalogue]") {
 TEST_CASE("what a row sends the reader to is there", "[catalogue]") {
   const fs::path man = fs::path(WEIR_SOURCE_DIR) / "man";
   static const std::regex kPage("([a-z.-]+)\\(([1-8])\\)");
-  static const std::regex kVerb("weir ((sync|log|offset|ddl) [a-z]+|[a-z-]+)( .*)?");
+  static const std::regex kVerb("weir ((sync|log|offset|ddl|config) [a-z]+|[a-z-]+)( .*)?");
   for (const CatalogueSection& section : catalogue()) {
     for (const CatalogueRow& row : section.rows) {
       for (const std::string_view see : cli::see_also(row)) {

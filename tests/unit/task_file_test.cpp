@@ -267,7 +267,7 @@ TEST_CASE("the table of keys is whole: its examples are a file, its rows are des
   CHECK(task.full.rate_bytes == 20'000'000);
   CHECK(task.types.tinyint1_as_boolean);
   CHECK(task.types.zero_dates.kind == ZeroDatePolicy::Kind::null);
-  CHECK(task.dirty.policy == DirtyPolicy::quarantine);
+  CHECK(task.dirty.policy == DirtyPolicy::stop_task);
   CHECK(task.tables[0].deletes.column == "deleted_at");
   CHECK(task.tables[0].existing == ExistingPolicy::append);
 
@@ -368,7 +368,7 @@ TEST_CASE("a wrong type or a value out of range is told with what is allowed", "
            {"[retention]\nwindow = \"366d\"\n", "\"366d\"", "a duration from 0ms to 365d"},
            {"[retention]\nwindow = 24\n", "the integer 24", "a duration from 0ms to 365d"},
            {"[failover]\nlimit = -1\n", "the integer -1", "an integer from 0 to 1000"},
-           {"[dirty]\npolicy = 1\n", "the integer 1", "one of stop, quarantine"},
+           {"[dirty]\npolicy = 1\n", "the integer 1", "one of stop-table, stop-task, quarantine"},
            {"[dirty]\ntable_limit = 0\n", "the integer 0", "an integer from 1"},
            {"[dirty]\ntask_limit = 0\n", "the integer 0", "an integer from 1"},
            {"[types]\nzero_dates = \"2026-02-30\"\n", "\"2026-02-30\"", "YYYY-MM-DD"},
