@@ -30,6 +30,7 @@
 #include "ops/sync.h"
 #include "stage/live_settings.h"
 #include "stage/runner.h"
+#include "store/lane_task.h"
 
 namespace weir::cli {
 namespace {
@@ -229,7 +230,9 @@ bool is_supervised(const Engine::Status& status) {
 ExitCode sync_start(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, false);
-  const Task task = file_to_start(session, *store).task;
+  Task whole = file_to_start(session, *store).task;
+  const std::vector<LaneRow> lanes = store->lanes(whole.name);
+  const Task task = main_lane(std::move(whole), lanes);
   session.set_task(task.name);
   const std::unique_ptr<Engine> engine = backends.open_engine(folder);
 

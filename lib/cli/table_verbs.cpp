@@ -36,6 +36,7 @@
 #include "ops/lanes.h"
 #include "ops/reload_table.h"
 #include "ops/remove_table.h"
+#include "ops/revision.h"
 #include "ops/sync.h"
 
 namespace weir::cli {
@@ -67,7 +68,7 @@ struct Change {
     }
     store = open_state(folder, false);
     if (!dry_run) lock.emplace(folder, session.task());
-    task = ops::find_task(session.task(), *store);
+    task = ops::running_task(session.task(), *store).task;
   }
 
   std::string folder;
@@ -422,6 +423,7 @@ ExitCode add_table(Session& session, const Backends& backends) {
               session.flag("yes"));
     }
     AddedRules rules(change.task.file, text, plan.rules);
+    ops::append_revision(session.task(), plan.rules, "add-table", *change.store);
     lanes.push_back(ops::begin_add(change.task, request, plan, *change.store));
     rules.keep();
     session.say(fmt::format("{} {} on the way into task {}", ops::names_text(plan.added),

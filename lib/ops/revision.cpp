@@ -48,6 +48,20 @@ std::uint32_t keep_revision(const TaskFile& file, const std::string& reason, Sta
   return store.add_revision(row);
 }
 
+void append_revision(const std::string& task, const std::string& rules, const std::string& reason,
+                     StateStore& store) {
+  std::optional<RevisionRow> row = newest_revision(task, store);
+  if (!row || rules.empty()) return;
+  ++row->number;
+  row->at = now();
+  row->who = user_name();
+  row->reason = reason;
+  if (!row->text.ends_with('\n')) row->text += '\n';
+  row->text += rules;
+  row->digest = sha256(row->text);
+  store.add_revision(*row);
+}
+
 RunningTask running_task(const std::string& argument, StateStore& store) {
   // The file may be gone by now, so that it cannot be asked for the task's name.
   const std::vector<TaskRow> tasks = store.tasks();

@@ -22,6 +22,11 @@ std::optional<RevisionRow> newest_revision(const std::string& task, StateStore& 
 /// the number of the newest.
 std::uint32_t keep_revision(const TaskFile& file, const std::string& reason, StateStore& store);
 
+/// Adds rules to the end of what the task runs by, whatever its file says by now. Nothing to do
+/// before its first start.
+void append_revision(const std::string& task, const std::string& rules, const std::string& reason,
+                     StateStore& store);
+
 struct RunningTask {
   Task task;
   std::uint32_t revision = 0;  ///< that it is made from; 0 = from the file

@@ -234,6 +234,28 @@ void check_add(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> targ
   CHECK(ground.task().stop().code == 0);
 }
 
+/// What an operator types: a table is added, then copied anew in each way, and the rest goes on.
+void check_verbs(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> target) {
+  Ground ground(std::move(source), std::move(target));
+  const auto run = [&](std::vector<std::string> words) {
+    const TaskRun::Result result = ground.task().run(std::move(words));
+    INFO(result.text());
+    CHECK(result.code == 0);
+  };
+  ground.make("extra");
+  ground.load().add("extra");
+  run({"add-table", "shop", "shop.extra", "--yes", "--wait"});
+  run({"add-table", "shop", "shop.extra", "--yes", "--wait"});
+  for (const char* mode : {"truncate", "swap"}) {
+    INFO(mode);
+    ground.there()->sql("UPDATE " + ground.there("item") + " SET w = 'wrong'");
+    run({"reload-table", "shop", "shop.item", "--mode", mode, "--yes", "--wait"});
+  }
+  CHECK(ground.lanes().empty());
+  ground.check_same();
+  CHECK(ground.task().stop().code == 0);
+}
+
 /// A table that the target refuses rows of is suspended; the others go on, and it comes back.
 void check_refused(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> target,
                    const std::string& refuse, const std::string& admit) {
@@ -288,4 +310,14 @@ TEST_CASE("lanes: a refused row suspends its table, PostgreSQL to PostgreSQL", "
   check_refused(postgres_end(), postgres_end(),
                 "ALTER TABLE shop.item ADD CONSTRAINT positive CHECK (n >= 0)",
                 "ALTER TABLE shop.item DROP CONSTRAINT positive");
+}
+
+TEST_CASE("lanes: tables are added and copied anew, MariaDB to PostgreSQL", "[lanes][server]") {
+  check_verbs(mariadb_end(), postgres_end());
+}
+TEST_CASE("lanes: tables are added and copied anew, PostgreSQL to MariaDB", "[lanes][server]") {
+  check_verbs(postgres_end(), mariadb_end());
+}
+TEST_CASE("lanes: tables are added and copied anew, MariaDB to SQLite", "[lanes][server]") {
+  check_verbs(mariadb_end(), sqlite_end());
 }
