@@ -27,7 +27,7 @@ constexpr std::size_t kLoaderMemory = std::size_t{16} << 20;
 }  // namespace
 
 SqliteTarget::SqliteTarget(const Task& task)
-    : writer_(std::make_shared<Writer>(task.target.path)),
+    : writer_(Writer::of(task.target.path)),
       loader_memory_(std::min(kLoadersMemory / std::max<std::size_t>(task.full.connections, 1),
                               kLoaderMemory)) {}
 

@@ -5,8 +5,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <map>
+#include <mutex>
 #include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -27,6 +31,21 @@ constexpr std::int64_t kLogLimit = std::int64_t{128} << 20;
 constexpr std::chrono::milliseconds kWaitForReaders{250};
 
 }  // namespace
+
+std::shared_ptr<Writer> Writer::of(const std::string& path) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<Writer>> writers;
+  std::error_code unknown;
+  const std::string name = std::filesystem::weakly_canonical(path, unknown).string();
+  const std::lock_guard lock(mutex);
+  std::weak_ptr<Writer>& known = writers[unknown ? path : name];
+  std::shared_ptr<Writer> out = known.lock();
+  if (out == nullptr) {
+    out = std::make_shared<Writer>(path);
+    known = out;
+  }
+  return out;
+}
 
 FileState Writer::look() {
   free_.acquire();

@@ -18,11 +18,15 @@ namespace weir::sqlite {
 enum class FileState : std::uint8_t { missing, unreadable, database, other };
 
 /// The one connection of this process to the file. SQLite takes one writer at a time, so loaders,
-/// applier and target share it and its page cache, and take turns.
+/// appliers and targets share it and its page cache, and take turns.
 ///
 /// Opens the file when first needed. Safe from several threads, through turn().
 class Writer {
  public:
+  /// The one of the file, for as long as anybody has it: a second connection that this process
+  /// closes would take away the locks of the first.
+  static std::shared_ptr<Writer> of(const std::string& path);
+
   explicit Writer(std::string path) : path_(std::move(path)) {}
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
