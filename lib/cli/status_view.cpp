@@ -90,13 +90,6 @@ std::string table_error(const TableRow& table) {
   return table.incremental_error;
 }
 
-/// What somebody has to do so that a suspended lane goes on.
-std::string resolve_text(const ops::Lane& lane) {
-  if (!lane.row.error_fix.empty()) return lane.row.error_fix;
-  return fmt::format("weir reload-table {} {} --mode truncate copies it anew", lane.row.task,
-                     ops::names_text(lane.row.tables));
-}
-
 std::string purpose_text(const LaneRow& row) {
   std::string out = to_string(row.purpose);
   if (!row.reload_mode.empty()) out += ", " + row.reload_mode;
@@ -121,7 +114,7 @@ std::string lanes_text(const ops::Status& status, const Terminal& terminal, bool
     if (lane.row.state != LaneRow::State::suspended) continue;
     stopped += fmt::format("{} {}: {}: {}\n", terminal.paint(Stream::out, Style::red, "suspended"),
                            ops::names_text(lane.row.tables), lane.row.error_id, lane.row.error);
-    for (const std::string& part : split("fix: " + resolve_text(lane), '\n')) {
+    for (const std::string& part : split("fix: " + ops::way_out(lane.row), '\n')) {
       if (!part.empty()) stopped += "  " + part + "\n";
     }
   }
@@ -153,7 +146,7 @@ Json lane_json(const ops::Lane& lane) {
   if (row.error_id.empty()) {
     out["error"] = nullptr;
   } else {
-    out["error"] = {{"id", row.error_id}, {"what", row.error}, {"fix", resolve_text(lane)}};
+    out["error"] = {{"id", row.error_id}, {"what", row.error}, {"fix", ops::way_out(lane.row)}};
   }
   out["stopped_at"] = row.stopped_at.empty() ? Json() : Json(row.stopped_at.text);
   out["verdict"] = text_or_null(row.verdict);

@@ -81,7 +81,8 @@ bool has_reached(const ops::Status& status, const std::string& goal, ops::CatchU
   return status.task.stage == Stage::incremental;
 }
 
-/// Watches a task until it has come as far as asked for. Throws if it ends before, or time is up.
+/// Watches a task until it has come as far as asked for. Throws if it ends before, or time is up,
+/// or if tables did not come with the others.
 void wait_for(Session& session, const Task& waited, const std::string& goal,
               const Backends& backends, StateStore& store, Engine& engine) {
   const std::string& task = waited.name;
@@ -93,7 +94,12 @@ void wait_for(Session& session, const Task& waited, const std::string& goal,
   while (true) {
     const ops::Status status = ops::status(task, store, engine);
     progress.show(to_string(status.task.stage), progress_lines(status), ops::summary_line(status));
-    if (has_reached(status, goal, catch_up)) return;
+    if (has_reached(status, goal, catch_up)) {
+      for (const ops::Lane& lane : status.lanes) {
+        if (lane.row.state == LaneRow::State::suspended) throw ops::suspension(lane.row);
+      }
+      return;
+    }
     if (!status.engine.running) {
       const ExitCode code = status.task.exit_code == 0
                                 ? ExitCode::failed

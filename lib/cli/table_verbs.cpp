@@ -106,18 +106,6 @@ bool has_come(const LaneRow& row, Goal goal) {
          row.state == LaneRow::State::removed;
 }
 
-Error suspended(const LaneRow& row, StateStore& store) {
-  const auto part = store.task(lane_name(row.task, row.number));
-  const int code = part ? part->exit_code : 0;
-  return Error(
-      code == 0 ? ExitCode::failed : static_cast<ExitCode>(code),
-      row.error_id.empty() ? "lane.suspended" : row.error_id,
-      row.error.empty() ? fmt::format("{} is suspended", ops::names_text(row.tables)) : row.error,
-      fmt::format("{} waits until that is resolved; the other tables go on",
-                  ops::names_text(row.tables)),
-      row.error_fix.empty() ? "weir sync status " + row.task : row.error_fix);
-}
-
 /// Watches lanes until each has come as far as asked for. Throws what is in the way.
 std::vector<ops::Lane> follow(Session& session, const std::string& task,
                               std::span<const std::uint32_t> numbers, Goal goal, StateStore& store,
@@ -142,7 +130,7 @@ std::vector<ops::Lane> follow(Session& session, const std::string& task,
         lines.push_back(fmt::format("{:<32} {}", table.source.text(), ops::step_text(table)));
         ++steps[std::string(ops::step_name(table.step))];
       }
-      if (row->state == LaneRow::State::suspended) throw suspended(*row, store);
+      if (row->state == LaneRow::State::suspended) throw ops::suspension(*row);
       const bool given_up = row->state == LaneRow::State::cancelling ||
                             (row->state == LaneRow::State::ended && row->note == "cancelled");
       if (given_up) {
@@ -414,6 +402,10 @@ ExitCode add_table(Session& session, const Backends& backends) {
   if (dry_run) {
     session.say("nothing was changed");
   } else if (plan.added.empty()) {
+    for (const std::uint32_t lane : lanes) {
+      const auto row = ops::find_lane(session.task(), lane, *change.store);
+      if (row && row->state == LaneRow::State::suspended) throw ops::suspension(*row);
+    }
     session.say(lanes.empty() ? "there is nothing to do" : "they are on their way already");
   } else {
     if (plan.overwrites) {
@@ -435,6 +427,13 @@ ExitCode add_table(Session& session, const Backends& backends) {
     if (!dry_run) say_how_to_follow(session, change, lanes);
   } else if (!lanes.empty()) {
     follow(session, session.task(), lanes, Goal::joined, *change.store, *change.engine);
+    // One that failed went on in a lane of its own.
+    for (const LaneRow& lane : change.store->lanes(session.task())) {
+      if (lane.state != LaneRow::State::suspended) continue;
+      if (std::ranges::find_first_of(lane.tables, plan.added) != lane.tables.end()) {
+        throw ops::suspension(lane);
+      }
+    }
     session.say("they are in sync with the others");
   }
   return session.answer(ExitCode::ok,

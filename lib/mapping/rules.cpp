@@ -139,6 +139,7 @@ class Mapping {
       }
     }
     if (result_.unmatched.size() == tables_.size()) {
+      if (!is_whole()) return std::move(result_);
       add("mapping.nothing", "", "no table is selected",
           "none of the tables that the account sees matches a rule, so there is nothing to sync",
           "check the patterns, and that the account may read the tables: a table without any "
@@ -198,7 +199,11 @@ class Mapping {
     }
   }
 
+  /// In a part of a task a rule may well have nothing to do.
+  bool is_whole() const { return !task_.only && task_.without.empty(); }
+
   void check_unused(std::uint32_t number) {
+    if (!is_whole()) return;
     std::vector<std::string> groups;
     std::set<std::uint32_t> earlier;
     std::string example;
@@ -226,6 +231,7 @@ class Mapping {
   bool check_column(std::uint32_t number, std::string_view key, const std::string& column) {
     const Taken& taken = taken_[number];
     if (taken.columns.contains(column)) return true;
+    if (!is_whole()) return false;
     const std::vector<std::string_view> names(taken.columns.begin(), taken.columns.end());
     const std::string_view near = suggest(column, names);
     const bool single = taken.tables.size() == 1;

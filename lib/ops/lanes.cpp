@@ -156,6 +156,23 @@ void change_lane(const LaneRow& row, LaneRow changed, const std::string& what, S
   tell(changed, "lane.changed", what, store);
 }
 
+std::string way_out(const LaneRow& row) {
+  // A statement's own fix says what becomes of it.
+  if (!row.stopped_at.empty() && !row.error_fix.empty()) return row.error_fix;
+  return fmt::format("{}weir ddl resolve {} --table {} --retry",
+                     row.error_fix.empty() ? "" : row.error_fix + "; then ", row.task,
+                     row.tables.front().text());
+}
+
+Error suspension(const LaneRow& row) {
+  const std::string names = names_text(row.tables);
+  return Error(ExitCode::refused, row.error_id.empty() ? "lane.suspended" : row.error_id,
+               row.error.empty() ? names + " is suspended" : row.error,
+               fmt::format("{} {} until that is resolved; the other tables go on", names,
+                           row.tables.size() == 1 ? "waits" : "wait"),
+               way_out(row));
+}
+
 LaneLock::LaneLock(const std::string& state_folder, const std::string& task) {
   const std::string path = fmt::format("{}/{}.lanes", state_folder, task);
   file_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

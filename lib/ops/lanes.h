@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/process.h"
 #include "model/offset.h"
 #include "model/table.h"
@@ -64,6 +65,11 @@ std::uint32_t ask_for_lane(LaneRow row, const std::string& what, StateStore& sto
 /// Changes a lane that is still in the state of `row`, likewise. Throws Error(state_conflict,
 /// "lane.moved-on") if it is in another one by now.
 void change_lane(const LaneRow& row, LaneRow changed, const std::string& what, StateStore& store);
+
+/// What somebody has to do so that a suspended lane goes on.
+std::string way_out(const LaneRow& row);
+/// Why the tables of a suspended lane wait: Error(refused) with the id of what stopped them.
+Error suspension(const LaneRow& row);
 
 /// Held by whoever changes which tables a task has. Throws Error(state_conflict, "lane.busy") while
 /// another process holds it.

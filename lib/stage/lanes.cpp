@@ -2,6 +2,7 @@
 #include "stage/lanes.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,7 +21,7 @@ namespace {
 
 /// How often the state file is looked at for something new.
 constexpr std::chrono::milliseconds kLookEvery{250};
-/// A lane that is no further behind may join: the main lane waits for it meanwhile.
+/// A lane that is no further behind the main lane may join, which waits for it meanwhile.
 constexpr double kNearSeconds = 1.0;
 /// So long the main lane waits for one. What is not there by then goes on by itself.
 constexpr std::chrono::seconds kMeetPatience{10};
@@ -41,6 +42,12 @@ std::vector<std::string> texts_of(std::span<const TableName> names) {
   std::vector<std::string> out;
   for (const TableName& name : names) out.push_back(name.text());
   return out;
+}
+
+bool has_any(const Recovered& recovered, std::span<const TableName> names) {
+  return std::ranges::any_of(recovered.tables, [&](const TableProgress& table) {
+    return std::ranges::find(names, table.source) != names.end();
+  });
 }
 
 bool is_open(LaneRow::State state) {
@@ -73,18 +80,38 @@ void Lanes::drop(Lane& lane) {
 }
 
 void Lanes::recover(const Recovered& main) {
-  for (const LaneRow& row : main_.store.lanes(root_)) {
+  const std::vector<LaneRow> rows = main_.store.lanes(root_);
+  for (const LaneRow& row : rows) {
     if (row.state == LaneRow::State::leaving || row.state == LaneRow::State::cancelling) continue;
-    const bool is_in_main = std::ranges::any_of(main.tables, [&](const TableProgress& table) {
-      return std::ranges::find(row.tables, table.source) != row.tables.end();
-    });
-    if (!is_in_main || main_.target.recover(lane_name(root_, row.number))) continue;
+    const bool is_in_main = has_any(main, row.tables);
+    const LaneRow* from = is_in_main ? nullptr : lane_with(rows, row);
+    if (!is_in_main && from == nullptr) continue;
+    if (main_.target.recover(lane_name(root_, row.number))) continue;
     // It had joined, or it had not parted yet: then what made it part will come again.
+    if (from != nullptr) {
+      LaneRow whole = *from;
+      for (const TableName& table : row.tables) {
+        if (std::ranges::find(whole.tables, table) == whole.tables.end()) {
+          whole.tables.push_back(table);
+        }
+      }
+      main_.store.put_lane(whole);
+    }
     LaneRow ended = row;
     ended.note = row.state == LaneRow::State::suspended ? "not parted" : "joined";
     servers_.open_source(side_lane(main_.task, row))->release();
-    main_.store.end_lane(ended, true);
+    main_.store.end_lane(ended, is_in_main);
   }
+}
+
+const LaneRow* Lanes::lane_with(const std::vector<LaneRow>& rows, const LaneRow& lane) const {
+  if (lane.state != LaneRow::State::suspended) return nullptr;
+  for (const LaneRow& row : rows) {
+    if (row.number == lane.number || row.state != LaneRow::State::running) continue;
+    const std::optional<Recovered> known = main_.target.recover(lane_name(root_, row.number));
+    if (known && has_any(*known, lane.tables)) return &row;
+  }
+  return nullptr;
 }
 
 void Lanes::run() {
@@ -136,10 +163,12 @@ void Lanes::look() {
   if (wants_to_meet && !main_.halt.asked()) main_.halt.ask({});
 }
 
-bool Lanes::is_near(const Lane& lane) {
+bool Lanes::is_near(const Lane& lane) const {
   if (!lane.meter.consistent) return false;
-  const Sample sample = lane.meter.sample(now());
-  return sample.stage == Stage::incremental && (sample.idle || sample.apply_lag_s <= kNearSeconds);
+  const Time at = now();
+  const Sample sample = lane.meter.sample(at);
+  if (sample.stage != Stage::incremental) return false;
+  return sample.idle || sample.apply_lag_s <= main_.meter.sample(at).apply_lag_s + kNearSeconds;
 }
 
 void Lanes::start(LaneRow row) {
@@ -147,6 +176,14 @@ void Lanes::start(LaneRow row) {
   lane->task = side_lane(servers_.read_task(), row);
   if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
     servers_.open_target(lane->task)->forget(lane->task.name, {});
+    std::vector<TableRow> tables = main_.store.tables(lane->task.name);
+    for (TableRow& table : tables) {
+      TableRow anew;
+      anew.source = table.source;
+      anew.target = table.target;
+      table = std::move(anew);
+    }
+    main_.store.put_tables(lane->task.name, tables);
   }
   const LaneRow::State was = row.state;
   row.state = LaneRow::State::running;
@@ -293,9 +330,20 @@ void Lanes::split(LaneRow row) {
 }
 
 bool Lanes::can_leave_out(const Task& from, const Error& error) const {
-  const bool has_others = !from.only || from.only->size() > 1;
-  return !error.table().empty() && error.code() == ExitCode::refused && has_others &&
-         from.dirty.policy != DirtyPolicy::stop_task;
+  return !error.table().empty() && error.code() == ExitCode::refused &&
+         from.dirty.policy != DirtyPolicy::stop_task && has_others(from);
+}
+
+bool Lanes::has_others(const Task& from) const {
+  if (from.only) return from.only->size() > 1;
+  std::set<TableName> apart;
+  for (const LaneRow& lane : main_.store.lanes(root_)) {
+    if (is_open(lane.state) || lane.state == LaneRow::State::leaving) return true;
+    apart.insert(lane.tables.begin(), lane.tables.end());
+  }
+  const std::vector<TableRow> rows = main_.store.tables(root_);
+  return std::ranges::count_if(
+             rows, [&](const TableRow& row) { return !apart.contains(row.source); }) > 1;
 }
 
 void Lanes::leave_out(const Task& from, const Error& error, const Offset& place) {

@@ -78,10 +78,15 @@ class Lanes final : public TableFailures {
   void work(Lane& lane);
   /// True if it is to be tried again.
   bool failed(Lane& lane, const Error& error, std::chrono::seconds& pause);
+  /// The lane that still has the tables on the target which a suspended one was to take over.
+  const LaneRow* lane_with(const std::vector<LaneRow>& rows, const LaneRow& lane) const;
+  /// Whether something is left that goes on without one of the lane's tables. The last one takes
+  /// the task with it.
+  bool has_others(const Task& from) const;
   void cancel(const LaneRow& row);
   void split(LaneRow row);
   void join(Lane& lane);
-  static bool is_near(const Lane& lane);
+  bool is_near(const Lane& lane) const;
   /// Forgets a lane whose thread has ended.
   void drop(Lane& lane);
 

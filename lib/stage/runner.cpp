@@ -301,6 +301,7 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   if (log_end.empty()) return;
   fence.reset();
 
+  rules = servers.read_task();
   lanes.run();
   follow_log(context, log_end, [&](IncrementalEnd end) {
     if (end == IncrementalEnd::halted) lanes.meet(task.target.recover(task.task.name)->offset);

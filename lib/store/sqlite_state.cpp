@@ -1077,7 +1077,18 @@ class SqliteState final : public StateStore {
             "SELECT number, purpose, state FROM lane_table JOIN lane USING (task, number)"
             " WHERE task = ? AND source_schema = ? AND source_table = ? AND state <> 'ended'");
         open.bind(row.task).bind(table.schema).bind(table.table);
-        if (open.step()) {
+        if (!open.step()) continue;
+        const bool fails = row.state == LaneRow::State::suspended && open.text(2) == "running";
+        if (fails) {
+          db.prepare(
+                "DELETE FROM lane_table WHERE task = ? AND number = ? AND source_schema = ? AND"
+                " source_table = ?")
+              .bind(row.task)
+              .bind(open.integer(0))
+              .bind(table.schema)
+              .bind(table.table)
+              .run();
+        } else {
           throw Error(ExitCode::state_conflict, "lane.open",
                       fmt::format("{} is being changed already", table.text()),
                       fmt::format("lane {} of the task ({}) is {}",
@@ -1102,6 +1113,7 @@ class SqliteState final : public StateStore {
           .bind(at)
           .bind(row.task)
           .run();
+      if (row.state == LaneRow::State::suspended) take_tables(db, numbered);
     });
     return number;
   }
@@ -1135,7 +1147,9 @@ class SqliteState final : public StateStore {
       const std::optional<LaneMark> kept = mark_of_lane(db, row);
       if (!kept) throw unknown_lane(row);
       changed = kept->state == from;
-      if (changed) replace_lane(db, row);
+      if (!changed) return;
+      replace_lane(db, row);
+      if (from == LaneRow::State::leaving) take_tables(db, row);
     });
     return changed;
   }
@@ -1360,6 +1374,22 @@ class SqliteState final : public StateStore {
     return LaneMark{lane_state(kept.text(0)), std::string(kept.text(1)), std::string(kept.text(2))};
   }
 
+  /// What is known of a lane's tables comes to it from wherever they were in its task.
+  static void take_tables(SqliteDatabase& db, const LaneRow& row) {
+    for (const TableName& name : row.tables) {
+      for (const char* table : {"table_state", "chunk_range"}) {
+        db.prepare(fmt::format("UPDATE OR REPLACE {} SET task = ?1 WHERE source_schema = ?2 AND"
+                               " source_table = ?3 AND (task = ?4 OR"
+                               " substr(task, 1, length(?4) + 1) = ?4 || '/')",
+                               table))
+            .bind(lane_name(row.task, row.number))
+            .bind(name.schema)
+            .bind(name.table)
+            .bind(row.task)
+            .run();
+      }
+    }
+  }
   static bool replace_lane(SqliteDatabase& db, const LaneRow& row) {
     const std::optional<LaneMark> kept = mark_of_lane(db, row);
     if (!kept) return false;

@@ -140,6 +140,7 @@ class SqliteEnd final : public TargetEnd {
     return !std::filesystem::exists(file_.folder() + "/untouched.db");
   }
   std::string table(const std::string& name) const override { return name; }
+  std::string tasks() const override { return "weir_task"; }
   void sql(const std::string& text) override { file_.session().sql(text); }
   Rows query(const std::string& text) override { return file_.session().query(text); }
   std::string hex(const std::string& column) const override {

@@ -24,6 +24,8 @@ class TargetEnd {
   virtual bool is_untouched() = 0;
 
   virtual std::string table(const std::string& name) const = 0;
+  /// The control table with a row for each task.
+  virtual std::string tasks() const { return "weir.weir_task"; }
   virtual void sql(const std::string& text) = 0;
   virtual Rows query(const std::string& text) = 0;
   /// An expression that gives the bytes of a text in hexadecimal.

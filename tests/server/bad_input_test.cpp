@@ -347,7 +347,7 @@ TEST_CASE("a row that PostgreSQL does not take is named by its key, and its valu
   TaskRun task(source, target,
                {.rest = "[[table]]\nmatch = \"shop.wide\"\ncolumns = { type = { n = \"integer\" } "
                         "}\n[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = "
-                        "100\n[failover]\nlimit = 0\n"});
+                        "100\n[failover]\nlimit = 0\n[dirty]\npolicy = \"stop-task\"\n"});
   const auto refused = [&](const std::string& key) {
     const json error = await_end(task).at("error");
     INFO(error.dump(2));

@@ -358,8 +358,8 @@ TEST_CASE("a cutover is refused while the target lacks anything", "[cutover][ser
   CHECK(document(task, {"--yes"}).at("set") == 2);
 
   source.sql("ALTER TABLE shop.item DROP COLUMN v");
-  REQUIRE(eventually([&] { return task.supervisor() < 0; }));
-  check_refused(task, {"--yes"}, "cutover.table-failed");
+  REQUIRE(eventually([&] { return task.status().at("suspended_tables") == 1; }));
+  check_refused(task, {"--yes"}, "cutover.table-apart");
 }
 
 TEST_CASE("a table that is still being copied refuses a cutover", "[cutover][server]") {

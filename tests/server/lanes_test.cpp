@@ -3,6 +3,8 @@
 // source to every relational target. The other tables never stop, and both sides are equal by SQL.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -28,6 +30,8 @@ namespace {
 
 constexpr int kRows = 600;
 constexpr int kWriters = 2;
+/// Faster than this the servers of a small machine have no time for anything else.
+constexpr std::chrono::milliseconds kPace{4};
 
 /// Writers that change every table they know of, by key; each has its own half of the keys.
 class Writers {
@@ -45,7 +49,11 @@ class Writers {
   }
   /// Says what went wrong; "" if nothing did.
   std::string stop() {
-    over_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+      stopped_.notify_all();
+    }
     for (std::thread& thread : threads_) {
       if (thread.joinable()) thread.join();
     }
@@ -75,6 +83,8 @@ class Writers {
         }
         session->sql("COMMIT");
         ++commits_;
+        std::unique_lock lock(mutex_);
+        stopped_.wait_for(lock, kPace, [this] { return over_.load(); });
       }
     } catch (const std::exception& error) {
       const std::lock_guard lock(mutex_);
@@ -101,6 +111,7 @@ class Writers {
 
   const PairSource& source_;
   std::mutex mutex_;
+  std::condition_variable stopped_;
   std::vector<std::string> tables_;
   std::string error_;
   std::atomic<bool> over_{false};

@@ -35,6 +35,7 @@ constexpr int kRefused = 4;
 const std::vector<std::string> kArgs = {"--default-time-zone=+05:45", "--max-allowed-packet=128M",
                                         "--local-infile=ON"};
 const std::string kShop = "[[table]]\nmatch = \"shop.*\"\n[failover]\nlimit = 0\n";
+const std::string kStopTask = "[dirty]\npolicy = \"stop-task\"\n";
 
 bool is_mariadb(MySqlSession& session) {
   return session.value("SELECT version()").find("MariaDB") != std::string::npos;
@@ -442,7 +443,7 @@ TEST_CASE("rows come by INSERT where LOAD DATA LOCAL is off", "[mysqltarget][ser
       "REPEAT(X'00275C0AFF', seq * 20), seq / 3, seq / 7, NOW(6) FROM shop.seq_1_to_3000; INSERT "
       "INTO shop.big VALUES (5000, REPEAT('a', 3000000), NULL, -0e0, 3.402823466e38, NULL), (5001, "
       "'', X'', 1e308, 1e-45, '2026-01-01')");
-  TaskRun task(source, target, {.rest = kShop});
+  TaskRun task(source, target, {.rest = kShop + kStopTask});
   const TaskRun::Result checked = task.run({"preflight", task.file()});
   CHECK_THAT(checked.out + checked.err, Catch::Contains("mysql-target.local-infile"));
   start(task);
@@ -487,7 +488,7 @@ TEST_CASE("a row that MySQL does not take is named in either stage", "[mysqltarg
   const std::string narrow =
       "[[table]]\nmatch = \"shop.item\"\ncolumns = { type = { n = \"smallint\", word = "
       "\"varchar(10)\" } }\n" +
-      kShop;
+      kShop + kStopTask;
   for (const Case& each : cases) {
     INFO(each.change);
     writer.sql(each.change);
@@ -734,7 +735,7 @@ TEST_CASE("a PostgreSQL comes to a MariaDB, and what has no place there is named
       "SCHEMA shop TO weir; GRANT ALL ON ALL TABLES IN SCHEMA shop TO weir; ALTER ROLE weir "
       "REPLICATION; ALTER SCHEMA shop OWNER TO weir; ALTER TABLE shop.item OWNER TO weir; ALTER "
       "TABLE shop.mark OWNER TO weir; ALTER TABLE shop.loose OWNER TO weir");
-  TaskRun task(source, target, {.rest = kShop});
+  TaskRun task(source, target, {.rest = kShop + kStopTask});
   const TaskRun::Result refused = task.start();
   INFO(refused.text());
   CHECK(refused.code == kRefused);
@@ -743,7 +744,7 @@ TEST_CASE("a PostgreSQL comes to a MariaDB, and what has no place there is named
   task.rewrite(
       "[[table]]\nmatch = \"shop.loose\"\ncolumns = { type = { note = \"varchar(200)\" } "
       "}\n" +
-      kShop);
+      kShop + kStopTask);
   start(task);
   MySqlSession reader = target.session();
   const std::string row =

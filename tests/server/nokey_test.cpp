@@ -354,7 +354,8 @@ TEST_CASE("a row without a key that the target lost stops the task by name", "[s
   TempPostgres target;
   make_bag(source, 8);
   source.sql("INSERT INTO bag.label VALUES (1, 'one'), (2, 'two'), (2 + 1, NULL)");
-  TaskRun task(source, target, {.rest = kRule + "[failover]\nlimit = 0\n"});
+  TaskRun task(source, target,
+               {.rest = kRule + "[failover]\nlimit = 0\n[dirty]\npolicy = \"stop-task\"\n"});
   REQUIRE(task.start().code == 0);
   const std::string offset = target.value("SELECT log_offset FROM weir.weir_task");
   target.sql("DELETE FROM bag.label WHERE no = 3");

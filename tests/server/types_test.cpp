@@ -274,7 +274,8 @@ void check_refused(MySqlServer& server, const SampleTable& table, const std::str
   }
   TempPostgres postgres;
   source.sql(fmt::format("DELETE FROM {}.{}", kSchema, table.name));
-  TaskRun task(server, postgres, {.name = "refused", .rest = rules()});
+  TaskRun task(server, postgres,
+               {.name = "refused", .rest = rules() + "[dirty]\npolicy = \"stop-task\"\n"});
   const TaskRun::Result started = task.start();
   INFO(started.text());
   REQUIRE(started.code == 0);

@@ -408,6 +408,21 @@ TEST_CASE("mapping.rule-unused names the rule", "[mapping]") {
   CHECK_THAT(finding.what, Contains("rule 2 (match \"crm.custmer\", line 14) takes no table"));
 }
 
+TEST_CASE("in a part of a task a rule may have nothing to do", "[mapping]") {
+  const std::string rules = rule("shop.item") + rule("shop.*", "columns.drop = [\"secret\"]\n");
+  const Table item = table("shop", "item", {"id"});
+  const Table account = table("shop", "account", {"id"});
+  Task lane = task_of(rules);
+  lane.only = {account.name};
+  const MappingResult beside = map_tables(lane, std::vector{account}, like_postgres());
+  CHECK(beside.findings.empty());
+  CHECK(beside.plans.size() == 1);
+  Task main = task_of(rules);
+  main.without = {account.name};
+  CHECK(map_tables(main, std::vector{item}, like_postgres()).findings.empty());
+  CHECK(map(rules, {item, account}).findings.size() == 1);
+}
+
 TEST_CASE("mapping.rule-shadowed names the rules that came first", "[mapping]") {
   const Finding finding = finding_of(rule("shop.item") + rule("shop.*") + rule("shop.i*"),
                                      {table("shop", "item", {"id"}), table("shop", "it", {"id"})});

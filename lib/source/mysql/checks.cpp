@@ -236,20 +236,20 @@ Hits judge_outside(const Facts& facts) {
 Hits judge_shadows(const Facts& facts) {
   Hits hits;
   for (const Facts::ShadowFacts& shadow : facts.shadows) {
-    const auto selected = [&facts](const TableName& name) {
-      return std::ranges::any_of(facts.tables,
-                                 [&](const auto& table) { return table.source == name; });
-    };
-    // What is left behind by one that is over matters only if it is copied.
+    const bool concerns = std::ranges::any_of(facts.tables, [&shadow](const auto& table) {
+      return table.source == shadow.shadow || table.source == shadow.table;
+    });
+    if (!concerns) continue;
     const bool over =
         shadow.shadow.table.ends_with("_del") || shadow.shadow.table.ends_with("_old");
-    if (!selected(shadow.shadow) && (over || !selected(shadow.table))) continue;
     hits.push_back(
         {.evidence = fmt::format("{} is beside {}", shadow.shadow.text(), shadow.table.text()),
          .table = shadow.table.text(),
-         .fix =
-             fmt::format("{}leave it out in the table rule: exclude = [\"{}\"]",
-                         over ? "" : "begin once the change is done, and ", shadow.shadow.text())});
+         .fix = over ? fmt::format("DROP TABLE {}, if a tool left it; another name if it is wanted",
+                                   shadow.shadow.text())
+                     : fmt::format("begin once the change is done; give {} another name if it is a "
+                                   "table of its own",
+                                   shadow.shadow.text())});
   }
   return hits;
 }
@@ -644,9 +644,9 @@ const auto kRules = std::to_array<Rule>({
            });
      }},
     {{"mysql.schema-change", Severity::warning, CheckGroup::tables,
-      "a tool for online schema changes ends by renaming tables, at which the task stops unless "
-      "[ddl] says otherwise; and a rule that takes its helper copies it, too",
-      "begin once the change is done, and leave its helpers out in the table rule"},
+      "by its name it is a helper of gh-ost or pt-online-schema-change, so weir leaves it out; and "
+      "a change that began before the task ends in a renaming at which the table stops",
+      "begin once the change is done"},
      "a table has the helper of an online schema change beside it",
      judge_shadows},
     {{"mysql.views", Severity::info, CheckGroup::tables,
