@@ -152,7 +152,8 @@ TEST_CASE("status tells of tables that are suspended, and is not healthy then", 
   CHECK(json.at("lanes")[0].at("lane") == "shop/1");
   CHECK(json.at("lanes")[0].at("error").at("id") == "target.value");
   CHECK(json.at("lanes")[0].at("tables")[0].at("step") == "suspended");
-  CHECK(json.at("lanes")[1].at("error").at("fix") == "widen the column");
+  CHECK(json.at("lanes")[1].at("error").at("fix") ==
+        "widen the column; then weir ddl resolve shop --table shop.b --retry");
   CHECK(json.at("lanes")[2].at("history") == false);
   CHECK(json.at("lanes")[2].at("error").is_null());
   CHECK(json.at("without_history").empty());
@@ -162,7 +163,7 @@ TEST_CASE("status tells of tables that are suspended, and is not healthy then", 
   CHECK_THAT(text, Catch::Contains("log needed from at b"));
   CHECK_THAT(text, Catch::Contains("suspended shop.b: target.value: a value does not fit"));
   CHECK_THAT(text, Catch::Contains("  fix: widen the column"));
-  CHECK_THAT(text, Catch::Contains("  fix: weir reload-table shop shop.a --mode truncate"));
+  CHECK_THAT(text, Catch::Contains("  fix: weir ddl resolve shop --table shop.a --retry"));
   CHECK_THAT(text, Catch::Contains("add, without history"));
 
   // What was added without its rows is told until somebody copies them.
