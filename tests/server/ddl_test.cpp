@@ -34,7 +34,9 @@ constexpr const char* kApplyAll = R"(
 match = "shop.*"
 [ddl]
 drop_column = "apply"
-alter_column = "apply"
+rename_column = "apply"
+change_type = "apply"
+change_key = "apply"
 [failover]
 limit = 100
 )";
@@ -56,16 +58,41 @@ bool comes_through(TaskRun& task, MySqlServer& source, TempPostgres& target) {
   return task.await([&] { return target.value("SELECT n FROM shop.mark") == mark; });
 }
 
-/// Waits until the task has ended, and returns its error's id.
-std::string error_of(TaskRun& task) {
-  std::string id;
-  const bool ended = eventually([&] {
+/// Waits until shop.`table` waits apart from the others, and returns the id of its error. The task
+/// itself runs on, without one.
+std::string suspended_by(TaskRun& task, const std::string& table) {
+  nlohmann::json found;
+  const bool waits = task.await([&] {
     const nlohmann::json status = task.status();
-    if (status.at("state") != "refused" && status.at("state") != "failed") return false;
-    id = status.at("error").at("id").get<std::string>();
-    return true;
+    for (const nlohmann::json& lane : status.at("lanes")) {
+      if (lane.at("state") != "suspended") continue;
+      REQUIRE(lane.at("tables").size() == 1);
+      if (lane.at("tables")[0].at("source") == "shop." + table) found = status;
+    }
+    return !found.is_null();
   });
-  return ended ? id : "still running";
+  if (!waits) return "not suspended";
+  INFO(found.dump(1));
+  CHECK(found.at("state") == "running");
+  CHECK(found.at("error").is_null());
+  CHECK(found.at("suspended_tables") == 1);
+  return found.at("lanes")[0].at("error").at("id").get<std::string>();
+}
+
+/// Says what becomes of the statement that stopped a table last, and waits until the table goes
+/// with the others again.
+void resolve(TaskRun& task, const std::vector<std::string>& how) {
+  const nlohmann::json open =
+      task.run({"ddl", "list", task.name(), "--open", "--json"}).json().at("ddl");
+  INFO(open.dump(1));
+  REQUIRE(open.size() == 1);
+  std::vector<std::string> words = {"ddl",   "resolve", task.name(), open[0].at("number").dump(),
+                                    "--yes", "--wait"};
+  words.insert(words.end(), how.begin(), how.end());
+  const TaskRun::Result resolved = task.run(words);
+  INFO(resolved.text());
+  REQUIRE(resolved.code == 0);
+  CHECK(task.status().at("suspended_tables") == 0);
 }
 
 void check_started(TaskRun& task) {
@@ -374,7 +401,7 @@ TEST_CASE("columns come and go under writers and kills, and nothing shifts", "[s
   check_equal(source, target, "item");
 }
 
-TEST_CASE("a policy stops the task before a statement, and another lets it go on",
+TEST_CASE("a statement stops its table, which waits until somebody says what becomes of it",
           "[server][ddl]") {
   TempMariaDb source;
   TempPostgres target;
@@ -383,37 +410,49 @@ TEST_CASE("a policy stops the task before a statement, and another lets it go on
     return fmt::format("\n[[table]]\nmatch = \"shop.*\"\n[ddl]\n{}\n", policy);
   };
   TaskRun task(source, target, {.rest = with("")});
-  REQUIRE(task.start().code == 0);
+  const auto begin = [&](const std::string& policy) {
+    task.rewrite(with(policy));
+    check_started(task);
+  };
 
   SECTION("a dropped column, then applied") {
+    begin("");
     source.sql("INSERT INTO shop.item (name) VALUES ('before')");
     source.sql("ALTER TABLE shop.item DROP COLUMN n");
     source.sql("INSERT INTO shop.item (name) VALUES ('after')");
-    CHECK(error_of(task) == "ddl.drop-column");
-    CHECK(task.status().at("error").at("exit_code") == 4);
+    CHECK(suspended_by(task, "item") == "ddl.drop-column");
+    REQUIRE(comes_through(task, source, target));
     // What came before it is there, and nothing that came after.
     CHECK(target.value("SELECT name FROM shop.item ORDER BY id DESC LIMIT 1") == "before");
-    CHECK(task.start().code == 4);
-    task.rewrite(with("drop_column = \"apply\""));
+    REQUIRE(task.stop().code == 0);
     check_started(task);
+    CHECK(suspended_by(task, "item") == "ddl.drop-column");
+    REQUIRE(comes_through(task, source, target));
+    CHECK(target.value("SELECT name FROM shop.item ORDER BY id DESC LIMIT 1") == "before");
+    resolve(task, {"--apply"});
     REQUIRE(comes_through(task, source, target));
     check_equal(source, target, "item");
   }
   SECTION("a dropped column, then ignored") {
+    begin("");
     source.sql("ALTER TABLE shop.item DROP COLUMN n");
     source.sql("INSERT INTO shop.item (name) VALUES ('after')");
-    CHECK(error_of(task) == "ddl.drop-column");
-    task.rewrite(with("drop_column = \"ignore\""));
+    CHECK(suspended_by(task, "item") == "ddl.drop-column");
+    REQUIRE(task.stop().code == 0);
     target.sql("ALTER TABLE shop.item ALTER n DROP NOT NULL");
-    check_started(task);
+    begin("drop_column = \"ignore\"");
+    // Another policy does not take up by itself what waits.
+    CHECK(suspended_by(task, "item") == "ddl.drop-column");
+    const TaskRun::Result retried =
+        task.run({"ddl", "resolve", "shop", "--table", "shop.item", "--retry", "--wait", "--yes"});
+    INFO(retried.text());
+    REQUIRE(retried.code == 0);
     REQUIRE(comes_through(task, source, target));
     CHECK(columns_of(target, "item") == "id, n, name, state");
     CHECK(target.value("SELECT count(*) FROM shop.item WHERE name = 'after'") == "1");
   }
   SECTION("an added column that stays out, and what comes after it") {
-    task.rewrite(with("add_column = \"alert\""));
-    REQUIRE(task.stop().code == 0);
-    REQUIRE(task.start().code == 0);
+    begin("add_column = \"alert\"");
     source.sql("ALTER TABLE shop.item ADD secret VARCHAR(9) DEFAULT 's' AFTER id");
     source.sql("INSERT INTO shop.item (name, n) VALUES ('after', 99)");
     REQUIRE(comes_through(task, source, target));
@@ -427,35 +466,53 @@ TEST_CASE("a policy stops the task before a statement, and another lets it go on
     CHECK(target.value("SELECT n FROM shop.item WHERE name = 'later'") == "98");
   }
   SECTION("values that cannot be told are asked for") {
+    begin("");
     source.sql("ALTER TABLE shop.item ADD code CHAR(36) NOT NULL DEFAULT (UUID())");
     source.sql("INSERT INTO shop.item (name, code) VALUES ('after', 'own')");
-    CHECK(error_of(task) == "ddl.step");
+    CHECK(suspended_by(task, "item") == "ddl.step");
+    REQUIRE(comes_through(task, source, target));
     CHECK(target.value("SELECT count(*) FROM shop.item") == "3");
     target.sql("ALTER TABLE shop.item ADD code varchar(36)");
     for (const auto& row : source.session().query("SELECT id, code FROM shop.item")) {
       target.sql(fmt::format("UPDATE shop.item SET code = '{}' WHERE id = {}", row[1], row[0]));
     }
-    check_started(task);
+    resolve(task, {"--applied"});
     REQUIRE(comes_through(task, source, target));
     check_equal(source, target, "item");
   }
   SECTION("a rename cannot be ignored") {
-    task.rewrite(with("rename_column = \"ignore\""));
-    REQUIRE(task.stop().code == 0);
-    REQUIRE(task.start().code == 0);
+    begin("rename_column = \"ignore\"");
     source.sql("ALTER TABLE shop.item CHANGE name label VARCHAR(20)");
-    CHECK(error_of(task) == "ddl.rename-ignored");
+    CHECK(suspended_by(task, "item") == "ddl.rename-ignored");
+    REQUIRE(comes_through(task, source, target));
+    resolve(task, {"--apply"});
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
   }
   SECTION("a view on the target stands in the way, and then does not") {
-    task.rewrite(with("change_type = \"apply\""));
-    REQUIRE(task.stop().code == 0);
+    begin("change_type = \"apply\"");
     target.sql("CREATE VIEW shop.seen AS SELECT n FROM shop.item");
-    REQUIRE(task.start().code == 0);
     source.sql("ALTER TABLE shop.item MODIFY n BIGINT NOT NULL");
     source.sql("INSERT INTO shop.item (name, n) VALUES ('wide', 5000000000)");
-    CHECK(error_of(task) == "ddl.target");
+    CHECK(suspended_by(task, "item") == "ddl.target");
+    REQUIRE(comes_through(task, source, target));
     target.sql("DROP VIEW shop.seen");
-    check_started(task);
+    resolve(task, {"--apply"});
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
+  }
+  SECTION("a policy may stop the task as a whole, and another lets it go on") {
+    begin("drop_column = \"stop-task\"");
+    source.sql("INSERT INTO shop.item (name) VALUES ('before')");
+    source.sql("ALTER TABLE shop.item DROP COLUMN n");
+    source.sql("INSERT INTO shop.item (name) VALUES ('after')");
+    REQUIRE(eventually([&] { return task.status().at("state") == "refused"; }));
+    CHECK(task.status().at("error").at("id") == "ddl.drop-column");
+    CHECK(task.status().at("error").at("exit_code") == 4);
+    CHECK(task.status().at("lanes").empty());
+    CHECK(target.value("SELECT name FROM shop.item ORDER BY id DESC LIMIT 1") == "before");
+    CHECK(task.start().code == 4);
+    begin("drop_column = \"apply\"");
     REQUIRE(comes_through(task, source, target));
     check_equal(source, target, "item");
   }
@@ -494,14 +551,23 @@ TEST_CASE("a table that was dropped does not come back as another", "[server][dd
     REQUIRE(task.stop().code == 0);
     check_started(task);  // though it is no longer on the source
     REQUIRE(comes_through(task, source, target));
-    source.sql("CREATE TABLE shop.item (id INT PRIMARY KEY, n INT)");
-    CHECK(error_of(task) == "ddl.table-replaced");
+    source.sql("CREATE TABLE shop.item LIKE shop.mark");
+    source.sql("INSERT INTO shop.item VALUES (9, 9)");
+    CHECK(suspended_by(task, "item") == "ddl.table-replaced");
   }
   SECTION("replaced by a rename") {
-    source.sql("CREATE TABLE shop.other (id INT PRIMARY KEY, n INT)");
+    source.sql("CREATE TABLE shop.other LIKE shop.mark");
+    source.sql("INSERT INTO shop.other VALUES (9, 9)");
     source.sql("RENAME TABLE shop.item TO shop.old_item, shop.other TO shop.item");
-    CHECK(error_of(task) == "ddl.table-replaced");
+    source.sql("INSERT INTO shop.item VALUES (10, 10)");
+    CHECK(suspended_by(task, "item") == "ddl.table-replaced");
   }
+  REQUIRE(comes_through(task, source, target));
+  CHECK(target.value("SELECT count(*) FROM shop.item") == "3");
+  target.sql("DROP TABLE shop.item");
+  resolve(task, {"--reload"});
+  REQUIRE(comes_through(task, source, target));
+  check_equal(source, target, "item");
 }
 
 TEST_CASE("definitions that are gone by the time of a first start are not needed",
@@ -578,10 +644,10 @@ TEST_CASE("an online schema change goes by the policies of what it changes",
   SECTION("a dropped column stops before the cut-over") {
     gh_ost(source, "DROP COLUMN n");
     source.sql("INSERT INTO shop.item (name) VALUES ('after')");
-    CHECK(error_of(task) == "ddl.drop-column");
+    CHECK(suspended_by(task, "item") == "ddl.drop-column");
+    REQUIRE(comes_through(task, source, target));
     CHECK(target.value("SELECT count(*) FROM shop.item") == "3");
-    task.rewrite(with("drop_column = \"apply\""));
-    check_started(task);
+    resolve(task, {"--apply"});
     REQUIRE(comes_through(task, source, target));
     check_equal(source, target, "item");
   }
@@ -593,21 +659,30 @@ TEST_CASE("an online schema change goes by the policies of what it changes",
   }
   SECTION("values that may have been lost with a column's name") {
     gh_ost(source, "CHANGE name label VARCHAR(20)");
-    CHECK(error_of(task) == "ddl.unreadable");
+    CHECK(suspended_by(task, "item") == "ddl.unreadable");
+    target.sql("DROP TABLE shop.item");
+    resolve(task, {"--reload"});
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
   }
   SECTION("rows that a new unique index may have cost") {
     pt_osc(source, "ADD UNIQUE INDEX only_one (state)");
-    CHECK(error_of(task) == "ddl.unreadable");
+    CHECK(suspended_by(task, "item") == "ddl.unreadable");
+    resolve(task, {"--reload"});
+    REQUIRE(comes_through(task, source, target));
+    check_equal(source, target, "item");
   }
   SECTION("values that the copy worked out for each row") {
     gh_ost(source, "ADD COLUMN at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)");
-    CHECK(error_of(task) == "ddl.step");
+    CHECK(suspended_by(task, "item") == "ddl.step");
+    REQUIRE(comes_through(task, source, target));
   }
   SECTION("a table of which nothing is known, though it is called like one") {
     source.sql("CREATE TABLE shop.x (id INT PRIMARY KEY, name VARCHAR(20), n INT, state INT)");
     source.sql("RENAME TABLE shop.x TO shop._item_new");
     source.sql("RENAME TABLE shop.item TO shop._item_old, shop._item_new TO shop.item");
-    CHECK(error_of(task) == "ddl.table-replaced");
+    CHECK(suspended_by(task, "item") == "ddl.table-replaced");
+    REQUIRE(comes_through(task, source, target));
   }
 }
 
@@ -640,7 +715,8 @@ TEST_CASE("what becomes of tables is applied where the policies say so", "[serve
 
   // Nobody would follow it there.
   source.sql("CREATE DATABASE other; RENAME TABLE shop.thing TO other.thing");
-  CHECK(error_of(task) == "ddl.rename-table");
+  CHECK(suspended_by(task, "thing") == "ddl.rename-table");
+  REQUIRE(comes_through(task, source, target));
 }
 
 TEST_CASE("a rule's policies are for its tables alone", "[server][ddl]") {
@@ -662,7 +738,7 @@ TEST_CASE("a rule's policies are for its tables alone", "[server][ddl]") {
   CHECK(events(task, "ddl.not-applied") == 1);
   CHECK(events(task, "ddl.applied") == 1);
   source.sql("ALTER TABLE shop.mark MODIFY n DECIMAL(20,0) NOT NULL");
-  CHECK(error_of(task) == "ddl.change-type");
+  CHECK(suspended_by(task, "mark") == "ddl.change-type");
 }
 
 TEST_CASE(
@@ -688,6 +764,6 @@ TEST_CASE(
   // No row follows that would tell its new name.
   source.sql("ALTER TABLE shop.thing RENAME TO other; ALTER TABLE shop.other SET SCHEMA public");
   task.start("");
-  CHECK(error_of(task) == "ddl.drop-table");
+  CHECK(suspended_by(task, "thing") == "ddl.drop-table");
   CHECK(target.value("SELECT count(*) FROM shop.thing") == "2");
 }
