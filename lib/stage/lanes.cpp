@@ -176,14 +176,7 @@ void Lanes::start(LaneRow row) {
   lane->task = side_lane(servers_.read_task(), row);
   if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
     servers_.open_target(lane->task)->forget(lane->task.name, {});
-    std::vector<TableRow> tables = main_.store.tables(lane->task.name);
-    for (TableRow& table : tables) {
-      TableRow anew;
-      anew.source = table.source;
-      anew.target = table.target;
-      table = std::move(anew);
-    }
-    main_.store.put_tables(lane->task.name, tables);
+    forget_progress(lane->task.name);
   }
   const LaneRow::State was = row.state;
   row.state = LaneRow::State::running;
@@ -196,6 +189,18 @@ void Lanes::start(LaneRow row) {
   const std::lock_guard lock(mutex_);
   lanes_[started.row.number] = std::move(lane);
   started.thread = std::thread([this, &started] { work(started); });
+}
+
+void Lanes::forget_progress(const std::string& lane) {
+  std::vector<TableRow> tables = main_.store.tables(lane);
+  for (TableRow& table : tables) {
+    TableRow anew;
+    anew.source = table.source;
+    anew.target = table.target;
+    anew.estimated_rows = table.estimated_rows;
+    table = std::move(anew);
+  }
+  main_.store.put_tables(lane, tables);
 }
 
 void Lanes::work(Lane& lane) {
@@ -305,6 +310,14 @@ void Lanes::meet(const Offset& offset) {
 void Lanes::join(Lane& lane) {
   main_.target.join_tables(lane.task.name, root_);
   lane.source->release();
+  // A copy that was made beside its target has that one's name now.
+  std::vector<TableRow> rows = main_.store.tables(lane.task.name);
+  const Recovered whole = *main_.target.recover(root_);
+  for (const TableProgress& table : whole.tables) {
+    const auto row = std::ranges::find(rows, table.source, &TableRow::source);
+    if (row != rows.end()) row->target = table.target;
+  }
+  main_.store.put_tables(lane.task.name, rows);
   LaneRow ended = lane.row;
   ended.note = "joined";
   main_.store.end_lane(ended, true);
@@ -322,6 +335,7 @@ void Lanes::split(LaneRow row) {
   main_.target.split_tables(root_, task.name, row.tables);
   row.state = copied_anew ? LaneRow::State::planned : LaneRow::State::removed;
   if (!main_.store.change_lane(row, LaneRow::State::leaving)) return;
+  if (copied_anew) forget_progress(task.name);
   for (const TableName& table : row.tables) {
     main_.event("info", copied_anew ? "table.reloading" : "table.removed", table.text(),
                 copied_anew ? "it leaves the other tables, to be copied anew"

@@ -75,6 +75,8 @@ class Lanes final : public TableFailures {
   void keep();
   void look();
   void start(LaneRow row);
+  /// What was copied of a lane's tables is copied anew.
+  void forget_progress(const std::string& lane);
   void work(Lane& lane);
   /// True if it is to be tried again.
   bool failed(Lane& lane, const Error& error, std::chrono::seconds& pause);

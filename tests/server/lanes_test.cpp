@@ -263,6 +263,9 @@ void check_verbs(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> ta
     run({"reload-table", "shop", "shop.item", "--mode", mode, "--yes", "--wait"});
   }
   CHECK(ground.lanes().empty());
+  for (const nlohmann::json& table : ground.task().status().at("tables")) {
+    CHECK(table.at("source") == table.at("target"));
+  }
   ground.check_same();
   CHECK(ground.task().stop().code == 0);
 }
