@@ -122,10 +122,11 @@ std::string finding_text(const Terminal& terminal, Stream stream, const Finding&
   return out;
 }
 
-std::string error_text(const Terminal& terminal, const Error& error) {
+std::string error_text(const Terminal& terminal, const Error& error, bool with_details) {
   std::string out =
       terminal.paint(Stream::err, Style::red, fmt::format("error[{}]", error.id())) + ": ";
   out.append(error.summary()) += '\n';
+  if (!with_details) return out;
   append_detail(out, "why", error.why());
   append_detail(out, "fix", error.fix());
   return out;

@@ -40,8 +40,9 @@ class TextTable {
 
 /// `warning[mysql.retention]: ...` with evidence, why and fix below, newline included.
 std::string finding_text(const Terminal& terminal, Stream stream, const Finding& finding);
-/// `error[task.unknown]: ...` with why and fix below, newline included.
-std::string error_text(const Terminal& terminal, const Error& error);
+/// `error[task.unknown]: ...` with why and fix below, newline included; without them where a
+/// finding has just told them.
+std::string error_text(const Terminal& terminal, const Error& error, bool with_details = true);
 
 Json to_json(const Finding& finding);
 Json to_json(const Error& error);

@@ -66,7 +66,8 @@ void print_error(Frame& frame, const Error& error) {
     frame.terminal.err(json_line(document));
     return;
   }
-  const std::string text = error_text(frame.terminal, error);
+  const bool is_told = frame.session && frame.session->has_told(error.id());
+  const std::string text = error_text(frame.terminal, error, !is_told);
   if (!is_journal(STDERR_FILENO)) {
     frame.terminal.err(text);
     return;

@@ -48,6 +48,7 @@ void Session::report(std::span<const Finding> findings, Stream stream) {
   findings_.insert(findings_.end(), findings.begin(), findings.end());
   if (json_) return;
   for (const Finding& finding : findings) {
+    if (stream == Stream::err) told_.insert(finding.id);
     const std::string text = finding_text(terminal_, stream, finding);
     stream == Stream::out ? terminal_.out(text) : terminal_.err(text);
   }

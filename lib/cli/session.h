@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,6 +71,8 @@ class Session {
   /// document, or for the error that ends the verb.
   void report(std::span<const Finding> findings, Stream stream);
   const std::vector<Finding>& findings() const { return findings_; }
+  /// Whether a finding of this id was printed where errors are.
+  bool has_told(const std::string& id) const { return told_.contains(id); }
 
   /// Ends a verb: in JSON mode prints the one document, with the keys of `part` after the common
   /// ones. Returns `code`; anything but ExitCode::ok makes `ok` false.
@@ -84,6 +87,7 @@ class Session {
   bool quiet_;
   std::string task_;
   std::vector<Finding> findings_;
+  std::set<std::string> told_;
 };
 
 }  // namespace weir::cli

@@ -84,7 +84,8 @@ bool refuses(const std::vector<Finding>& findings) {
 namespace {
 
 Error refused(const Finding& finding, const std::string& more) {
-  const std::string table = finding.table.empty() ? "" : finding.table + ": ";
+  const bool is_named = finding.what.find(finding.table) != std::string::npos;
+  const std::string table = is_named ? "" : finding.table + ": ";
   std::string why = finding.why;
   if (!finding.evidence.empty()) why += " (" + finding.evidence + ")";
   const std::string gap = finding.gap ? gap_text(*finding.gap) : "";

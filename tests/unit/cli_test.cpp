@@ -349,6 +349,9 @@ TEST_CASE("findings and errors say what, why and what to do", "[cli]") {
         "  why: shop.toml:1:1: one\n"
         "       shop.toml:2:1: two\n"
         "  fix: mend them\n");
+  CHECK(error_text(plain, error).starts_with(error_text(plain, error, false)));
+  CHECK(error_text(plain, error, false).ends_with('\n'));
+  CHECK(error_text(plain, error, false).find("fix:") == std::string::npos);
   CHECK(error_text(Terminal(Color::always), error).starts_with("\x1b[31merror[task-file.invalid]"));
 }
 
