@@ -67,9 +67,9 @@ _weir_options() {
     'config list') echo --limit --no-header ;;
     'config show') echo '' ;;
     'config diff') echo --exit-code ;;
-    'plan') echo --out --exit-code ;;
-    'apply') echo --restart --dry-run --yes ;;
-    'rollback') echo --restart --dry-run --yes ;;
+    'plan') echo --out --exit-code --reload-mode ;;
+    'apply') echo --reload-mode --restart --dry-run --yes ;;
+    'rollback') echo --reload-mode --restart --dry-run --yes ;;
   esac
   echo --state-dir --format --json --quiet --verbose --color --log-format --help --version
 }
@@ -284,14 +284,17 @@ _weir_value() {
     'config diff --color') echo words auto always never ;;
     'config diff --log-format') echo words text json ;;
     'plan --out') echo files ;;
+    'plan --reload-mode') echo words truncate merge swap ;;
     'plan --state-dir') echo folders ;;
     'plan --format' | 'plan -o') echo words text json ;;
     'plan --color') echo words auto always never ;;
     'plan --log-format') echo words text json ;;
+    'apply --reload-mode') echo words truncate merge swap ;;
     'apply --state-dir') echo folders ;;
     'apply --format' | 'apply -o') echo words text json ;;
     'apply --color') echo words auto always never ;;
     'apply --log-format') echo words text json ;;
+    'rollback --reload-mode') echo words truncate merge swap ;;
     'rollback --state-dir') echo folders ;;
     'rollback --format' | 'rollback -o') echo words text json ;;
     'rollback --color') echo words auto always never ;;

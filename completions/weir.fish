@@ -455,6 +455,7 @@ complete -c weir -n '__weir_at 0 config diff' -l version -s V -d 'print the vers
 complete -c weir -n '__weir_at 0 plan; and not __weir_at 1 plan' -F -a '(weir complete tasks 2>/dev/null)'
 complete -c weir -n '__weir_at 0 plan' -l out -r -F -d 'keep the plan in this file, for weir apply; it holds no secret'
 complete -c weir -n '__weir_at 0 plan' -l exit-code -d 'end with 10 if there is anything to do'
+complete -c weir -n '__weir_at 0 plan' -l reload-mode -x -a 'truncate merge swap' -d 'how tables are copied that have to be; without it swap, and into a target table of another name as existing in the rule says'
 complete -c weir -n '__weir_at 0 plan' -l state-dir -x -a '(__fish_complete_directories)' -d 'the folder of weir\'s state; without it STATE_DIRECTORY, as systemd sets it, or the XDG state folder'
 complete -c weir -n '__weir_at 0 plan' -l format -s o -x -a 'text json' -d 'how the answer and an error are printed'
 complete -c weir -n '__weir_at 0 plan' -l json -d 'print JSON: the last one of the formats above'
@@ -466,6 +467,7 @@ complete -c weir -n '__weir_at 0 plan' -l help -s h -d 'print this help'
 complete -c weir -n '__weir_at 0 plan' -l version -s V -d 'print the version; with -v those of linked libraries too'
 
 complete -c weir -n '__weir_at 0 apply; and not __weir_at 1 apply' -F -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 0 apply' -l reload-mode -x -a 'truncate merge swap' -d 'how tables are copied that have to be; without it swap, and into a target table of another name as existing in the rule says'
 complete -c weir -n '__weir_at 0 apply' -l restart -d 'stop and start the task if the change needs it; by what it had before, if it does not start so'
 complete -c weir -n '__weir_at 0 apply' -l dry-run -s n -d 'show what would be done, and change nothing'
 complete -c weir -n '__weir_at 0 apply' -l yes -s y -d 'do not ask for the task\'s name'
@@ -481,6 +483,7 @@ complete -c weir -n '__weir_at 0 apply' -l version -s V -d 'print the version; w
 
 complete -c weir -n '__weir_at 0 rollback; and not __weir_at 1 rollback' -a '(weir complete tasks 2>/dev/null)'
 complete -c weir -n '__weir_at 1 rollback; and not __weir_at 2 rollback' -a '(weir complete tasks 2>/dev/null)'
+complete -c weir -n '__weir_at 0 rollback' -l reload-mode -x -a 'truncate merge swap' -d 'how tables are copied that have to be; without it swap, and into a target table of another name as existing in the rule says'
 complete -c weir -n '__weir_at 0 rollback' -l restart -d 'stop and start the task if the change needs it; by what it had before, if it does not start so'
 complete -c weir -n '__weir_at 0 rollback' -l dry-run -s n -d 'show what would be done, and change nothing'
 complete -c weir -n '__weir_at 0 rollback' -l yes -s y -d 'do not ask for the task\'s name'

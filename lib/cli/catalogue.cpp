@@ -77,9 +77,8 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "revisions count from 1, and the first comes with the first start", "see which there are",
      "weir config list TASK"},
     {"revision.taken", event, info, "a running task has taken on a newer revision of its file",
-     "rate limit, flush interval, chunk size and connections count from here on; everything else "
-     "is "
-     "as it was, or the task would have been started anew",
+     "rate limit, flush interval, chunk size and connections count from here on; table rules and "
+     "policies do from the event rules.taken on",
      "nothing; weir config diff tells what became different",
      "weir config list TASK; weir config diff TASK A B"},
     {"usage.unknown-id", error, critical, "no id of that name is in the catalogue",

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/plan_verbs.h"
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -102,6 +104,25 @@ ops::PlanBackends plan_backends(const Backends& backends) {
   return {backends.open_source, backends.open_target};
 }
 
+/// The state of a task that is known: before a state folder is made for one that nobody knows.
+std::unique_ptr<StateStore> open_known_state(Session& session, const std::string& folder,
+                                             const std::string& argument) {
+  session.set_task(ops::find_task_name(argument, *open_state(folder, true)));
+  return open_state(folder, false);
+}
+std::unique_ptr<StateStore> open_known_state(Session& session, const std::string& folder) {
+  return open_known_state(session, folder, session.argument());
+}
+
+ops::ChangePlan make_plan(const RevisionRow& running, const ops::TaskFile& wanted,
+                          const ops::CopyWish& wish, const Backends& backends,
+                          const std::string& folder, StateStore& store) {
+  const ops::PlanBackends servers = plan_backends(backends);
+  ops::ChangePlan out = ops::plan_change(running, wanted, wish, servers, store);
+  ops::check_copies(out, wanted.task, servers, store, *backends.open_engine(folder));
+  return out;
+}
+
 std::string arrow(const std::string& before, const std::string& after) {
   return fmt::format("{} -> {}", before.empty() ? "none" : before, after.empty() ? "none" : after);
 }
@@ -111,7 +132,20 @@ std::string plan_text(const ops::ChangePlan& plan) {
                                 plan.revision, plan.file);
   if (!plan.offset.empty()) out += fmt::format("offset    {}\n", plan.offset);
   if (plan.steps.empty()) return out + "\nthe file says what the task runs by\n";
-  out += fmt::format("needs     {}\n\n", to_string(plan.need()));
+  out += fmt::format("needs     {}{}\n", to_string(plan.need()),
+                     plan.restarts() ? ", and a restart" : "");
+  if (plan.rows > 0) {
+    out += fmt::format(
+        "copies    some {} rows{}\n", format_count(plan.rows),
+        plan.copy_time ? ", about " + format_duration(*plan.copy_time) + " at the task's own rate"
+                       : std::string());
+  }
+  if (plan.restarts()) {
+    out += "pause     the whole task, from its stop to its start\n";
+  } else if (!plan.moves.empty()) {
+    out += "pause     none; the other tables stand still for a moment, between two transactions\n";
+  }
+  out += '\n';
   for (const ops::PlanStep& step : plan.steps) {
     const std::string subject =
         step.table.table.empty() ? step.what : fmt::format("{}: {}", step.table.text(), step.what);
@@ -189,9 +223,7 @@ class Change {
 
   bool runs() const { return engine_->status(plan_.task).running; }
   /// A change of the file that changes nothing for the task is taken on without a stop.
-  bool needs_restart() const {
-    return !plan_.steps.empty() && plan_.need() != ops::Need::live && runs();
-  }
+  bool needs_restart() const { return plan_.restarts() && runs(); }
 
   /// Throws Error(refused) for what would not work, before anything is changed.
   void check() const {
@@ -206,11 +238,12 @@ class Change {
     const Task asked = ops::with_patience(wanted_.task);
     const std::unique_ptr<Source> source = backends_.open_source(asked);
     const std::unique_ptr<Target> target = backends_.open_target(asked);
-    ops::Preflight checked = ops::preflight(asked, *source, *target, folder_);
+    const std::unique_ptr<StateStore> store = open_state(folder_, true);
+    ops::Preflight checked =
+        ops::preflight(ops::main_lane_after(plan_, asked, *store), *source, *target, folder_);
     // It is the task's own reader that has the slot.
     std::erase_if(checked.findings,
                   [](const Finding& one) { return one.id == "postgres.slot-active"; });
-    const std::unique_ptr<StateStore> store = open_state(folder_, true);
     ops::waive(checked, ops::waived_ids(plan_.task, *store));
     std::erase_if(checked.findings,
                   [](const Finding& one) { return one.severity < Severity::warning; });
@@ -224,8 +257,9 @@ class Change {
     if (restarts) stop(store);
     const Time since = now();
     std::uint32_t number = 0;
+    std::vector<LaneChange> lanes = ops::lane_changes(plan_);
     try {
-      number = record(running_.number + 1, wanted_.task.file, wanted_.text, reason_, store);
+      number = record(running_.number + 1, wanted_.task.file, wanted_.text, reason_, lanes, store);
     } catch (const Error&) {
       if (restarts) start(store);
       throw;
@@ -235,7 +269,7 @@ class Change {
                                              reason_, summary())});
     if (restarts) {
       start(store);
-      wait_until_running(number, store);
+      wait_until_running(number, lanes, store);
     } else if (runs()) {
       wait_until_taken(since, store);
     }
@@ -255,7 +289,8 @@ class Change {
   }
 
   std::uint32_t record(std::uint32_t number, const std::string& file, const std::string& text,
-                       const std::string& reason, StateStore& store) const {
+                       const std::string& reason, std::span<LaneChange> lanes,
+                       StateStore& store) const {
     RevisionRow row;
     row.task = plan_.task;
     row.number = number;
@@ -265,7 +300,7 @@ class Change {
     row.file = file;
     row.text = text;
     row.digest = sha256(text);
-    return store.add_revision(row);
+    return store.add_revision(row, lanes);
   }
 
   void stop(StateStore& store) {
@@ -295,13 +330,14 @@ class Change {
   }
 
   /// Throws Error "apply.failed", and has put the old revision back, if the task ends instead.
-  void wait_until_running(std::uint32_t number, StateStore& store) {
+  void wait_until_running(std::uint32_t number, std::span<const LaneChange> lanes,
+                          StateStore& store) {
     const Clock::time_point limit = Clock::now() + kStartPatience;
     while (Clock::now() < limit) {
       const ops::Status status = ops::status(plan_.task, store, *engine_);
       if (status.task.state == TaskState::running) return;
       if (!status.engine.running && status.task.state != TaskState::starting) {
-        return put_back(number, status.task, store);
+        return put_back(number, lanes, status.task, store);
       }
       pause();
     }
@@ -309,8 +345,11 @@ class Change {
         fmt::format("task {} is still starting: weir sync status {}", plan_.task, plan_.task));
   }
 
-  void put_back(std::uint32_t number, const TaskRow& ended, StateStore& store) {
-    const std::uint32_t back = record(number + 1, running_.file, running_.text, "rollback", store);
+  void put_back(std::uint32_t number, std::span<const LaneChange> begun, const TaskRow& ended,
+                StateStore& store) {
+    std::vector<LaneChange> lanes = ops::take_back_lanes(begun, store);
+    const std::uint32_t back =
+        record(number + 1, running_.file, running_.text, "rollback", lanes, store);
     store.add_event(plan_.task, {now(), "warning", "revision.put-back", "",
                                  fmt::format("revision {} did not start; revision {} is {} again",
                                              number, back, running_.number)});
@@ -323,14 +362,28 @@ class Change {
                             ended.error_fix));
   }
 
+  /// Whether more changes than the settings that count while rows are copied, too.
+  bool needs_rules() const {
+    return std::ranges::any_of(plan_.steps, [](const ops::PlanStep& step) {
+      return step.what.starts_with("table") || step.what.starts_with("ddl.") ||
+             step.what.starts_with("dirty.");
+    });
+  }
+
   void wait_until_taken(Time since, StateStore& store) {
+    // Rules count once the task reads the log, and not before its tables are copied.
+    const bool copies = store.task(plan_.task)->stage != Stage::incremental;
     const Clock::time_point limit = Clock::now() + kTaken;
     while (Clock::now() < limit && runs()) {
-      if (store.count_events(plan_.task, "revision.taken", since) > 0) return;
+      const bool is_taken = store.count_events(plan_.task, "revision.taken", since) > 0 &&
+                            (copies || store.count_events(plan_.task, "rules.taken", since) > 0);
+      if (is_taken && (!copies || !needs_rules())) return;
+      if (is_taken) break;
       pause();
     }
-    session_.say(
-        "the worker has not taken it on yet; it does with its next look, or with its next start");
+    session_.say(copies ? "the task copies its tables at present, and takes it on thereafter"
+                        : "the worker has not taken it on yet; it does with its next look, or with "
+                          "its next start");
   }
 
   Session& session_;
@@ -441,12 +494,13 @@ ExitCode config_diff(Session& session, const Backends&) {
 }
 
 ExitCode plan(Session& session, const Backends& backends) {
-  const std::unique_ptr<StateStore> store = open_state(session.state_folder(), true);
-  const std::string task = ops::find_task_name(session.argument(), *store);
-  session.set_task(task);
+  const std::string folder = session.state_folder();
+  const std::unique_ptr<StateStore> store = open_known_state(session, folder);
+  const std::string& task = session.task();
   const RevisionRow running = running_revision(task, *store);
   const ops::TaskFile wanted = ops::find_task_file(session.argument(), *store);
-  const ops::ChangePlan made = ops::plan_change(running, wanted, plan_backends(backends));
+  const ops::CopyWish wish{session.text("reload-mode").value_or(""), false};
+  const ops::ChangePlan made = make_plan(running, wanted, wish, backends, folder, *store);
   show(session, made);
   if (const auto out = session.text("out")) {
     replace_file(*out, ops::encode_plan(made), 0600);
@@ -458,7 +512,10 @@ ExitCode plan(Session& session, const Backends& backends) {
     if (!session.json()) ops::refuse_unfit(made);
     return session.answer(ExitCode::refused, part);
   }
-  if (!made.steps.empty()) session.hint("weir apply " + session.argument());
+  if (!made.steps.empty()) {
+    session.hint(fmt::format("weir apply {}{}", session.argument(),
+                             wish.mode.empty() ? "" : " --reload-mode " + wish.mode));
+  }
   const bool tells = session.flag("exit-code") && !made.steps.empty();
   return session.answer(tells ? ExitCode::differences : ExitCode::ok, part);
 }
@@ -472,15 +529,20 @@ ExitCode apply(Session& session, const Backends& backends) {
     planned = ops::decode_plan(*text);
     argument = planned->task;
   }
-  const std::unique_ptr<StateStore> store = open_state(folder, dry_run);
-  const std::string task = ops::find_task_name(argument, *store);
-  session.set_task(task);
+  const std::unique_ptr<StateStore> store = open_known_state(session, folder, argument);
+  const std::string& task = session.task();
   std::optional<ops::ChangeLock> lock;
   if (!dry_run) lock.emplace(folder, task);
   const RevisionRow running = running_revision(task, *store);
   const ops::TaskFile wanted = ops::find_task_file(planned ? planned->file : argument, *store);
-  const ops::ChangePlan made = ops::plan_change(running, wanted, plan_backends(backends));
-  if (planned) ops::refuse_moved(*planned, made);
+  const ops::CopyWish wish{
+      session.text("reload-mode").value_or(planned ? planned->reload_mode : ""), false};
+  const ops::ChangePlan made = make_plan(running, wanted, wish, backends, folder, *store);
+  if (planned) {
+    const std::unique_ptr<Source> source = backends.open_source(ops::task_of(running));
+    ops::refuse_moved(*planned, made,
+                      [&](const Offset& a, const Offset& b) { return source->reached(a, b); });
+  }
   show(session, made);
 
   Change change(session, backends, made, wanted, running, "apply");
@@ -508,19 +570,19 @@ ExitCode apply(Session& session, const Backends& backends) {
 ExitCode rollback(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const bool dry_run = session.flag("dry-run");
-  const std::unique_ptr<StateStore> store = open_state(folder, dry_run);
-  const std::string task = ops::find_task_name(session.argument(), *store);
-  session.set_task(task);
+  const std::unique_ptr<StateStore> store = open_known_state(session, folder);
+  const std::string& task = session.task();
   std::optional<ops::ChangeLock> lock;
   if (!dry_run) lock.emplace(folder, task);
   const RevisionRow running = running_revision(task, *store);
-  const std::uint32_t wish = session.second().empty()
+  const std::uint32_t back = session.second().empty()
                                  ? running.number - 1
                                  : revision_number(session, session.second(), "");
-  if (wish == 0) throw unknown_revision(task, 0, running.number);
-  const RevisionRow row = revision_at(task, wish, *store);
+  if (back == 0) throw unknown_revision(task, 0, running.number);
+  const RevisionRow row = revision_at(task, back, *store);
   const ops::TaskFile wanted{ops::task_of(row), row.text};
-  const ops::ChangePlan made = ops::plan_change(running, wanted, plan_backends(backends));
+  const ops::CopyWish wish{session.text("reload-mode").value_or(""), true};
+  const ops::ChangePlan made = make_plan(running, wanted, wish, backends, folder, *store);
   show(session, made);
 
   Change change(session, backends, made, wanted, running, "rollback");
@@ -533,18 +595,18 @@ ExitCode rollback(Session& session, const Backends& backends) {
   } else {
     session.terminal().flush();
     confirm(session.terminal(), task,
-            fmt::format("the task would go back to revision {}, and {} with it", wish, row.file),
+            fmt::format("the task would go back to revision {}, and {} with it", back, row.file),
             session.flag("yes"));
     FileSwap file(row.file, row.text, running);
     kept = file.kept();
     store->put_task(task, row.file);
     number = change.carry_out(*store);
     file.keep();
-    session.say(fmt::format("task {} goes by revision {}, which is {} again", task, *number, wish));
+    session.say(fmt::format("task {} goes by revision {}, which is {} again", task, *number, back));
     if (!kept.empty()) session.say(fmt::format("what the file said is kept as {}", kept));
   }
   Json part = outcome_json(made, dry_run, restarts && number.has_value(), number);
-  part["to_revision"] = wish;
+  part["to_revision"] = back;
   part["kept"] = text_or_null(kept);
   return session.answer(ExitCode::ok, part);
 }

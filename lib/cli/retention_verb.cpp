@@ -24,6 +24,7 @@
 #include "cli/output.h"
 #include "cli/replace_file.h"
 #include "mapping/task_file.h"
+#include "ops/lanes.h"
 #include "ops/sync.h"
 #include "store/state_store.h"
 
@@ -119,7 +120,10 @@ Json rate_or_null(const std::optional<double>& rate) {
 }
 
 Json report_json(const RetentionReport& report) {
+  Json tables = Json::array();
+  for (const TableName& table : report.tables) tables.push_back(table.text());
   Json out{{"task", report.task},
+           {"tables", report.tables.empty() ? Json() : std::move(tables)},
            {"verdict", to_string(report.verdict)},
            {"running", report.running},
            {"may_stay_down_s", seconds_or_null(report.may_stay_down)},
@@ -181,12 +185,19 @@ std::string answer_text(const RetentionReport& report) {
   return out;
 }
 
-RetentionReport check(const std::string& file, const Wish& wish, const Backends& backends,
-                      StateStore& store, Engine& engine) {
-  return ops::check_retention(read_task(file), wish.request, backends.open_source, store, engine);
+/// Of the task, and of each lane that has an offset of its own.
+void check(const std::string& file, const Wish& wish, const Backends& backends, StateStore& store,
+           Engine& engine, std::vector<RetentionReport>& out) {
+  const Task task = read_task(file);
+  out.push_back(ops::check_retention(task, wish.request, backends.open_source, store, engine));
+  for (RetentionReport& lane :
+       ops::check_lanes(task, wish.request, backends.open_source, store, engine)) {
+    out.push_back(std::move(lane));
+  }
 }
 
-/// Plain in a label of Nagios and of Prometheus: a task's name has letters, digits, - and _ only.
+/// Plain in a label of Nagios and of Prometheus: a task's name has letters, digits, - and _ only,
+/// and a lane's a slash.
 std::string one_line(std::string text) {
   for (char& c : text) {
     if (c == '\n') c = ' ';
@@ -208,6 +219,7 @@ std::string retention_text(const RetentionReport& report, const Terminal& termin
   const auto line = [&out](const char* label, const std::string& text) {
     if (!text.empty()) out += fmt::format("  {:<13} {}\n", label, text);
   };
+  if (!report.tables.empty()) line("tables", ops::names_text(report.tables));
   if (report.limited_by.empty() || report.reason.starts_with(report.limited_by)) {
     line("because", report.reason);
   } else {
@@ -395,7 +407,7 @@ ExitCode check_retention(Session& session, const Backends& backends) {
     const std::unique_ptr<Engine> engine = backends.open_engine(folder);
     for (const auto& [name, file] : tasks) {
       try {
-        reports.push_back(check(file, wish, backends, *store, *engine));
+        check(file, wish, backends, *store, *engine, reports);
       } catch (const Error& error) {
         // One broken task file must not hide what there is to say of the others.
         if (!wish.all || error.code() == ExitCode::bug) throw;

@@ -23,6 +23,7 @@
 #include "cli/progress.h"
 #include "cli/signals.h"
 #include "cli/status_view.h"
+#include "ops/plan.h"
 #include "ops/preflight.h"
 #include "ops/resume.h"
 #include "ops/revision.h"
@@ -236,7 +237,8 @@ bool is_supervised(const Engine::Status& status) {
 ExitCode sync_start(Session& session, const Backends& backends) {
   const std::string folder = session.state_folder();
   const std::unique_ptr<StateStore> store = open_state(folder, false);
-  Task whole = file_to_start(session, *store).task;
+  const ops::TaskFile file = file_to_start(session, *store);
+  Task whole = file.task;
   const std::vector<LaneRow> lanes = store->lanes(whole.name);
   const Task task = main_lane(std::move(whole), lanes);
   session.set_task(task.name);
@@ -244,6 +246,7 @@ ExitCode sync_start(Session& session, const Backends& backends) {
 
   bool already = is_supervised(engine->status(task.name));
   if (!already) {
+    ops::refuse_start(file, {backends.open_source, backends.open_target}, *store);
     check(session, task, backends);
     store->put_task(task.name, task.file);
     store->set_error(task.name, 0, "", "", "");
@@ -276,6 +279,7 @@ ExitCode sync_run(Session& session, const Backends& backends) {
     session.say(fmt::format("task {} runs already", task.name));
     return session.answer(ExitCode::ok, {{"already_running", true}});
   }
+  ops::refuse_start(file, {backends.open_source, backends.open_target}, *store);
   store->put_task(task.name, task.file);
   store->set_error(task.name, 0, "", "", "");
   ops::record_waivers(task.name, session.texts("waive"), *store);

@@ -74,7 +74,7 @@ struct Change {
   std::string folder;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<StateStore> store;
-  std::optional<ops::LaneLock> lock;
+  std::optional<ops::ChangeLock> lock;
   Task task;
 };
 

@@ -952,6 +952,16 @@ constexpr auto kConfigDiffCodes = std::to_array<ExitCode>(
 constexpr auto kConfigDiffSee = std::to_array<std::string_view>(
     {"weir-config-list(1)", "weir-plan(1)", "weir.toml(5)", "weir-exit-codes(7)"});
 
+constexpr OptionSpec kPlanReloadMode{
+    .name = "reload-mode",
+    .kind = Kind::choice,
+    .value = "MODE",
+    .meaning =
+        "how tables are copied that have to be; without it swap, and into a target table "
+        "of another name as existing in the rule says",
+    .choices = kReloadModes,
+    .group = "action"};
+
 constexpr auto kPlanExamples = std::to_array<Example>({
     {"weir plan shop", "Show what the edited task file would do to the running task."},
     {"weir plan shop --out shop.plan --exit-code; weir apply shop.plan --yes",
@@ -965,6 +975,7 @@ constexpr auto kPlanOptions = std::to_array<OptionSpec>({
      .group = "output",
      .completion = Completion::file},
     {.name = "exit-code", .meaning = "end with 10 if there is anything to do", .group = "output"},
+    kPlanReloadMode,
 });
 constexpr auto kPlanCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
@@ -985,7 +996,8 @@ constexpr auto kApplyExamples = std::to_array<Example>({
     {"weir apply shop.plan --yes --restart",
      "Do what was planned, with a restart if it takes one; nothing if anything moved since."},
 });
-constexpr auto kApplyOptions = std::to_array<OptionSpec>({kRestart, kChangeDryRun, kChangeYes});
+constexpr auto kApplyOptions =
+    std::to_array<OptionSpec>({kPlanReloadMode, kRestart, kChangeDryRun, kChangeYes});
 constexpr auto kApplyCodes = std::to_array<ExitCode>(
     {ok, failed, usage, configuration, refused, source_unreachable, target_unreachable,
      state_conflict, not_found, unsupported, timed_out, bug});

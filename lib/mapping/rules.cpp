@@ -203,8 +203,13 @@ class Mapping {
   bool is_whole() const { return !task_.only && task_.without.empty(); }
 
   void check_unused(std::uint32_t number) {
-    if (!is_whole()) return;
     std::vector<std::string> groups;
+    // What it takes may be in another lane.
+    const bool is_used_elsewhere =
+        task_.only ||
+        std::any_of(task_.without.begin(), task_.without.end(),
+                    [&](const TableName& name) { return matchers_[number].takes(name, groups); });
+    if (is_used_elsewhere) return;
     std::set<std::uint32_t> earlier;
     std::string example;
     for (const Table& table : tables_) {

@@ -2,14 +2,10 @@
 #include "ops/lanes.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 #include <utility>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -171,20 +167,6 @@ Error suspension(const LaneRow& row) {
                fmt::format("{} {} until that is resolved; the other tables go on", names,
                            row.tables.size() == 1 ? "waits" : "wait"),
                way_out(row));
-}
-
-LaneLock::LaneLock(const std::string& state_folder, const std::string& task) {
-  const std::string path = fmt::format("{}/{}.lanes", state_folder, task);
-  file_.reset(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file_) {
-    throw Error(ExitCode::failed, "state.io", "cannot create " + path, std::strerror(errno),
-                "run as the owner of the state folder, or give --state-dir");
-  }
-  if (flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return;
-  throw Error(ExitCode::state_conflict, "lane.busy",
-              fmt::format("the tables of task {} are being changed by another command", task),
-              "two changes at once would each be made for a task that the other one changes",
-              "wait until that one has ended, and repeat it");
 }
 
 std::string names_text(std::span<const TableName> tables) {

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/process.h"
 #include "model/offset.h"
 #include "model/table.h"
 #include "store/state_store.h"
@@ -70,16 +69,6 @@ void change_lane(const LaneRow& row, LaneRow changed, const std::string& what, S
 std::string way_out(const LaneRow& row);
 /// Why the tables of a suspended lane wait: Error(refused) with the id of what stopped them.
 Error suspension(const LaneRow& row);
-
-/// Held by whoever changes which tables a task has. Throws Error(state_conflict, "lane.busy") while
-/// another process holds it.
-class LaneLock {
- public:
-  LaneLock(const std::string& state_folder, const std::string& task);
-
- private:
-  UniqueFd file_;  ///< locked for as long as it is open
-};
 
 /// "shop.a, shop.b and 3 more".
 std::string names_text(std::span<const TableName> tables);

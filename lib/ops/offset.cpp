@@ -289,6 +289,25 @@ void plan_way_forward(ResetPlan& plan, std::span<const TablePlan> plans) {
       "nothing yet; if it happens, these tables have to be copied anew"));
 }
 
+/// Tables that read on from offsets of their own would be left where they are.
+void refuse_lanes(const Task& task, StateStore& store) {
+  std::vector<TableName> apart;
+  for (const LaneRow& lane : store.lanes(task.name)) {
+    if (lane.state == LaneRow::State::removed) continue;
+    apart.insert(apart.end(), lane.tables.begin(), lane.tables.end());
+  }
+  if (apart.empty()) return;
+  throw refusal(finding(
+      "offset.table-apart", Severity::critical,
+      fmt::format("{} of task {} {} an offset of {} own", names_text(apart), task.name,
+                  apart.size() == 1 ? "has" : "have", apart.size() == 1 ? "its" : "their"),
+      "the offset of the other tables would be put elsewhere, and these not: nobody could say where "
+      "the task stands",
+      fmt::format("let them come back first: weir sync status {} says what is in their way; or let "
+                  "go of them: weir remove-table {} {}",
+                  task.name, task.name, apart.front().text())));
+}
+
 }  // namespace
 
 std::string_view to_string(Direction direction) {
@@ -365,6 +384,7 @@ ResetPlan plan_reset(const Task& task, const ResetRequest& request, Source& sour
                           "it was never started, or the target's control tables are gone",
                           fmt::format("weir sync start {}", task.name)));
   }
+  refuse_lanes(task, store);
   ResetPlan plan;
   plan.identity = recovered->source;
   plan.move.from = recovered->offset;

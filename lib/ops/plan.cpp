@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,8 +13,14 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "base/user.h"
+#include "mapping/rules.h"
+#include "model/lane.h"
+#include "ops/add_table.h"
 #include "ops/preflight.h"
+#include "ops/resume.h"
 #include "ops/revision.h"
+#include "store/lane_task.h"
 
 namespace weir::ops {
 namespace {
@@ -21,6 +28,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kFormat = "weir-plan-1";
+/// So many revisions are looked at for the rules that a removed table was copied by.
+constexpr std::size_t kRevisionsBack = 100;
 constexpr auto kNeeds = std::to_array<std::string_view>(
     {"live", "pause", "add-table", "reload", "remove-table", "refused"});
 
@@ -51,11 +60,13 @@ constexpr auto kSettings = std::to_array<SettingRow>({
     {"target", "socket", Need::refused, kOtherServer},
     {"target", "database", Need::refused, kOtherServer},
     {"target", "control_schema", Need::refused, "the task's offset and progress are in that one"},
-    {"full", "connections", Need::live, "counts from the next copy of rows on"},
+    {"full", "connections", Need::live, "counts from the next chunk on"},
     {"full", "chunk_rows", Need::live, "counts from the next chunk on"},
     {"full", "rate_limit", Need::live, "counts at once, for rows that are being copied too"},
     {"incremental", "flush_interval", Need::live, "counts from the next batch on"},
     {"retention", "window", Need::live, "counts from the next weir check-retention on"},
+    {"ddl", "", Need::live, "counts for statements that the task comes to from now on"},
+    {"dirty", "", Need::live, "counts for rows that the target refuses from now on"},
     {"types", "", Need::pause, "rows that are on the target keep the values that they have"},
     {"failover", "", Need::pause, "the supervisor counts by it from its start on"},
     {"", "", Need::pause, "the worker goes by it from its start on"},
@@ -135,8 +146,9 @@ class TableComparison {
           "rows are told apart by other columns, which the target's key does not know");
     }
     if (text_of(before_.deletes) != text_of(after_.deletes)) {
-      add("deletes", text_of(before_.deletes), text_of(after_.deletes), Need::pause,
-          "counts for deletes from the restart on; those before it stay as they were dealt with");
+      add("deletes", text_of(before_.deletes), text_of(after_.deletes), Need::live,
+          "counts for deletes that the task comes to from now on; those before stay as they were "
+          "dealt with");
     }
     if (before_.existing != after_.existing) {
       add("existing", text_of(before_.existing), text_of(after_.existing), Need::live,
@@ -166,8 +178,8 @@ class TableComparison {
           "values that are on the target have the type that it is made with");
     }
     if (column.constant != now->constant) {
-      add("value of " + name, column.constant, now->constant, Need::pause,
-          "rows that are on the target keep the value that they have");
+      add("value of " + name, column.constant, now->constant, Need::live,
+          "rows that are on the target keep the value that they have until they change");
     }
   }
 
@@ -194,50 +206,216 @@ bool concerns_tables(const ConfigChange& change) {
   return change.section == "types" || change.section.starts_with("table");
 }
 
-/// The tables that the task has: what the target remembers and the source did not drop.
-SourceTables tables_there(const Recovered& recovered) {
-  SourceTables out;
-  out.history = recovered;
-  for (const TableProgress& table : recovered.tables) {
-    if (table.definition && !table.definition->gone) out.visible.push_back(table.source);
-  }
-  std::ranges::sort(out.visible);
-  return out;
+bool is_removed(const LaneRow& lane) {
+  return lane.purpose == LaneRow::Purpose::remove &&
+         (lane.state == LaneRow::State::removed || lane.state == LaneRow::State::leaving);
 }
 
-void plan_tables_of(const Task& before, const Task& after, const PlanBackends& backends,
-                    ChangePlan& out) {
-  const Task asked = with_patience(before);
-  const std::unique_ptr<Source> source = backends.source(asked);
-  const std::unique_ptr<Target> target = backends.target(asked);
-  const std::optional<Recovered> recovered = target->recover(before.name);
-  if (!recovered) return;
-  out.offset = recovered->offset.text;
-  Mapping now = map_tables(after, read_tables(after, *source, recovered), *target);
-  const Mapping then = map_tables(before, tables_there(*recovered), *target);
-  std::erase_if(now.plans, [](const TablePlan& plan) { return plan.source.gone; });
-  std::erase_if(now.findings,
-                [](const Finding& finding) { return finding.severity < Severity::warning; });
-  out.findings = std::move(now.findings);
-  if (refuses(out.findings)) return;
+const LaneRow* lane_of(std::span<const LaneRow> lanes, const TableName& table) {
+  const auto at = std::ranges::find_if(lanes, [&](const LaneRow& lane) {
+    return std::ranges::find(lane.tables, table) != lane.tables.end();
+  });
+  return at == lanes.end() ? nullptr : &*at;
+}
 
-  const std::vector<PlanStep> steps = compare_plans(then.plans, now.plans);
-  std::vector<TablePlan> concerned;
-  for (const PlanStep& step : steps) {
-    if (!out.tables.empty() && out.tables.back() == step.table) continue;
-    out.tables.push_back(step.table);
-    const TablePlan* old_plan = plan_of(then.plans, step.table);
-    const TablePlan* new_plan = plan_of(now.plans, step.table);
-    if (old_plan != nullptr) concerned.push_back(*old_plan);
-    if (new_plan != nullptr && (old_plan == nullptr || old_plan->target != new_plan->target)) {
-      concerned.push_back(*new_plan);
+bool selects(const Task& task, const TableName& table) {
+  return !select_tables(task, {&table, 1}).empty();
+}
+
+/// Plans what changes of rules mean for tables.
+class TablePlanning {
+ public:
+  TablePlanning(const Task& before, const Task& after, const CopyWish& wish,
+                const PlanBackends& backends, StateStore& store, ChangePlan& out)
+      : before_(with_patience(before)),
+        after_(with_patience(after)),
+        wish_(wish),
+        store_(store),
+        lanes_(store.lanes(before.name)),
+        source_(backends.source(before_)),
+        target_(backends.target(before_)),
+        out_(out) {}
+
+  void run() {
+    std::optional<Recovered> main = target_->recover(before_.name);
+    if (!main) return;
+    out_.offset = main->offset.text;
+    all_ = std::move(*main);
+    gather_lanes();
+    Mapping now = map_tables(after_, read_tables(after_, *source_, all_), *target_);
+    const Mapping then = map_tables(before_, tables_there(), *target_);
+    std::erase_if(now.plans, [](const TablePlan& plan) { return plan.source.gone; });
+    std::erase_if(now.findings,
+                  [](const Finding& finding) { return finding.severity < Severity::warning; });
+    out_.findings = std::move(now.findings);
+    if (refuses(out_.findings)) return;
+
+    std::vector<PlanStep> steps = compare_plans(then.plans, now.plans);
+    std::vector<TablePlan> concerned;
+    for (PlanStep& step : steps) {
+      const TablePlan* old_plan = plan_of(then.plans, step.table);
+      const TablePlan* new_plan = plan_of(now.plans, step.table);
+      plan_move(step, old_plan, new_plan);
+      if (!out_.tables.empty() && out_.tables.back() == step.table) continue;
+      out_.tables.push_back(step.table);
+      if (old_plan != nullptr) concerned.push_back(*old_plan);
+      if (new_plan != nullptr && (old_plan == nullptr || old_plan->target != new_plan->target)) {
+        concerned.push_back(*new_plan);
+      }
+    }
+    refuse_parts();
+    out_.steps.insert(out_.steps.end(), steps.begin(), steps.end());
+    if (!concerned.empty()) {
+      out_.target_digest = digest_of(target_->gather(before_, concerned, all_));
     }
   }
-  out.steps.insert(out.steps.end(), steps.begin(), steps.end());
-  if (!concerned.empty()) {
-    out.target_digest = digest_of(target->gather(asked, concerned, recovered));
+
+ private:
+  /// What is remembered of lanes joins what is of the main lane, but for tables that were removed.
+  void gather_lanes() {
+    for (const LaneRow& lane : lanes_) {
+      if (is_removed(lane)) {
+        for (const TableName& table : lane.tables) {
+          std::erase_if(all_.tables, [&](const TableProgress& one) { return one.source == table; });
+          const bool comes_back = selects(after_, table) && !selects(before_, table);
+          before_.without.insert(table);
+          if (!comes_back) after_.without.insert(table);
+        }
+        continue;
+      }
+      in_lanes_.insert(lane.tables.begin(), lane.tables.end());
+      const auto part = target_->recover(lane_name(before_.name, lane.number));
+      if (part) all_.tables.insert(all_.tables.end(), part->tables.begin(), part->tables.end());
+    }
   }
-}
+
+  /// The tables that the task has, in whichever lane.
+  SourceTables tables_there() {
+    SourceTables out = read_tables(before_, *source_, all_);
+    std::set<TableName> names = in_lanes_;
+    for (const TableProgress& table : all_.tables) {
+      if (table.definition && !table.definition->gone) names.insert(table.source);
+    }
+    out.visible.assign(names.begin(), names.end());
+    return out;
+  }
+
+  void plan_move(PlanStep& step, const TablePlan* old_plan, const TablePlan* new_plan) {
+    if (step.need < Need::add_table) return;
+    const LaneRow* lane = lane_of(lanes_, step.table);
+    const bool rests = lane != nullptr && (lane->state == LaneRow::State::suspended ||
+                                           lane->state == LaneRow::State::removed);
+    if (lane != nullptr && !rests) {
+      throw Error(ExitCode::state_conflict, "lane.open",
+                  fmt::format("{} is being changed already", step.table.text()),
+                  fmt::format("lane {} ({}) is {}", lane_name(lane->task, lane->number),
+                              to_string(lane->purpose), to_string(lane->state)),
+                  fmt::format("wait for it: weir sync status {} shows how far it is", lane->task));
+    }
+    TableMove move;
+    move.table = step.table;
+    move.need = step.need;
+    if (lane != nullptr) move.lane = *lane;
+    if (step.need == Need::add_table && lane != nullptr) {
+      come_back(move, step, *new_plan);
+    } else if (step.need == Need::reload) {
+      const bool is_same_table = old_plan->target == new_plan->target;
+      move.mode = !wish_.mode.empty() || (!is_same_table && !wish_.is_back) ? wish_.mode
+                                                                            : std::string("swap");
+    }
+    step.effect += mode_text(move, new_plan);
+    if (!out_.moves.empty() && out_.moves.back().table == move.table) return;
+    const bool is_copied = move.need != Need::remove_table && !move.comes_back;
+    if (is_copied) out_.copies.push_back(copy_of(*new_plan, move));
+    out_.moves.push_back(std::move(move));
+  }
+
+  /// A table that was removed is selected again: it catches up from where it left if its target
+  /// table is as it was left and still fits, and the source still has its log from there on.
+  void come_back(TableMove& move, PlanStep& step, const TablePlan& now) {
+    move.mode = wish_.mode.empty() ? "swap" : wish_.mode;
+    Task part = before_;
+    part.name = lane_name(before_.name, move.lane->number);
+    const auto left = target_->recover(part.name);
+    if (!left || move.lane->note == "dropped" || !wish_.mode.empty()) return;
+    const auto gap = resume_gap(part, *source_, *target_, left);
+    if (gap && gap->severity == Severity::critical) return;
+    std::vector<RevisionRow> revisions = store_.revisions(before_.name, kRevisionsBack);
+    for (auto row = revisions.rbegin(); row != revisions.rend(); ++row) {
+      const Task then = with_patience(task_of(*row));
+      if (!selects(then, now.source.name)) continue;
+      SourceTables tables;
+      tables.history = left;
+      for (const TableProgress& table : left->tables) tables.visible.push_back(table.source);
+      std::ranges::sort(tables.visible);
+      const Mapping mapping = map_tables(then, tables, *target_);
+      const TablePlan* plan = plan_of(mapping.plans, now.source.name);
+      if (plan == nullptr) return;
+      std::vector<PlanStep> differences;
+      TableComparison(*plan, now, differences).run();
+      move.comes_back =
+          std::ranges::find(differences, Need::reload, &PlanStep::need) == differences.end();
+      if (move.comes_back) step.effect = "it catches up from where it left the task";
+      return;
+    }
+  }
+
+  static std::string mode_text(const TableMove& move, const TablePlan* plan) {
+    if (move.need == Need::remove_table || move.comes_back) return "";
+    if (move.mode == "swap") {
+      return fmt::format("; a copy is made beside {}, whose place it takes once it has caught up",
+                         plan->target.text());
+    }
+    if (move.mode == "truncate") return fmt::format("; {} is emptied first", plan->target.text());
+    if (move.mode == "merge") {
+      return fmt::format(
+          "; rows of {} are overwritten, and those that the source does not have "
+          "are deleted",
+          plan->target.text());
+    }
+    return "";
+  }
+
+  static TablePlan copy_of(const TablePlan& plan, const TableMove& move) {
+    TablePlan out = plan;
+    if (move.mode == "swap") out.existing = ExistingPolicy::replace;
+    if (move.mode == "truncate") out.existing = ExistingPolicy::truncate;
+    if (move.mode == "merge") out.existing = ExistingPolicy::append;
+    return out;
+  }
+
+  /// What rests together goes on together.
+  void refuse_parts() const {
+    for (const TableMove& move : out_.moves) {
+      if (!move.lane) continue;
+      for (const TableName& table : move.lane->tables) {
+        const auto other = std::ranges::find(out_.moves, table, &TableMove::table);
+        if (other != out_.moves.end() && other->need == move.need && other->mode == move.mode &&
+            other->comes_back == move.comes_back) {
+          continue;
+        }
+        throw Error(ExitCode::state_conflict, "lane.partial",
+                    fmt::format("lane {} has other tables too: {}",
+                                lane_name(move.lane->task, move.lane->number), table.text()),
+                    "what was begun together is at one place of the log, and goes on together",
+                    fmt::format("resolve that lane first, or change all of its tables alike: weir "
+                                "sync status {} shows them",
+                                move.lane->task));
+      }
+    }
+  }
+
+  Task before_;
+  Task after_;
+  const CopyWish& wish_;
+  StateStore& store_;
+  std::vector<LaneRow> lanes_;
+  std::unique_ptr<Source> source_;
+  std::unique_ptr<Target> target_;
+  ChangePlan& out_;
+  Recovered all_;
+  std::set<TableName> in_lanes_;
+};
 
 Error moved(const ChangePlan& planned, const std::string& why) {
   return Error(
@@ -258,6 +436,10 @@ Need ChangePlan::need() const {
   return out;
 }
 
+bool ChangePlan::restarts() const {
+  return std::ranges::find(steps, Need::pause, &PlanStep::need) != steps.end();
+}
+
 std::vector<PlanStep> judge_settings(std::span<const ConfigChange> changes) {
   std::vector<PlanStep> out;
   for (const ConfigChange& change : changes) {
@@ -266,8 +448,8 @@ std::vector<PlanStep> judge_settings(std::span<const ConfigChange> changes) {
     step.before = change.before;
     step.after = change.after;
     if (change.section.starts_with("table")) {
-      step.need = Need::pause;
-      step.effect = "the worker selects tables by it from its start on";
+      step.need = Need::live;
+      step.effect = "a running task takes rules on between two transactions";
     } else {
       const SettingRow& row = setting_row(change);
       step.need = row.need;
@@ -299,14 +481,16 @@ std::vector<PlanStep> compare_plans(std::span<const TablePlan> before,
   return out;
 }
 
-ChangePlan plan_change(const RevisionRow& running, const TaskFile& wanted,
-                       const PlanBackends& backends) {
+ChangePlan plan_change(const RevisionRow& running, const TaskFile& wanted, const CopyWish& wish,
+                       const PlanBackends& backends, StateStore& store) {
   ChangePlan out;
   out.task = running.task;
   out.taken = now();
   out.revision = running.number;
   out.file = wanted.task.file;
   out.file_digest = sha256(wanted.text);
+  out.reload_mode = wish.mode;
+  if (const auto offset = store.offset(running.task)) out.offset = offset->offset.text;
   const Task before = task_of(running);
   const std::vector<ConfigChange> changes =
       diff_config({running.text, running.file}, {wanted.text, wanted.task.file});
@@ -314,8 +498,124 @@ ChangePlan plan_change(const RevisionRow& running, const TaskFile& wanted,
   // What is another task anyway has no tables to compare.
   if (out.need() == Need::refused) return out;
   if (std::ranges::any_of(changes, concerns_tables)) {
-    plan_tables_of(before, wanted.task, backends, out);
+    TablePlanning(before, wanted.task, wish, backends, store, out).run();
   }
+  return out;
+}
+
+void refuse_start(const TaskFile& wanted, const PlanBackends& backends, StateStore& store) {
+  const auto running = newest_revision(wanted.task.name, store);
+  if (!running || running->digest == sha256(wanted.text)) return;
+  const ChangePlan plan = plan_change(*running, wanted, {}, backends, store);
+  // A table that is new to the task is added with any start, and whether columns fit is found out
+  // by its checks.
+  const auto move = std::ranges::find_if(plan.moves, [&](const TableMove& one) {
+    const bool has_other_target = std::ranges::any_of(plan.steps, [&](const PlanStep& step) {
+      return step.table == one.table && step.what == "target";
+    });
+    return one.need == Need::remove_table || one.lane.has_value() || has_other_target;
+  });
+  if (move == plan.moves.end()) return;
+  throw Error(
+      ExitCode::refused, "start.needs-apply",
+      fmt::format("task {} cannot be started by its file as it is now: {} would {}", plan.task,
+                  move->table.text(),
+                  move->need == Need::remove_table ? "leave the task"
+                  : move->need == Need::reload     ? "have to be copied anew"
+                                                   : "come back into the task"),
+      "what is done about the rows that are on the target is planned and recorded first",
+      fmt::format("weir apply {0}, which a stopped task may have too, and start it then; or "
+                  "weir sync start {0} --keep-config without the edits",
+                  plan.task));
+}
+
+void check_copies(ChangePlan& plan, const Task& wanted, const PlanBackends& backends,
+                  StateStore& store, Engine& engine) {
+  if (plan.copies.empty() || refuses(plan.findings)) return;
+  CopyCheck check =
+      check_copy(wanted, plan.copies, true, backends.source, backends.target, store, engine);
+  plan.rows = check.rows;
+  plan.copy_time = check.copy_time;
+  plan.findings.insert(plan.findings.end(), check.findings.begin(), check.findings.end());
+}
+
+std::vector<LaneChange> lane_changes(const ChangePlan& plan) {
+  std::vector<LaneChange> out;
+  // Tables that go the same way go it together.
+  std::map<std::pair<Need, std::string>, LaneRow> fresh;
+  std::set<std::uint32_t> resting;
+  for (const TableMove& move : plan.moves) {
+    if (!move.lane) {
+      fresh[{move.need, move.mode}].tables.push_back(move.table);
+      continue;
+    }
+    if (!resting.insert(move.lane->number).second) continue;
+    LaneChange change{*move.lane, move.lane->state};
+    LaneRow& row = change.row;
+    row.who = user_name();
+    if (move.comes_back) {
+      row.state = LaneRow::State::planned;
+    } else if (move.need == Need::remove_table) {
+      row.purpose = LaneRow::Purpose::remove;
+      row.state = LaneRow::State::removed;
+    } else {
+      row.purpose = LaneRow::Purpose::reload;
+      // What was copied is forgotten on the way, as of tables that leave the main lane.
+      row.state = LaneRow::State::leaving;
+      row.reload_mode = move.mode;
+      row.history = true;
+      row.stopped_at = {};
+      row.verdict.clear();
+      row.note.clear();
+    }
+    row.error_id.clear();
+    row.error.clear();
+    row.error_fix.clear();
+    out.push_back(std::move(change));
+  }
+  for (auto& [way, row] : fresh) {
+    const auto& [need, mode] = way;
+    row.task = plan.task;
+    row.who = user_name();
+    row.reload_mode = mode;
+    row.purpose = need == Need::add_table ? LaneRow::Purpose::add
+                  : need == Need::reload  ? LaneRow::Purpose::reload
+                                          : LaneRow::Purpose::remove;
+    row.state = need == Need::add_table ? LaneRow::State::planned : LaneRow::State::leaving;
+    out.push_back({std::move(row), LaneRow::State::ended});
+  }
+  return out;
+}
+
+std::vector<LaneChange> take_back_lanes(std::span<const LaneChange> begun, StateStore& store) {
+  std::vector<LaneChange> out;
+  const std::vector<LaneRow> lanes = store.lanes(begun.empty() ? "" : begun.front().row.task);
+  for (const LaneChange& one : begun) {
+    const auto now = std::ranges::find(lanes, one.row.number, &LaneRow::number);
+    if (now == lanes.end()) continue;
+    LaneChange change{*now, now->state};
+    LaneRow& row = change.row;
+    if (row.purpose == LaneRow::Purpose::add) {
+      row.state = LaneRow::State::cancelling;
+    } else if (row.state == LaneRow::State::leaving && one.from == LaneRow::State::ended) {
+      row.state = LaneRow::State::ended;
+      row.note = "undone";
+    } else if (row.purpose == LaneRow::Purpose::remove) {
+      row.state = one.from == LaneRow::State::ended ? LaneRow::State::planned : one.from;
+    } else {
+      // Nobody knows how much of the old copy is left: it is made again by the old rules.
+      row.state = LaneRow::State::leaving;
+      row.reload_mode = "swap";
+    }
+    out.push_back(std::move(change));
+  }
+  return out;
+}
+
+Task main_lane_after(const ChangePlan& plan, Task wanted, StateStore& store) {
+  const std::vector<LaneRow> lanes = store.lanes(plan.task);
+  Task out = main_lane(std::move(wanted), lanes);
+  for (const TableMove& move : plan.moves) out.without.insert(move.table);
   return out;
 }
 
@@ -329,6 +629,13 @@ std::string encode_plan(const ChangePlan& plan) {
                      {"need", to_string(step.need)},
                      {"effect", step.effect}});
   }
+  Json moves = Json::array();
+  for (const TableMove& move : plan.moves) {
+    moves.push_back({{"table", move.table.text()},
+                     {"need", to_string(move.need)},
+                     {"mode", move.mode.empty() ? Json() : Json(move.mode)},
+                     {"comes_back", move.comes_back}});
+  }
   Json tables = Json::array();
   for (const TableName& table : plan.tables) tables.push_back(table.text());
   const Json out{{"format", kFormat},
@@ -339,9 +646,14 @@ std::string encode_plan(const ChangePlan& plan) {
                  {"file_digest", plan.file_digest},
                  {"offset", plan.offset},
                  {"target_digest", plan.target_digest},
+                 {"reload_mode", plan.reload_mode.empty() ? Json() : Json(plan.reload_mode)},
                  {"tables", std::move(tables)},
                  {"need", to_string(plan.need())},
-                 {"steps", std::move(steps)}};
+                 {"restarts", plan.restarts()},
+                 {"steps", std::move(steps)},
+                 {"moves", std::move(moves)},
+                 {"estimated_rows", plan.rows},
+                 {"copy_s", plan.copy_time ? Json(plan.copy_time->count()) : Json()}};
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 
@@ -364,13 +676,15 @@ ChangePlan decode_plan(std::string_view text) {
     out.file_digest = text_at(json, "file_digest");
     out.offset = text_at(json, "offset");
     out.target_digest = text_at(json, "target_digest");
+    if (json.at("reload_mode").is_string()) out.reload_mode = text_at(json, "reload_mode");
     return out;
   } catch (const Json::exception& error) {
     throw wrong(error.what());
   }
 }
 
-void refuse_moved(const ChangePlan& planned, const ChangePlan& now) {
+void refuse_moved(const ChangePlan& planned, const ChangePlan& now,
+                  const std::function<bool(const Offset&, const Offset&)>& reached) {
   if (planned.revision != now.revision) {
     throw moved(planned, fmt::format("it was made for revision {}, and the task runs by {}",
                                      planned.revision, now.revision));
@@ -383,13 +697,18 @@ void refuse_moved(const ChangePlan& planned, const ChangePlan& now) {
     for (const TableName& table : now.tables) names.push_back(table.text());
     throw moved(planned, fmt::format("the target tables of {} changed since", join(names, ", ")));
   }
+  if (planned.offset == now.offset || planned.offset.empty()) return;
+  if (now.offset.empty() || !reached({now.offset, {}}, {planned.offset, {}})) {
+    throw moved(planned, fmt::format("it was made at offset {}, and the task stands before that: "
+                                     "its offset was put back",
+                                     planned.offset));
+  }
 }
 
 void refuse_unfit(const ChangePlan& plan) {
   if (refuses(plan.findings)) throw refusal(plan.findings);
-  const Need need = plan.need();
-  const auto step = std::ranges::find(plan.steps, need, &PlanStep::need);
-  if (need == Need::refused) {
+  const auto step = std::ranges::find(plan.steps, Need::refused, &PlanStep::need);
+  if (step != plan.steps.end()) {
     throw Error(ExitCode::refused, "plan.refused",
                 fmt::format("{} of task {} cannot be changed so", step->what, plan.task),
                 step->effect,
@@ -397,21 +716,6 @@ void refuse_unfit(const ChangePlan& plan) {
                             "server that moved and holds all of this one's data, stop the task and "
                             "start it with the file: weir sync start checks whose log it is",
                             step->what, step->before));
-  }
-  if (need == Need::remove_table) {
-    throw Error(ExitCode::refused, "plan.remove-table",
-                fmt::format("the rules do not select {} any more", step->table.text()),
-                "a table leaves a task at a place that is recorded, which a changed rule does not "
-                "do",
-                fmt::format("weir remove-table {} {}", plan.task, step->table.text()));
-  }
-  if (need == Need::reload) {
-    throw Error(ExitCode::refused, "plan.reload",
-                fmt::format("{}: {} would be another one", step->table.text(), step->what),
-                step->effect,
-                fmt::format("leave it as it was, or have the table copied anew: weir reload-table "
-                            "{} {}",
-                            plan.task, step->table.text()));
   }
 }
 

@@ -10,7 +10,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/lane.h"
+#include "ops/lanes.h"
 #include "ops/sync.h"
+#include "store/lane_task.h"
 
 namespace weir::ops {
 namespace {
@@ -389,37 +392,38 @@ RetentionReport unasked(const std::string& task, const Error& error) {
   return out;
 }
 
-RetentionReport check_retention(const Task& task, const RetentionRequest& request,
-                                const std::function<std::unique_ptr<Source>(const Task&)>& open,
-                                StateStore& store, Engine& engine) {
-  TaskFacts own;
-  own.name = task.name;
-  own.running = status(task.name, store, engine).engine.running;
-  const auto offset = store.offset(task.name);
-  if (!offset) {
-    return unasked(task.name, Error(ExitCode::state_conflict, "retention.no-offset",
-                                    fmt::format("task {} has no offset yet", task.name),
-                                    "it has not come as far as taking a place in the source's log",
-                                    fmt::format("weir sync status {}", task.name)));
-  }
-  own.offset = offset->offset;
-  own.offset_stored = offset->stored;
-  own.earlier = store.retention(task.name, kRuns);
-  std::erase_if(own.earlier, [](const RetentionRow& run) { return run.verdict == kLost; });
-  own.samples = store.samples(task.name, kSamples);
+namespace {
+
+/// What weir knows by itself of `task`, and of the lane of it that has the offset.
+TaskFacts own_facts(const std::string& task, const StateStore::StoredOffset& offset,
+                    const std::string& lane, bool running, StateStore& store) {
+  TaskFacts out;
+  out.name = task;
+  out.running = running;
+  out.offset = offset.offset;
+  out.offset_stored = offset.stored;
+  out.earlier = store.retention(task, kRuns);
+  std::erase_if(out.earlier, [](const RetentionRow& run) { return run.verdict == kLost; });
+  out.samples = store.samples(lane, kSamples);
+  return out;
+}
+
+/// Asks the source that `part` reads as.
+RetentionReport ask_source(const Task& part, const StateStore::StoredOffset& offset, TaskFacts& own,
+                           const RetentionRequest& request, const OpenRetention& open) {
   std::optional<RetentionFacts> facts;
   try {
-    Task bounded = task;
+    Task bounded = part;
     bounded.source.patience = kRetentionPatience;
     // An offset of the full stage has no transaction: it was taken when it was stored, at the
     // latest.
-    Offset asked = offset->offset;
-    if (asked.source_time == Time{}) asked.source_time = offset->stored;
-    facts = open(bounded)->retention(asked, offset->identity);
+    Offset asked = offset.offset;
+    if (asked.source_time == Time{}) asked.source_time = offset.stored;
+    facts = open(bounded)->retention(asked, offset.identity);
   } catch (const Error& error) {
     // What is wrong with the task file is nothing that the source would have said.
     if (error.code() == ExitCode::bug || error.code() == ExitCode::configuration) throw;
-    RetentionReport out = unasked(task.name, error);
+    RetentionReport out = unasked(own.name, error);
     out.running = own.running;
     out.offset = own.offset;
     return out;
@@ -427,12 +431,67 @@ RetentionReport check_retention(const Task& task, const RetentionRequest& reques
   if (!facts) {
     throw Error(
         ExitCode::unsupported, "retention.kind",
-        fmt::format("a source of kind {} does not say how long it keeps its log", task.source.kind),
+        fmt::format("a source of kind {} does not say how long it keeps its log", part.source.kind),
         "weir knows no way to ask it", "see weir kinds");
   }
   own.now = now();
-  RetentionReport out = judge_retention(request, *facts, own);
-  store.add_retention(task.name, retention_row(out, own));
+  return judge_retention(request, *facts, own);
+}
+
+}  // namespace
+
+RetentionReport check_retention(const Task& task, const RetentionRequest& request,
+                                const OpenRetention& open, StateStore& store, Engine& engine) {
+  const bool running = status(task.name, store, engine).engine.running;
+  const auto offset = store.offset(task.name);
+  if (!offset) {
+    return unasked(task.name, Error(ExitCode::state_conflict, "retention.no-offset",
+                                    fmt::format("task {} has no offset yet", task.name),
+                                    "it has not come as far as taking a place in the source's log",
+                                    fmt::format("weir sync status {}", task.name)));
+  }
+  TaskFacts own = own_facts(task.name, *offset, task.name, running, store);
+  RetentionReport out = ask_source(task, *offset, own, request, open);
+  if (out.facts) store.add_retention(task.name, retention_row(out, own));
+  return out;
+}
+
+std::vector<RetentionReport> check_lanes(const Task& task, const RetentionRequest& request,
+                                         const OpenRetention& open, StateStore& store,
+                                         Engine& engine) {
+  std::vector<RetentionReport> out;
+  const bool running = engine.status(task.name).running;
+  for (const LaneRow& lane : store.lanes(task.name)) {
+    // What leaves is still with the others, and what was removed is missed by nobody.
+    const bool reads = lane.state == LaneRow::State::planned ||
+                       lane.state == LaneRow::State::running ||
+                       lane.state == LaneRow::State::suspended;
+    const std::string name = lane_name(task.name, lane.number);
+    const auto offset = store.offset(name);
+    if (!reads || !offset) continue;
+    const bool moves = running && lane.state != LaneRow::State::suspended;
+    TaskFacts own = own_facts(task.name, *offset, name, moves, store);
+    RetentionReport& report =
+        out.emplace_back(ask_source(side_lane(task, lane), *offset, own, request, open));
+    report.task = name;
+    report.tables = lane.tables;
+    if (report.verdict <= Verdict::warning) continue;
+    const std::string tables = names_text(lane.tables);
+    Finding apart;
+    apart.id = "retention.lane";
+    apart.severity = report.verdict == Verdict::unknown ? Severity::unknown : Severity::critical;
+    apart.what = fmt::format("{} {} at an offset of their own, which is {}", tables,
+                             lane.state == LaneRow::State::suspended ? "wait" : "are",
+                             report.verdict == Verdict::lost      ? "gone from the source's log"
+                             : report.verdict == Verdict::unknown ? "not known to be kept"
+                                                                  : "about to go");
+    apart.why = "they catch up from there, and cannot without the log in between";
+    apart.fix = report.verdict == Verdict::lost || lane.error_fix.empty()
+                    ? fmt::format("weir reload-table {} {} --mode swap copies them anew", task.name,
+                                  lane.tables.front().text())
+                    : lane.error_fix;
+    report.findings.push_back(std::move(apart));
+  }
   return out;
 }
 

@@ -14,6 +14,7 @@
 #include "model/finding.h"
 #include "model/offset.h"
 #include "model/retention.h"
+#include "model/table.h"
 #include "model/task.h"
 #include "source/source.h"
 #include "store/state_store.h"
@@ -46,7 +47,8 @@ struct TaskFacts {
 };
 
 struct RetentionReport {
-  std::string task;
+  std::string task;               ///< or the lane of one
+  std::vector<TableName> tables;  ///< of a lane
   bool running = false;
   Verdict verdict = Verdict::unknown;
   /// From now on; empty if nothing limits it, or if that is not known.
@@ -90,6 +92,8 @@ RetentionReport judge_retention(const RetentionRequest& request, const Retention
 /// What is kept of `report` for later runs.
 RetentionRow retention_row(const RetentionReport& report, const TaskFacts& task);
 
+using OpenRetention = std::function<std::unique_ptr<Source>(const Task&)>;
+
 /// How long an answer of a server may take.
 constexpr std::chrono::seconds kRetentionPatience{10};
 
@@ -97,8 +101,12 @@ constexpr std::chrono::seconds kRetentionPatience{10};
 /// verdict unknown, not an Error. `open` gets the task with Endpoint::patience set. Throws
 /// Error(not_found, "task.unknown") for a task that is not registered.
 RetentionReport check_retention(const Task& task, const RetentionRequest& request,
-                                const std::function<std::unique_ptr<Source>(const Task&)>& open,
-                                StateStore& store, Engine& engine);
+                                const OpenRetention& open, StateStore& store, Engine& engine);
+
+/// The same for each lane that reads on from an offset of its own, or waits to. Keeps nothing.
+std::vector<RetentionReport> check_lanes(const Task& task, const RetentionRequest& request,
+                                         const OpenRetention& open, StateStore& store,
+                                         Engine& engine);
 
 /// The report of a task whose source cannot be asked, or whose file cannot be read.
 RetentionReport unasked(const std::string& task, const Error& error);

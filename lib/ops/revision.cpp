@@ -84,7 +84,7 @@ ChangeLock::ChangeLock(const std::string& state_folder, const std::string& task)
   throw Error(ExitCode::state_conflict, "change.busy",
               fmt::format("task {} is being changed by another command", task),
               "two changes at once would each be made for a task that the other one changes",
-              "wait until that one has ended, then plan anew");
+              "wait until that one has ended, and repeat it");
 }
 
 }  // namespace weir::ops

@@ -35,8 +35,8 @@ struct RunningTask {
 /// editing. By the file if there is no revision.
 RunningTask running_task(const std::string& argument, StateStore& store);
 
-/// Held by whoever changes what a task runs by. Throws Error(state_conflict, "change.busy") while
-/// another process holds it.
+/// Held by whoever changes what a task runs by, or which tables it has. Throws
+/// Error(state_conflict, "change.busy") while another process holds it.
 class ChangeLock {
  public:
   ChangeLock(const std::string& state_folder, const std::string& task);

@@ -149,6 +149,10 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "people",
      "nothing, unless the target was restored from a backup: then it goes on from there",
      "weir-control(7)"},
+    {"rules.taken", event, info, "a running task goes by the table rules of a newer revision",
+     "between two transactions the task took on table rules, [ddl] and [dirty] of the newest "
+     "revision; tables that are copied anew, added or removed by it go through lanes of their own",
+     "nothing; weir rollback goes back", "weir config list TASK; weir sync status TASK"},
     {"source.definition-moved", error, critical,
      "a table changed its definition while the task was being started",
      "the definition must be known at the place where the log is read from",

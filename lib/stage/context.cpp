@@ -13,6 +13,8 @@ MappingResult StageContext::map(std::span<const Table> definitions) const {
   if (!copies_beside) return out;
   for (TablePlan& plan : out.plans) {
     plan.target = swap_name(plan.target, target.max_name_bytes());
+    // What an earlier try left behind may have other columns.
+    plan.existing = ExistingPolicy::replace;
   }
   return out;
 }

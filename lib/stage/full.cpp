@@ -22,6 +22,9 @@
 namespace weir {
 namespace {
 
+/// How often the number of connections is looked at, which somebody may have changed.
+constexpr std::chrono::milliseconds kLookForSettings{250};
+
 /// A table on its way through the stage.
 struct TableWork {
   const TablePlan* plan = nullptr;
@@ -54,13 +57,16 @@ class FullStage {
   template <typename T>
   bool take(std::deque<T>& from, T& item);
   void cut_table(WorkItem& item, RowReader& reader);
-  void copy_range(WorkItem& item, RowReader& reader, Loader& loader);
+  /// False if the reader is one too many by now, and leaves: somebody else goes on with the range.
+  bool copy_range(WorkItem& item, RowReader& reader, Loader& loader);
   /// Reads the chunk after `from` again, to name by its key the row that `loader` refused with
   /// `error`. Comes back if that is not known.
   void name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
                         const KeyCells& from, RowReader& reader, const Loader& loader);
   void end_range(TableWork& table);
   bool is_left_out(const TableWork& table);
+  /// Whether there are more readers than there may be by now: one of them leaves, with true.
+  bool leave_if_many();
   void finish_table(TableWork& table, Loader& loader);
   void keep_row(const TableWork& table);
   /// Takes the error that is being handled: for the whole stage, or for this table alone.
@@ -72,6 +78,7 @@ class FullStage {
   std::deque<WorkItem> items_;
   std::deque<TableWork*> copied_;  ///< what only lacks its indexes
   std::size_t in_hand_ = 0;        ///< items that may still bring new ones, of either kind
+  std::uint32_t readers_ = 0;      ///< threads that copy rows
   std::mutex mutex_;
   std::condition_variable changed_;
   std::exception_ptr error_;
@@ -233,20 +240,24 @@ void FullStage::work() {
     const std::unique_ptr<RowReader> reader = context_.source.open_rows();
     std::unique_ptr<Loader> loader = context_.target.open_loader(task_);
     WorkItem item;
-    while (take(items_, item)) {
+    bool leaves = false;
+    while (!leaves && take(items_, item)) {
       try {
         if (item.cut) {
           cut_table(item, *reader);
+          leaves = leave_if_many();
         } else {
-          copy_range(item, *reader, *loader);
+          leaves = !copy_range(item, *reader, *loader);
         }
       } catch (...) {
         fail(item.table);
       }
       const std::lock_guard lock(mutex_);
+      if (leaves && !item.cut) items_.push_front(std::move(item));
       --in_hand_;
       changed_.notify_all();
     }
+    if (leaves) return;
     // Nothing is left to copy: the indexes of the last tables need not wait for each other.
     build_indexes(std::move(loader));
   } catch (...) {
@@ -285,12 +296,20 @@ void FullStage::cut_table(WorkItem& item, RowReader& reader) {
   }
 }
 
-void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
+bool FullStage::leave_if_many() {
+  const std::lock_guard lock(mutex_);
+  if (readers_ <= std::max(1U, context_.live.full().connections)) return false;
+  --readers_;
+  return true;
+}
+
+bool FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
   const TablePlan& plan = *item.table->plan;
   RangeProgress& progress = item.progress;
   std::vector<std::string> added;
   while (!progress.done) {
-    if (context_.stop.requested() || is_left_out(*item.table)) return;
+    if (context_.stop.requested() || is_left_out(*item.table)) return true;
+    if (leave_if_many()) return false;
     const std::string execute_time = timestamp_text(now());
     std::vector<std::optional<std::string>> values;
     for (const PlannedColumn& column : plan.columns) {
@@ -342,6 +361,7 @@ void FullStage::copy_range(WorkItem& item, RowReader& reader, Loader& loader) {
     context_.store.put_range(task_, plan.source.name, progress);
   }
   end_range(*item.table);
+  return true;
 }
 
 void FullStage::name_refused_row(const Error& error, const TablePlan& plan, const KeyRange& range,
@@ -383,11 +403,19 @@ void FullStage::finish_table(TableWork& table, Loader& loader) {
 bool FullStage::run() {
   if (items_.empty() && copied_.empty()) return false;
   std::vector<std::thread> workers;
-  for (std::uint32_t i = context_.live.full().connections; i > 0; --i) {
-    workers.emplace_back([this] { work(); });
-  }
   // Beside the copying, so that a connection to the source never waits for an index.
   workers.emplace_back([this] { build_indexes(nullptr); });
+  {
+    std::unique_lock lock(mutex_);
+    const auto is_over = [this] {
+      return error_ != nullptr || context_.stop.requested() || (in_hand_ == 0 && items_.empty());
+    };
+    do {
+      for (; readers_ < context_.live.full().connections; ++readers_) {
+        workers.emplace_back([this] { work(); });
+      }
+    } while (!changed_.wait_for(lock, kLookForSettings, is_over));
+  }
   for (std::thread& worker : workers) worker.join();
   if (error_ != nullptr) std::rethrow_exception(error_);
   for (const Error& error : left_out_) context_.failures.leave_out(context_.task, error, {});

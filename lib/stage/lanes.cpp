@@ -114,6 +114,28 @@ const LaneRow* Lanes::lane_with(const std::vector<LaneRow>& rows, const LaneRow&
   return nullptr;
 }
 
+Task Lanes::rules() {
+  while (true) {
+    const std::uint32_t revision = main_.store.newest_revision(root_);
+    Task out = servers_.read_task();
+    // A revision comes together with its lanes, so these are all that there were with it.
+    bool has_parted = false;
+    for (const LaneRow& row : main_.store.lanes(root_)) {
+      if (row.state != LaneRow::State::leaving) continue;
+      split(row);
+      has_parted = true;
+    }
+    if (has_parted) continue;
+    const std::uint32_t before = revision_.exchange(revision);
+    if (before != 0 && before != revision) {
+      main_.event(
+          "info", "rules.taken", "",
+          fmt::format("the table rules and policies of revision {} count from here on", revision));
+    }
+    return out;
+  }
+}
+
 void Lanes::run() {
   keeper_ = std::thread([this] { keep(); });
 }
@@ -134,7 +156,8 @@ void Lanes::keep() {
 }
 
 void Lanes::look() {
-  bool wants_to_meet = false;
+  const std::uint32_t revision = main_.store.newest_revision(root_);
+  bool wants_to_meet = revision != revision_;
   for (const LaneRow& row : main_.store.lanes(root_)) {
     Lane* lane = nullptr;
     bool has_ended = false;
@@ -156,8 +179,13 @@ void Lanes::look() {
     } else if (row.state == LaneRow::State::leaving) {
       wants_to_meet = true;
     } else if (is_open(row.state)) {
-      if (lane == nullptr) start(row);
-      wants_to_meet = wants_to_meet || (lane != nullptr && is_near(*lane));
+      if (lane == nullptr) {
+        start(row);
+      } else if (lane->revision != revision) {
+        lane->stop.request();  // it begins again by the newer one
+      } else {
+        wants_to_meet = wants_to_meet || is_near(*lane);
+      }
     }
   }
   if (wants_to_meet && !main_.halt.asked()) main_.halt.ask({});
@@ -173,6 +201,7 @@ bool Lanes::is_near(const Lane& lane) const {
 
 void Lanes::start(LaneRow row) {
   auto lane = std::make_unique<Lane>();
+  lane->revision = main_.store.newest_revision(root_);
   lane->task = side_lane(servers_.read_task(), row);
   if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
     servers_.open_target(lane->task)->forget(lane->task.name, {});
@@ -298,9 +327,6 @@ void Lanes::meet(const Offset& offset) {
       is_there = lane->end == End::halted;
     }
     if (is_there) join(*lane);
-  }
-  for (const LaneRow& row : main_.store.lanes(root_)) {
-    if (row.state == LaneRow::State::leaving) split(row);
   }
   main_.halt.take_back();
   const std::lock_guard lock(mutex_);

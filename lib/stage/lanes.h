@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -44,10 +45,13 @@ class Lanes final : public TableFailures {
 
   /// Puts right what a crash left between the target and the state file. Nothing runs yet.
   void recover(const Recovered& main);
+  /// The main lane as it is to be run from here on, by the newest revision of the task file. Nobody
+  /// applies it: tables that are to leave part from it first, for the rules may make something else
+  /// of them by now.
+  Task rules();
   /// From now on lanes run, and the main lane is halted when one wants to join or to part.
   void run();
-  /// Nobody applies the main lane, which is at `offset`: joins the lanes that are near, and splits
-  /// off the tables that are to leave.
+  /// Nobody applies the main lane, which is at `offset`: joins the lanes that are near.
   void meet(const Offset& offset);
 
   bool can_leave_out(const Task& from, const Error& error) const override;
@@ -61,6 +65,7 @@ class Lanes final : public TableFailures {
   /// One lane that runs.
   struct Lane {
     LaneRow row;
+    std::uint32_t revision = 0;  ///< that `task` is made from, or an older one
     Task task;
     std::unique_ptr<Source> source;
     std::unique_ptr<Target> target;
@@ -98,6 +103,7 @@ class Lanes final : public TableFailures {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::uint32_t, std::unique_ptr<Lane>> lanes_;
+  std::atomic<std::uint32_t> revision_{0};  ///< that the main lane is run by, or an older one
   bool meeting_ = false;
   bool over_ = false;
   std::thread keeper_;

@@ -207,17 +207,25 @@ std::vector<Table> lane_definitions(const StageContext& context) {
   return out;
 }
 
-/// Removes what the target does not know from the plans; returns its names.
-std::vector<TableName> take_out_unknown(std::vector<TablePlan>& plans, const Recovered& recovered) {
+/// Removes plans, and numbers the others anew; returns the names of those removed.
+template <class Removes>
+std::vector<TableName> take_out(std::vector<TablePlan>& plans, Removes&& removes) {
   std::vector<TableName> out;
   std::erase_if(plans, [&](const TablePlan& plan) {
-    const auto at = std::ranges::find(recovered.tables, plan.source.name, &TableProgress::source);
-    if (at != recovered.tables.end()) return false;
+    if (!removes(plan)) return false;
     out.push_back(plan.source.name);
     return true;
   });
   for (std::size_t i = 0; i < plans.size(); ++i) plans[i].id = static_cast<std::uint32_t>(i);
   return out;
+}
+
+/// Likewise what the target does not know.
+std::vector<TableName> take_out_unknown(std::vector<TablePlan>& plans, const Recovered& recovered) {
+  return take_out(plans, [&](const TablePlan& plan) {
+    return std::ranges::find(recovered.tables, plan.source.name, &TableProgress::source) ==
+           recovered.tables.end();
+  });
 }
 
 /// First, so that nobody takes the last run's stage for this one.
@@ -290,6 +298,9 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   std::unique_ptr<Applier> fence = task.target.open_applier(task.task.name, plans);
   const Recovered recovered = recover_or_start(context, plans);
   lanes.recover(recovered);
+  rules = lanes.rules();
+  // A lane may have been asked for since the plans were made.
+  take_out(plans, [&](const TablePlan& plan) { return rules.without.contains(plan.source.name); });
   if (!recovered.full_end.empty()) {
     const std::vector<TableName> added = take_out_unknown(plans, recovered);
     if (!added.empty()) lanes.add(added);
@@ -301,11 +312,11 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   if (log_end.empty()) return;
   fence.reset();
 
-  rules = servers.read_task();
+  rules = lanes.rules();
   lanes.run();
   follow_log(context, log_end, [&](IncrementalEnd end) {
     if (end == IncrementalEnd::halted) lanes.meet(task.target.recover(task.task.name)->offset);
-    rules = servers.read_task();
+    rules = lanes.rules();
     return true;
   });
 }

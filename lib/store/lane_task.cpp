@@ -7,7 +7,6 @@ namespace weir {
 
 Task main_lane(Task task, std::span<const LaneRow> lanes) {
   for (const LaneRow& lane : lanes) {
-    if (lane.state == LaneRow::State::leaving) continue;
     task.without.insert(lane.tables.begin(), lane.tables.end());
   }
   return task;
@@ -18,7 +17,8 @@ Task side_lane(Task task, const LaneRow& lane) {
   task.only.emplace(lane.tables.begin(), lane.tables.end());
   task.without.clear();
   task.source.heartbeat = std::chrono::milliseconds(0);
-  if (lane.purpose == LaneRow::Purpose::reload) {
+  // A table that gets another name on the target is new there.
+  if (lane.purpose == LaneRow::Purpose::reload && !lane.reload_mode.empty()) {
     for (TableRule& rule : task.tables) rule.existing = ExistingPolicy::truncate;
   }
   return task;

@@ -1071,50 +1071,7 @@ class SqliteState final : public StateStore {
 
   std::uint32_t add_lane(const LaneRow& row) override {
     std::uint32_t number = 0;
-    write_task(row.task, [&](SqliteDatabase& db) {
-      for (const TableName& table : row.tables) {
-        SqliteStatement open = db.prepare(
-            "SELECT number, purpose, state FROM lane_table JOIN lane USING (task, number)"
-            " WHERE task = ? AND source_schema = ? AND source_table = ? AND state <> 'ended'");
-        open.bind(row.task).bind(table.schema).bind(table.table);
-        if (!open.step()) continue;
-        const bool fails = row.state == LaneRow::State::suspended && open.text(2) == "running";
-        if (fails) {
-          db.prepare(
-                "DELETE FROM lane_table WHERE task = ? AND number = ? AND source_schema = ? AND"
-                " source_table = ?")
-              .bind(row.task)
-              .bind(open.integer(0))
-              .bind(table.schema)
-              .bind(table.table)
-              .run();
-        } else {
-          throw Error(ExitCode::state_conflict, "lane.open",
-                      fmt::format("{} is being changed already", table.text()),
-                      fmt::format("lane {} of the task ({}) is {}",
-                                  lane_name(row.task, static_cast<std::uint32_t>(open.integer(0))),
-                                  open.text(1), open.text(2)),
-                      "see weir sync status " + row.task + "; wait for it, or give it up first");
-        }
-      }
-      SqliteStatement next =
-          db.prepare("SELECT coalesce(max(number), 0) + 1 FROM lane WHERE task = ?");
-      next.bind(row.task);
-      next.step();
-      number = static_cast<std::uint32_t>(next.integer(0));
-      const std::string at = text_of(now());
-      LaneRow numbered = row;
-      numbered.number = number;
-      write_lane(db, numbered, at, at);
-      db.prepare(
-            "INSERT INTO task (name, file, created_at, changed_at)"
-            " SELECT ?1, file, ?2, ?2 FROM task WHERE name = ?3")
-          .bind(lane_name(row.task, number))
-          .bind(at)
-          .bind(row.task)
-          .run();
-      if (row.state == LaneRow::State::suspended) take_tables(db, numbered);
-    });
+    write_task(row.task, [&](SqliteDatabase& db) { number = insert_lane(db, row); });
     return number;
   }
 
@@ -1159,19 +1116,7 @@ class SqliteState final : public StateStore {
       const std::optional<LaneMark> kept = mark_of_lane(db, row);
       if (!kept) throw unknown_lane(row);
       if (kept->state == LaneRow::State::ended) return;
-      LaneRow ended = row;
-      ended.state = LaneRow::State::ended;
-      replace_lane(db, ended);
-      const std::string lane = lane_name(row.task, row.number);
-      if (joined) {
-        for (const char* table : {"table_state", "chunk_range"}) {
-          db.prepare(fmt::format("UPDATE OR REPLACE {} SET task = ?1 WHERE task = ?2", table))
-              .bind(row.task)
-              .bind(lane)
-              .run();
-        }
-      }
-      db.prepare("DELETE FROM task WHERE name = ?").bind(lane).run();
+      finish_lane(db, row, joined);
     });
   }
 
@@ -1275,7 +1220,7 @@ class SqliteState final : public StateStore {
     write_task(task, [&](SqliteDatabase& db) { replace_ddl(db, task, row); });
   }
 
-  std::uint32_t add_revision(const RevisionRow& row) override {
+  std::uint32_t add_revision(const RevisionRow& row, std::span<LaneChange> lanes) override {
     std::uint32_t number = 0;
     write_task(row.task, [&](SqliteDatabase& db) {
       number = newest_revision_in(db, row.task) + 1;
@@ -1298,6 +1243,20 @@ class SqliteState final : public StateStore {
           .bind(row.digest)
           .bind(row.text)
           .run();
+      for (LaneChange& lane : lanes) {
+        if (lane.row.number == 0) {
+          lane.row.number = insert_lane(db, lane.row);
+          continue;
+        }
+        const std::optional<LaneMark> kept = mark_of_lane(db, lane.row);
+        if (!kept) throw unknown_lane(lane.row);
+        if (kept->state != lane.from) throw moved_on(lane.row, lane.from);
+        if (lane.row.state == LaneRow::State::ended) {
+          finish_lane(db, lane.row, false);
+        } else {
+          replace_lane(db, lane.row);
+        }
+      }
     });
     return number;
   }
@@ -1366,6 +1325,13 @@ class SqliteState final : public StateStore {
     return bug("there is no lane " + lane_name(row.task, row.number));
   }
 
+  static Error moved_on(const LaneRow& row, LaneRow::State from) {
+    return Error(ExitCode::state_conflict, "lane.moved-on",
+                 fmt::format("lane {} has gone on meanwhile", lane_name(row.task, row.number)),
+                 fmt::format("it was {} a moment ago", to_string(from)),
+                 fmt::format("see weir sync status {}, and repeat it", row.task));
+  }
+
   static std::optional<LaneMark> mark_of_lane(SqliteDatabase& db, const LaneRow& row) {
     SqliteStatement kept =
         db.prepare("SELECT state, created_at, changed_at FROM lane WHERE task = ? AND number = ?");
@@ -1390,11 +1356,75 @@ class SqliteState final : public StateStore {
       }
     }
   }
+  /// Makes a lane and its task; returns its number.
+  static std::uint32_t insert_lane(SqliteDatabase& db, const LaneRow& row) {
+    for (const TableName& table : row.tables) {
+      SqliteStatement open = db.prepare(
+          "SELECT number, purpose, state FROM lane_table JOIN lane USING (task, number)"
+          " WHERE task = ? AND source_schema = ? AND source_table = ? AND state <> 'ended'");
+      open.bind(row.task).bind(table.schema).bind(table.table);
+      if (!open.step()) continue;
+      const bool fails = row.state == LaneRow::State::suspended && open.text(2) == "running";
+      if (fails) {
+        db.prepare(
+              "DELETE FROM lane_table WHERE task = ? AND number = ? AND source_schema = ? AND"
+              " source_table = ?")
+            .bind(row.task)
+            .bind(open.integer(0))
+            .bind(table.schema)
+            .bind(table.table)
+            .run();
+      } else {
+        throw Error(ExitCode::state_conflict, "lane.open",
+                    fmt::format("{} is being changed already", table.text()),
+                    fmt::format("lane {} of the task ({}) is {}",
+                                lane_name(row.task, static_cast<std::uint32_t>(open.integer(0))),
+                                open.text(1), open.text(2)),
+                    "see weir sync status " + row.task + "; wait for it, or give it up first");
+      }
+    }
+    SqliteStatement next =
+        db.prepare("SELECT coalesce(max(number), 0) + 1 FROM lane WHERE task = ?");
+    next.bind(row.task);
+    next.step();
+    const auto number = static_cast<std::uint32_t>(next.integer(0));
+    const std::string at = text_of(now());
+    LaneRow numbered = row;
+    numbered.number = number;
+    write_lane(db, numbered, at, at);
+    db.prepare(
+          "INSERT INTO task (name, file, created_at, changed_at)"
+          " SELECT ?1, file, ?2, ?2 FROM task WHERE name = ?3")
+        .bind(lane_name(row.task, number))
+        .bind(at)
+        .bind(row.task)
+        .run();
+    if (row.state == LaneRow::State::suspended) take_tables(db, numbered);
+    return number;
+  }
+
   static bool replace_lane(SqliteDatabase& db, const LaneRow& row) {
     const std::optional<LaneMark> kept = mark_of_lane(db, row);
     if (!kept) return false;
     write_lane(db, row, kept->created, kept->state == row.state ? kept->changed : text_of(now()));
     return true;
+  }
+
+  /// Its task goes, and what was known of its tables goes to the main lane or with it.
+  static void finish_lane(SqliteDatabase& db, const LaneRow& row, bool joined) {
+    LaneRow ended = row;
+    ended.state = LaneRow::State::ended;
+    replace_lane(db, ended);
+    const std::string lane = lane_name(row.task, row.number);
+    if (joined) {
+      for (const char* table : {"table_state", "chunk_range"}) {
+        db.prepare(fmt::format("UPDATE OR REPLACE {} SET task = ?1 WHERE task = ?2", table))
+            .bind(row.task)
+            .bind(lane)
+            .run();
+      }
+    }
+    db.prepare("DELETE FROM task WHERE name = ?").bind(lane).run();
   }
 
   static void write_lane(SqliteDatabase& db, const LaneRow& row, const std::string& created,

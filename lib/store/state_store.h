@@ -168,9 +168,10 @@ struct LaneRow {
   Purpose purpose = Purpose::add;
   State state = State::planned;
   std::vector<TableName> tables;
-  std::string reload_mode;  ///< "truncate", "merge", "swap"; "" for none
-  bool history = true;      ///< false: no rows are copied
-  std::string error_id;     ///< with `error` and `error_fix`: why it is suspended
+  std::string
+      reload_mode;       ///< "truncate", "merge", "swap"; "" for none, and for a new target table
+  bool history = true;   ///< false: no rows are copied
+  std::string error_id;  ///< with `error` and `error_fix`: why it is suspended
   std::string error;
   std::string error_fix;
   Offset stopped_at;    ///< where in the log, if a statement stopped it
@@ -182,6 +183,12 @@ struct LaneRow {
 };
 std::string to_string(LaneRow::Purpose purpose);
 std::string to_string(LaneRow::State state);
+
+/// A lane that begins, or goes on in another way, together with a revision.
+struct LaneChange {
+  LaneRow row;                                  ///< number 0: a new one
+  LaneRow::State from = LaneRow::State::ended;  ///< the state that one that is there has to be in
+};
 
 /// One statement of the source that changed a table of a task, or one that its rules select.
 struct DdlRow {
@@ -342,7 +349,12 @@ class StateStore {
   virtual void resolve_ddl(const std::string& task, const DdlRow& row) = 0;
   /// Adds a revision of the task file and returns its number. Throws Error(state_conflict,
   /// "revision.moved") if `number` is given and is not the next one. Kept for ever.
-  virtual std::uint32_t add_revision(const RevisionRow& row) = 0;
+  ///
+  /// With it, in one transaction, lanes are made, which get their numbers, and changed; one that is
+  /// not `from` any more is an Error(state_conflict, "lane.moved-on"). Whoever sees the revision
+  /// sees them.
+  virtual std::uint32_t add_revision(const RevisionRow& row, std::span<LaneChange> lanes) = 0;
+  std::uint32_t add_revision(const RevisionRow& row) { return add_revision(row, {}); }
   /// The number of the newest one, which the task runs by; 0 if there is none. Cheap.
   virtual std::uint32_t newest_revision(const std::string& task) = 0;
   /// The newest `limit`, oldest first.

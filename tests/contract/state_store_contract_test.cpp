@@ -494,6 +494,26 @@ void revisions(const Open& open) {
   row.number = 0;
   row.task = "crm";
   CHECK(store->add_revision(row) == 1);
+  // Its lanes come with it, or nothing does.
+  std::vector<LaneChange> lanes(2);
+  for (LaneChange& lane : lanes) lane.row.task = "crm";
+  lanes[0].row.tables = {{"crm", "a"}};
+  lanes[1].row.tables = {{"crm", "b"}};
+  CHECK(store->add_revision(row, lanes) == 2);
+  CHECK(lanes[0].row.number == 1);
+  CHECK(lanes[1].row.number == 2);
+  lanes[0].from = LaneRow::State::planned;
+  lanes[0].row.state = LaneRow::State::ended;
+  lanes[1].from = LaneRow::State::suspended;
+  CHECK(error_id([&] { store->add_revision(row, lanes); }) == "lane.moved-on");
+  CHECK(store->newest_revision("crm") == 2);
+  CHECK(store->lanes("crm").size() == 2);
+  lanes[1].from = LaneRow::State::planned;
+  lanes[1].row.state = LaneRow::State::leaving;
+  CHECK(store->add_revision(row, lanes) == 3);
+  REQUIRE(store->lanes("crm").size() == 1);
+  CHECK(store->lanes("crm")[0].state == LaneRow::State::leaving);
+  CHECK_FALSE(store->task("crm/1"));
 
   const auto other = open();
   CHECK(other->newest_revision("shop") == 2);

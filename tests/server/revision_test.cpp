@@ -12,7 +12,10 @@
 #include <vector>
 
 #include <catch2/catch.hpp>
+#include <fcntl.h>
 #include <nlohmann/json.hpp>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "support/eventually.h"
 #include "support/sqlite_file.h"
@@ -26,6 +29,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kRefused = 4;
+constexpr int kConflict = 7;
 const std::string kRule = "[[table]]\nmatch = \"shop.*\"\n";
 
 void make_shop(MySqlServer& server, int rows) {
@@ -173,7 +177,48 @@ TEST_CASE("a rate limit that is applied counts for the copy that is under way",
   CHECK(task.status().at("failovers") == 0);
 }
 
-TEST_CASE("a change of the rules is planned, applied with a restart, and rolled back under writes",
+TEST_CASE("connections and chunk size that are applied count for the copy under way",
+          "[server][revision]") {
+  TempMariaDb source;
+  TempPostgres target;
+  make_shop(source, 3000);
+  for (const char* table : {"a", "b", "c"}) {
+    source.sql(std::string("CREATE TABLE shop.") + table + " AS SELECT * FROM shop.item");
+    source.sql(std::string("ALTER TABLE shop.") + table + " ADD PRIMARY KEY (id)");
+  }
+  const auto settings = [](int connections, int rows) {
+    return kRule +
+           "[full]\nrate_limit = \"20 rows/s\"\nconnections = " + std::to_string(connections) +
+           "\nchunk_rows = " + std::to_string(rows) + "\n";
+  };
+  TaskRun task(source, target, {.rest = settings(1, 10)});
+  run(task, 0, {"sync", "start", task.file(), "--wait", "schema"});
+  MySqlSession look = source.session();
+  const auto sessions = [&] {
+    return std::stoi(
+        look.value("SELECT count(*) FROM information_schema.processlist WHERE user = '" +
+                   source.user() + "'"));
+  };
+  const auto ranges = [&](const std::string& which) {
+    return target.value("SELECT count(*) FROM weir.weir_range WHERE " + which);
+  };
+  REQUIRE(task.await([&] { return ranges("row_count > 0") != "0"; }));
+  const int before = sessions();
+  const auto apply = [&](int connections, int rows) {
+    task.rewrite(settings(connections, rows));
+    const json applied = run(task, 0, {"apply", task.name(), "--yes", "--json"}).json();
+    CHECK(applied.at("need") == "live");
+    CHECK(applied.at("restarted") == false);
+  };
+  apply(4, 7);
+  REQUIRE(task.await([&] { return sessions() == before + 3; }));
+  REQUIRE(task.await([&] { return ranges("row_count % 10 <> 0") != "0"; }));
+  apply(2, 7);
+  REQUIRE(task.await([&] { return sessions() == before + 1; }));
+  CHECK(task.status().at("failovers") == 0);
+}
+
+TEST_CASE("a change of the rules is planned, applied to a running task, and rolled back",
           "[server][revision]") {
   TempMariaDb source;
   SqliteFile target;
@@ -187,26 +232,21 @@ TEST_CASE("a change of the rules is planned, applied with a restart, and rolled 
     task.rewrite(kRule + "deletes = \"ignore\"\n");
     const json planned =
         run(task, 10, {"plan", task.name(), "--out", plan, "--exit-code", "--json"}).json();
-    CHECK(planned.at("need") == "pause");
+    CHECK(planned.at("need") == "live");
     CHECK(planned.at("revision") == 1);
     CHECK(planned.at("tables") == json({"shop.item", "shop.spare"}));
     CHECK_FALSE(planned.at("offset").get<std::string>().empty());
 
-    // Without being asked to, nothing is stopped.
     const pid_t worker = task.worker();
-    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("plan.restart") !=
-          std::string::npos);
-    CHECK(task.worker() == worker);
 
     // The target moves, so that the plan may be wrong.
     target.session().sql("ALTER TABLE item ADD COLUMN note TEXT");
-    CHECK(run(task, kRefused, {"apply", plan, "--yes", "--restart"}).err.find("plan.moved") !=
+    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("plan.moved") !=
           std::string::npos);
     target.session().sql("ALTER TABLE item DROP COLUMN note");
 
-    CHECK(run(task, 0, {"apply", plan, "--yes", "--restart", "--json"}).json().at("restarted") ==
-          true);
-    CHECK(task.worker() != worker);
+    CHECK(run(task, 0, {"apply", plan, "--yes", "--json"}).json().at("restarted") == false);
+    CHECK(task.worker() == worker);
     CHECK(task.status().at("revision") == 2);
     source.sql("DELETE FROM shop.item WHERE id = 7");
   }
@@ -218,7 +258,7 @@ TEST_CASE("a change of the rules is planned, applied with a restart, and rolled 
 
   {
     Writer writer(source, 1'000'000);
-    run(task, 0, {"rollback", task.name(), "--yes", "--restart"});
+    run(task, 0, {"rollback", task.name(), "--yes"});
     source.sql("DELETE FROM shop.item WHERE id = 8");
   }
   CHECK(read_file(task.file()) == before);
@@ -227,14 +267,18 @@ TEST_CASE("a change of the rules is planned, applied with a restart, and rolled 
   CHECK(equal(source, target, task));
   CHECK(target.session().value("SELECT count(*) FROM item WHERE id = 8") == "0");
 
-  // What needs a copy, or leaves a table out, is refused by name and changes nothing.
-  task.rewrite(kRule + "columns = { rename = { v = \"w\" } }\n");
-  CHECK(run(task, kRefused, {"apply", task.name(), "--yes", "--restart"}).err.find("plan.reload") !=
+  // What counts from a start on takes one, and nothing is stopped without being asked to.
+  task.rewrite(kRule + "[failover]\nlimit = 5\n");
+  const pid_t worker = task.worker();
+  CHECK(run(task, kRefused, {"apply", task.name(), "--yes"}).err.find("plan.restart") !=
         std::string::npos);
-  task.rewrite("[[table]]\nmatch = \"shop.*\"\nexclude = [\"shop.item\"]\n");
-  CHECK(run(task, kRefused, {"apply", task.name(), "--yes", "--restart"})
-            .err.find("plan.remove-table") != std::string::npos);
+  CHECK(task.worker() == worker);
   CHECK(task.status().at("revision") == 3);
+  CHECK(
+      run(task, 0, {"apply", task.name(), "--yes", "--restart", "--json"}).json().at("restarted") ==
+      true);
+  CHECK(task.worker() != worker);
+  CHECK(task.status().at("revision") == 4);
 }
 
 TEST_CASE("a revision that does not start is put back, and the task goes on by the one before",
@@ -253,6 +297,8 @@ TEST_CASE("a revision that does not start is put back, and the task goes on by t
   text.replace(at, plain.size(),
                "{ command = 'grep -q weir-apply /proc/$PPID/comm && cat " +
                    task.source_password_file() + "' }");
+  // A table is to go elsewhere, too.
+  text.replace(text.find(kRule), 0, "[[table]]\nmatch = \"shop.spare\"\ntarget = \"shop.other\"\n");
   std::ofstream(task.file()) << text;
 
   const TaskRun::Result failed = task.run({"apply", task.name(), "--yes", "--restart"});
@@ -264,11 +310,14 @@ TEST_CASE("a revision that does not start is put back, and the task goes on by t
   CHECK(task.status().at("revision") == 3);
   CHECK(task.status().at("file_differs") == true);
   CHECK(run(task, 0, {"config", "diff", task.name(), "1", "running"}).out.empty());
+  CHECK(task.status().at("lanes").empty());
+  source.sql("INSERT INTO shop.spare VALUES (1)");
+  CHECK(task.await([&] { return target.session().value("SELECT count(*) FROM spare") == "1"; }));
   source.sql("INSERT INTO shop.item VALUES (5000, 'after')");
   CHECK(equal(source, target, task));
 }
 
-TEST_CASE("a plan notices that a target table moved, on servers too", "[server][revision]") {
+TEST_CASE("a plan notices what moved since, and two changes at once", "[server][revision]") {
   TempMariaDb source;
   make_shop(source, 10);
   const auto check = [](TaskRun& task, const std::function<void(const std::string&)>& target) {
@@ -281,7 +330,35 @@ TEST_CASE("a plan notices that a target table moved, on servers too", "[server][
     CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("plan.moved") !=
           std::string::npos);
     target("ALTER TABLE shop.item DROP COLUMN note");
+
+    // The same plan, as it would be had it been made further on in the log.
+    json later = json::parse(read_file(plan));
+    const std::string offset = later.at("offset");
+    later["offset"] = offset.substr(0, offset.rfind('-') + 1) + "999999";
+    const std::string moved = task.state_dir() + "/later.plan";
+    std::ofstream(moved) << later.dump();
+    CHECK(run(task, kRefused, {"apply", moved, "--yes"}).err.find("was put back") !=
+          std::string::npos);
+    // The file says something else by now.
+    task.rewrite(kRule + "deletes = \"ignore\"\n[full]\nchunk_rows = 5000\n");
+    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("was edited") !=
+          std::string::npos);
+    task.rewrite(kRule + "deletes = \"ignore\"\n");
+    // Somebody else is at it: the second one is told, and changes nothing.
+    {
+      const int file = open((task.state_dir() + "/shop.change").c_str(), O_RDWR | O_CREAT, 0600);
+      REQUIRE(flock(file, LOCK_EX | LOCK_NB) == 0);
+      for (const std::vector<std::string>& words :
+           {std::vector<std::string>{"apply", plan, "--yes"},
+            {"rollback", task.name(), "--yes"},
+            {"add-table", task.name(), "shop.spare", "--yes"}}) {
+        CHECK(run(task, kConflict, words).err.find("change.busy") != std::string::npos);
+      }
+      close(file);
+    }
     CHECK(run(task, 0, {"apply", plan, "--yes", "--json"}).json().at("new_revision") == 2);
+    CHECK(run(task, kRefused, {"apply", plan, "--yes"}).err.find("the task runs by 2") !=
+          std::string::npos);
   };
   SECTION("PostgreSQL") {
     TempPostgres target;

@@ -15,6 +15,7 @@
 #include "ops/add_table.h"
 #include "ops/reload_table.h"
 #include "ops/remove_table.h"
+#include "ops/revision.h"
 #include "ops/sync.h"
 #include "store/state_store.h"
 #include "support/asked_engine.h"
@@ -299,12 +300,13 @@ TEST_CASE("added tables are given up as they were asked for", "[lanes]") {
 TEST_CASE("one command at a time changes the tables of a task", "[lanes]") {
   const test::TempDir folder;
   {
-    const ops::LaneLock lock(folder.path(), "shop");
-    CHECK(error_id([&] { const ops::LaneLock second(folder.path(), "shop"); }) == "lane.busy");
-    const ops::LaneLock other(folder.path(), "crm");
+    const ops::ChangeLock lock(folder.path(), "shop");
+    CHECK(error_id([&] { const ops::ChangeLock second(folder.path(), "shop"); }) == "change.busy");
+    const ops::ChangeLock other(folder.path(), "crm");
   }
-  const ops::LaneLock again(folder.path(), "shop");
-  CHECK(error_id([&] { const ops::LaneLock none(folder.path() + "/none", "shop"); }) == "state.io");
+  const ops::ChangeLock again(folder.path(), "shop");
+  CHECK(error_id([&] { const ops::ChangeLock none(folder.path() + "/none", "shop"); }) ==
+        "state.io");
 }
 
 TEST_CASE("a pattern that cannot be one is told", "[lanes]") {

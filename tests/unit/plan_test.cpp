@@ -45,6 +45,7 @@ ChangePlan made() {
   plan.offset = "0-1-5";
   plan.target_digest = "def";
   plan.tables = {{"shop", "item"}};
+  plan.reload_mode = "merge";
   return plan;
 }
 
@@ -88,7 +89,7 @@ TEST_CASE("a plan tells per table what the rules make different", "[plan]") {
   CHECK(compare({item()}, {added}) == Lines{"reload column origin:  -> origin"});
   TablePlan other = added;
   other.columns.back().constant = "{table}";
-  CHECK(compare({added}, {other}) == Lines{"pause value of origin: {schema} -> {table}"});
+  CHECK(compare({added}, {other}) == Lines{"live value of origin: {schema} -> {table}"});
 
   TablePlan keyed = item();
   keyed.key = {1};
@@ -98,7 +99,7 @@ TEST_CASE("a plan tells per table what the rules make different", "[plan]") {
 
   TablePlan kept = item();
   kept.deletes = {DeletePolicy::Kind::ignore, ""};
-  CHECK(compare({item()}, {kept}) == Lines{"pause deletes: apply -> ignore"});
+  CHECK(compare({item()}, {kept}) == Lines{"live deletes: apply -> ignore"});
   TablePlan existing = item();
   existing.existing = ExistingPolicy::append;
   CHECK(compare({item()}, {existing}) == Lines{"live existing: refuse -> append"});
@@ -132,16 +133,18 @@ TEST_CASE("each setting has what it needs", "[plan]") {
   CHECK(need("full", "connections") == "live");
   CHECK(need("incremental", "flush_interval") == "live");
   CHECK(need("retention", "window") == "live");
-  CHECK(need("ddl", "add_column") == "pause");
+  CHECK(need("ddl", "add_column") == "live");
+  CHECK(need("dirty", "policy") == "live");
   CHECK(need("failover", "limit") == "pause");
   CHECK(need("types", "zero_dates") == "pause");
-  CHECK(need("table", "target") == "pause");
-  CHECK(need("table.columns", "drop") == "pause");
+  CHECK(need("table", "target") == "live");
+  CHECK(need("table.columns", "drop") == "live");
 }
 
 TEST_CASE("the need of a plan is the greatest of its steps", "[plan]") {
   ChangePlan plan = made();
   CHECK(plan.need() == Need::live);
+  CHECK_FALSE(plan.restarts());
   CHECK(error_id(refuse_unfit, plan).empty());
   const auto add = [&](Need need) {
     plan.steps.push_back({"x", {"shop", "item"}, "a", "b", need, "because"});
@@ -150,14 +153,68 @@ TEST_CASE("the need of a plan is the greatest of its steps", "[plan]") {
   add(Need::pause);
   CHECK(plan.need() == Need::pause);
   CHECK(error_id(refuse_unfit, plan).empty());
+  CHECK(plan.restarts());
   add(Need::reload);
-  CHECK(error_id(refuse_unfit, plan) == "plan.reload");
   add(Need::remove_table);
-  CHECK(error_id(refuse_unfit, plan) == "plan.remove-table");
+  CHECK(plan.need() == Need::remove_table);
+  CHECK(plan.restarts());
+  CHECK(error_id(refuse_unfit, plan).empty());
   add(Need::refused);
   add(Need::live);
   CHECK(plan.need() == Need::refused);
   CHECK(error_id(refuse_unfit, plan) == "plan.refused");
+}
+
+TEST_CASE("tables that go the same way share a lane", "[plan]") {
+  ChangePlan plan = made();
+  const auto move = [&](const char* table, Need need, const char* mode) {
+    TableMove one;
+    one.table = {"shop", table};
+    one.need = need;
+    one.mode = mode;
+    plan.moves.push_back(one);
+  };
+  move("a", Need::reload, "swap");
+  move("b", Need::add_table, "");
+  move("c", Need::reload, "");
+  move("d", Need::remove_table, "");
+  move("e", Need::reload, "swap");
+  TableMove back;
+  back.table = {"shop", "f"};
+  back.comes_back = true;
+  back.lane.emplace();
+  back.lane->number = 7;
+  back.lane->purpose = LaneRow::Purpose::remove;
+  back.lane->state = LaneRow::State::removed;
+  back.lane->tables = {{"shop", "f"}, {"shop", "g"}};
+  plan.moves.push_back(back);
+  back.table = {"shop", "g"};
+  plan.moves.push_back(back);
+  TableMove stuck;
+  stuck.table = {"shop", "h"};
+  stuck.need = Need::reload;
+  stuck.mode = "truncate";
+  stuck.lane.emplace();
+  stuck.lane->number = 8;
+  stuck.lane->purpose = LaneRow::Purpose::suspend;
+  stuck.lane->state = LaneRow::State::suspended;
+  stuck.lane->tables = {{"shop", "h"}};
+  stuck.lane->error_id = "x";
+  plan.moves.push_back(stuck);
+
+  std::vector<std::string> lines;
+  for (const LaneChange& change : lane_changes(plan)) {
+    std::string tables;
+    for (const TableName& table : change.row.tables) tables += table.table;
+    lines.push_back(std::to_string(change.row.number) + " " + to_string(change.row.purpose) + " " +
+                    to_string(change.row.state) + " " + change.row.reload_mode + " " + tables +
+                    " from " + to_string(change.from));
+    CHECK(change.row.error_id.empty());
+  }
+  CHECK(lines == Lines{"7 remove planned  fg from removed",
+                       "8 reload leaving truncate h from suspended", "0 add planned  b from ended",
+                       "0 reload leaving  c from ended", "0 reload leaving swap ae from ended",
+                       "0 remove leaving  d from ended"});
 }
 
 TEST_CASE("a plan comes back from its file, and is refused once anything moved", "[plan]") {
@@ -167,11 +224,13 @@ TEST_CASE("a plan comes back from its file, and is refused once anything moved",
   CHECK(back.file == "/etc/weir/shop.toml");
   CHECK(back.offset == "0-1-5");
   CHECK(back.taken == made().taken);
-  refuse_moved(back, made());
+  CHECK(back.reload_mode == "merge");
+  const auto reached = [](const Offset& a, const Offset& b) { return a.text >= b.text; };
+  refuse_moved(back, made(), reached);
 
   const auto why = [&](const ChangePlan& now) {
     try {
-      refuse_moved(back, now);
+      refuse_moved(back, now, reached);
     } catch (const Error& error) {
       CHECK(error.id() == "plan.moved");
       CHECK(error.code() == ExitCode::refused);
@@ -182,6 +241,11 @@ TEST_CASE("a plan comes back from its file, and is refused once anything moved",
   ChangePlan now = made();
   now.offset = "0-1-6";  // it moves all the time
   CHECK(why(now).empty());
+  now.offset = "0-1-4";  // but not back
+  CHECK(why(now).find("0-1-5") != std::string::npos);
+  now.offset = "";
+  CHECK(why(now).find("0-1-5") != std::string::npos);
+  now = made();
   now.revision = 4;
   CHECK(why(now) == "it was made for revision 3, and the task runs by 4");
   now = made();
