@@ -479,8 +479,8 @@ CutoverPlan plan_cutover(const Task& task, const CutoverRequest& request, Source
                 "nothing there hands out numbers",
                 "stop the task once it has caught up; nothing else is needed");
   }
-  refuse_failed_tables(status);
   refuse_lanes(task, store);
+  refuse_failed_tables(status);
   const std::optional<Recovered> before = target.recover(task.name);
   if (!before) {
     throw refusal(finding("cutover.not-started", Severity::critical,

@@ -83,10 +83,12 @@ void Lanes::recover(const Recovered& main) {
   const std::vector<LaneRow> rows = main_.store.lanes(root_);
   for (const LaneRow& row : rows) {
     if (row.state == LaneRow::State::leaving || row.state == LaneRow::State::cancelling) continue;
+    const std::string name = lane_name(root_, row.number);
+    if (!main_.store.offset(name)) keep_offset(name, main_.target);
     const bool is_in_main = has_any(main, row.tables);
     const LaneRow* from = is_in_main ? nullptr : lane_with(rows, row);
     if (!is_in_main && from == nullptr) continue;
-    if (main_.target.recover(lane_name(root_, row.number))) continue;
+    if (main_.target.recover(name)) continue;
     // It had joined, or it had not parted yet: then what made it part will come again.
     if (from != nullptr) {
       LaneRow whole = *from;
@@ -112,6 +114,11 @@ const LaneRow* Lanes::lane_with(const std::vector<LaneRow>& rows, const LaneRow&
     if (known && has_any(*known, lane.tables)) return &row;
   }
   return nullptr;
+}
+
+void Lanes::keep_offset(const std::string& lane, Target& target) {
+  const std::optional<Recovered> recovered = target.recover(lane);
+  if (recovered) main_.store.put_offset(lane, recovered->offset, recovered->source);
 }
 
 Task Lanes::rules() {
@@ -358,7 +365,10 @@ void Lanes::split(LaneRow row) {
   const std::unique_ptr<Source> source = servers_.open_source(task);
   const bool copied_anew = row.purpose == LaneRow::Purpose::reload;
   if (!copied_anew) source->branch(main_.task);
+  // What a table that rested has is at another place, and is copied anew.
+  if (copied_anew) main_.target.forget(task.name, {});
   main_.target.split_tables(root_, task.name, row.tables);
+  if (!copied_anew) keep_offset(task.name, main_.target);
   row.state = copied_anew ? LaneRow::State::planned : LaneRow::State::removed;
   if (!main_.store.change_lane(row, LaneRow::State::leaving)) return;
   if (copied_anew) forget_progress(task.name);
@@ -401,7 +411,9 @@ void Lanes::leave_out(const Task& from, const Error& error, const Offset& place)
   row.number = main_.store.add_lane(row);
   const Task task = side_lane(from, row);
   servers_.open_source(task)->branch(from);
-  servers_.open_target(task)->split_tables(from.name, task.name, row.tables);
+  const std::unique_ptr<Target> target = servers_.open_target(task);
+  target->split_tables(from.name, task.name, row.tables);
+  keep_offset(task.name, *target);
   main_.event("error", "table.suspended", error.table(),
               fmt::format("{}; the other tables go on", error.what()));
   const std::lock_guard lock(mutex_);

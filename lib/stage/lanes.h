@@ -91,6 +91,8 @@ class Lanes final : public TableFailures {
   /// the task with it.
   bool has_others(const Task& from) const;
   void cancel(const LaneRow& row);
+  /// Keeps in the state file where a lane that rests goes on from.
+  void keep_offset(const std::string& lane, Target& target);
   void split(LaneRow row);
   void join(Lane& lane);
   bool is_near(const Lane& lane) const;

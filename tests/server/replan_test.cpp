@@ -128,7 +128,9 @@ class Shop {
     }));
   }
   void await_no_lane() {
-    REQUIRE(task_.await([&] { return lanes().empty(); }));
+    const bool is_gone = task_.await([&] { return lanes().empty(); }, std::chrono::minutes(1));
+    INFO(task_.status().dump(1) << task_.log());
+    REQUIRE(is_gone);
   }
   /// Nobody writes any more, and all that there is, is on the target. `columns` as the target calls
   /// those of item there.
@@ -293,12 +295,14 @@ TEST_CASE(
   shop.here().sql("INSERT INTO shop.item VALUES (-1, -5, 'x')");
   REQUIRE(shop.task().await([&] {
     const auto lanes = shop.lanes();
-    return lanes.size() == 1 && lanes[0].state == State::suspended;
+    return lanes.size() == 1 && lanes[0].state == State::suspended &&
+           weir::open_state(shop.task().state_dir(), true)->offset("shop/1");
   }));
 
   const json status = shop.run({"sync", "status", "shop", "--json"}, 1).json();
   CHECK(status.at("ok") == false);
   CHECK(status.at("lanes")[0].at("state") == "suspended");
+  CHECK(status.at("lanes")[0].at("offset").is_string());
   const json list = shop.run({"sync", "list", "--json"}).json();
   CHECK(list.at("tasks")[0].at("suspended_tables") == 1);
   const json retention = shop.task().run({"check-retention", "shop", "--json"}).json();
@@ -310,8 +314,9 @@ TEST_CASE(
   CHECK(shop.task().run({"check-retention", "shop", "--format", "nagios"}).out.find("shop/1") !=
         std::string::npos);
   shop.run({"preflight", "shop"});
-  CHECK(shop.run({"cutover", "shop", "--dry-run"}, kRefused).err.find("cutover.table-apart") !=
-        std::string::npos);
+  const TaskRun::Result cutover = shop.run({"cutover", "shop", "--dry-run"}, kRefused);
+  INFO(cutover.text());
+  CHECK(cutover.err.find("cutover.table-apart") != std::string::npos);
 
   // A change of rules that is not about it leaves it alone.
   CHECK(shop.apply(kRules + "deletes = \"ignore\"\n").at("moves").empty());
