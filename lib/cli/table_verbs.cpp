@@ -486,6 +486,8 @@ ExitCode remove_table(Session& session, const Backends& backends) {
                  : "the task lets go of these tables; the target keeps their rows as they are then",
             session.flag("yes"));
     lanes = ops::begin_remove(task, plan, *change.store);
+    ops::leave_at_once(change.task, lanes, backends.open_source, backends.open_target,
+                       *change.store, *change.engine);
     change.lock.reset();
     if (drop) {
       follow(session, task, lanes, Goal::removed, *change.store, *change.engine);
@@ -493,6 +495,7 @@ ExitCode remove_table(Session& session, const Backends& backends) {
       for (const std::uint32_t number : lanes) {
         if (const auto row = ops::find_lane(task, number, *change.store)) {
           ops::record_drop(*row, statements, *change.store);
+          ops::release_source(change.task, *row, backends.open_source);
         }
       }
       dropped = true;
@@ -502,7 +505,12 @@ ExitCode remove_table(Session& session, const Backends& backends) {
         "the rules of {} may still take them: exclude them there, so that the file says what the "
         "task does",
         change.task.file));
-    if (!drop) say_how_to_follow(session, change, lanes);
+    std::vector<std::uint32_t> left = lanes;
+    std::erase_if(left, [&](std::uint32_t number) {
+      const auto row = ops::find_lane(task, number, *change.store);
+      return !row || has_come(*row, Goal::removed);
+    });
+    if (!drop) say_how_to_follow(session, change, left);
   }
   return session.answer(ExitCode::ok, {{"dry_run", dry_run},
                                        {"undo", false},

@@ -180,10 +180,12 @@ class Mapping {
   /// A rule must have taken something, and know the columns it speaks of.
   void check_rule(std::uint32_t number) {
     Taken& taken = taken_[number];
-    if (taken.tables.empty()) return check_unused(number);
+    const bool has_all = has_all_tables(number);
+    if (taken.tables.empty() && has_all) return check_unused(number);
     for (const Table* table : taken.tables) {
       for (const Column& column : table->columns) taken.columns.insert(column.name);
     }
+    if (!has_all) return;
     const TableRule& rule = task_.tables[number];
     for (const std::string& column : rule.drop) check_column(number, "columns.drop", column);
     for (const auto& [column, name] : rule.rename) check_column(number, "columns.rename", column);
@@ -201,6 +203,15 @@ class Mapping {
 
   /// In a part of a task a rule may well have nothing to do.
   bool is_whole() const { return !task_.only && task_.without.empty(); }
+
+  /// Not if tables that the rule takes are in other lanes of the task: it may speak of these.
+  bool has_all_tables(std::uint32_t number) const {
+    if (task_.only) return false;
+    std::vector<std::string> groups;
+    return std::ranges::none_of(task_.without, [&](const TableName& name) {
+      return matchers_[number].takes(name, groups);
+    });
+  }
 
   void check_unused(std::uint32_t number) {
     std::vector<std::string> groups;

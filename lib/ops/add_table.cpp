@@ -20,6 +20,7 @@
 #include "ops/init.h"
 #include "ops/lanes.h"
 #include "ops/preflight.h"
+#include "store/lane_task.h"
 
 namespace weir::ops {
 namespace {
@@ -101,7 +102,11 @@ std::map<TableName, LaneRow> tables_of_lanes(const std::string& task, StateStore
 
 Error in_the_way(const TableName& table, const LaneRow& lane) {
   std::string fix = fmt::format("wait for it: weir sync status {} shows how far it is", lane.task);
-  if (lane.purpose == LaneRow::Purpose::remove) {
+  if (lane.note == kNotSelected) {
+    fix = fmt::format(
+        "add a rule for it to the task file and weir apply {}: it comes back from where it left",
+        lane.task);
+  } else if (lane.purpose == LaneRow::Purpose::remove) {
     fix = fmt::format(
         "weir remove-table {0} {1} --undo brings it back from where it left, weir "
         "reload-table {0} {1} --mode truncate with all rows copied anew",

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "model/lane.h"
+#include "model/swap_name.h"
 #include "ops/lanes.h"
 #include "ops/preflight.h"
 
@@ -21,20 +22,46 @@ bool rests(const LaneRow& lane) {
 }
 
 /// The tables as they are on the source now, which is what is copied.
-std::vector<TablePlan> plans_of(const Task& task, std::span<const TablePair> tables, Source& source,
-                                const Target& target, std::vector<Finding>& findings) {
-  Mapping mapping = map_task(task, source, target, std::nullopt);
+std::vector<TablePlan> plans_of(const Task& task, std::span<const TablePair> tables,
+                                const std::string& mode, const std::set<TableName>& unfinished,
+                                Source& source, const Target& target,
+                                std::vector<Finding>& findings) {
+  // Also those that are in lanes of their own, which the main lane is without.
+  Task part = task;
+  part.without.clear();
+  part.only.emplace();
   std::set<std::string> names;
-  for (const TablePair& table : tables) names.insert(table.source.text());
+  for (const TablePair& table : tables) {
+    names.insert(table.source.text());
+    part.only->insert(table.source);
+  }
+  Mapping mapping = map_task(part, source, target, std::nullopt);
   for (Finding& finding : mapping.findings) {
     if (names.contains(finding.table)) findings.push_back(std::move(finding));
   }
   std::vector<TablePlan> out;
   for (TablePlan& plan : mapping.plans) {
     if (names.erase(plan.source.name.text()) == 0) continue;
-    // The mode says what becomes of the rows that are there.
-    plan.existing = ExistingPolicy::truncate;
+    // The mode says what becomes of the table that is there, and of its rows.
+    const bool made_anew = mode == "swap" || unfinished.contains(plan.source.name);
+    plan.existing = made_anew         ? ExistingPolicy::replace
+                    : mode == "merge" ? ExistingPolicy::append
+                                      : ExistingPolicy::truncate;
     out.push_back(std::move(plan));
+  }
+  for (const TablePlan& plan : out) {
+    if (mode != "merge" || !plan.key.empty()) continue;
+    Finding keyless;
+    keyless.id = "reload.merge-key";
+    keyless.severity = Severity::critical;
+    keyless.table = plan.source.name.text();
+    keyless.what = fmt::format("{} has no key", keyless.table);
+    keyless.why = "a merge finds the rows that are there by their key";
+    keyless.fix = fmt::format(
+        "reload it with --mode swap or truncate, or name columns that are unique as `key` in its "
+        "rule of {}",
+        task.file);
+    findings.push_back(std::move(keyless));
   }
   for (const std::string& name : names) {
     if (std::ranges::find(findings, name, &Finding::table) != findings.end()) continue;
@@ -86,7 +113,17 @@ ReloadPlan plan_reload(const Task& task, std::span<const std::string> words,
   const Task bounded = with_patience(task);
   const std::unique_ptr<Source> source = open_source(bounded);
   const std::unique_ptr<Target> target = open_target(bounded);
-  std::vector<TablePlan> plans = plans_of(bounded, out.tables, *source, *target, out.findings);
+  std::set<TableName> unfinished;
+  for (const LaneRow& lane : out.resting) {
+    const auto known = target->recover(lane_name(task.name, lane.number));
+    if (!known) continue;
+    for (const TableProgress& table : known->tables) {
+      const bool is_beside = swapped_name(table.target).has_value();
+      if (!is_beside && table.created && !table.unique_done) unfinished.insert(table.source);
+    }
+  }
+  std::vector<TablePlan> plans =
+      plans_of(bounded, out.tables, mode, unfinished, *source, *target, out.findings);
   if (refuses(out.findings)) return out;
   CopyCheck check =
       check_copy(task, std::move(plans), true, open_source, open_target, store, engine);
@@ -106,8 +143,7 @@ std::vector<std::uint32_t> begin_reload(const std::string& task, const ReloadPla
   for (const LaneRow& lane : plan.resting) {
     LaneRow changed = lane;
     changed.purpose = LaneRow::Purpose::reload;
-    // What was copied is forgotten on the way, as of tables that leave the main lane.
-    changed.state = LaneRow::State::leaving;
+    changed.state = LaneRow::State::planned;
     changed.reload_mode = plan.mode;
     changed.history = true;
     changed.error_id.clear();

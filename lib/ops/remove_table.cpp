@@ -11,16 +11,15 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/user.h"
+#include "mapping/rules.h"
 #include "model/lane.h"
 #include "ops/lanes.h"
 #include "ops/preflight.h"
 #include "ops/resume.h"
+#include "store/lane_task.h"
 
 namespace weir::ops {
 namespace {
-
-/// What the note of a removed lane says once its target tables are gone.
-constexpr std::string_view kDropped = "dropped";
 
 Error unknown_table(const std::string& task, const std::string& word,
                     const std::set<std::string>& known) {
@@ -40,6 +39,42 @@ Error on_its_way(const TableName& table, const LaneRow& lane) {
                            to_string(lane.purpose), to_string(lane.state)),
                fmt::format("wait for it, or give it up: weir add-table {} {} --cancel", lane.task,
                            table.text()));
+}
+
+/// A table that no rule takes would have no target to catch up on.
+void require_rules(const Task& task, const LaneRow& lane) {
+  Task rules = task;
+  rules.without.clear();
+  const std::vector<SelectedTable> taken = select_tables(rules, lane.tables);
+  std::vector<TableName> others;
+  for (const TableName& table : lane.tables) {
+    if (std::ranges::find(taken, table, &SelectedTable::name) == taken.end()) {
+      others.push_back(table);
+    }
+  }
+  if (others.empty()) return;
+  throw Error(
+      ExitCode::refused, "table.no-rule",
+      fmt::format("no rule of the task takes {}", names_text(others)),
+      "the rules say which target table it has, and it left with them or was excluded since",
+      fmt::format(
+          "put it back into {}, then weir apply {}{}", task.file, task.name,
+          lane.note == kNotSelected ? ": that brings it back by itself" : ", and repeat this"));
+}
+
+/// What the worker does with a table that leaves.
+void leave(const Task& main, LaneRow row, const OpenSource& open_source,
+           const OpenTarget& open_target, StateStore& store) {
+  const Task part = side_lane(main, row);
+  open_source(part)->branch(main);
+  open_target(main)->split_tables(main.name, part.name, row.tables);
+  move_tables(store, main.name, part.name, row.tables);
+  row.state = LaneRow::State::removed;
+  if (!store.change_lane(row, LaneRow::State::leaving)) return;
+  for (const TableName& table : row.tables) {
+    store.add_event(main.name, {now(), "info", "table.removed", table.text(),
+                                "it leaves the task here; its rows on the target stay"});
+  }
 }
 
 bool is_removed(const LaneRow& lane) {
@@ -158,6 +193,29 @@ std::vector<std::uint32_t> begin_remove(const std::string& task, const RemovePla
   return out;
 }
 
+bool leave_at_once(const Task& task, std::span<const std::uint32_t> lanes,
+                   const OpenSource& open_source, const OpenTarget& open_target, StateStore& store,
+                   Engine& engine) {
+  if (engine.status(task.name).running) return false;
+  try {
+    const std::unique_ptr<Engine::Hold> hold = engine.hold(task.name);
+    for (const std::uint32_t number : lanes) {
+      const auto row = find_lane(task.name, number, store);
+      if (row && row->state == LaneRow::State::leaving) {
+        leave(with_patience(task), *row, open_source, open_target, store);
+      }
+    }
+  } catch (const Error& error) {
+    // What was asked for is kept: the task does it once it runs, and reaches its servers.
+    const bool waits = error.id() == "task.running" ||
+                       error.code() == ExitCode::source_unreachable ||
+                       error.code() == ExitCode::target_unreachable;
+    if (!waits) throw;
+    return false;
+  }
+  return true;
+}
+
 std::vector<LaneRow> undo_remove(const Task& task, std::span<const std::string> words, bool dry_run,
                                  const OpenSource& open_source, const OpenTarget& open_target,
                                  StateStore& store, Engine& engine) {
@@ -203,6 +261,7 @@ std::vector<LaneRow> undo_remove(const Task& task, std::span<const std::string> 
       store.end_lane(ended, false);
       continue;
     }
+    require_rules(task, lane);
     Task part = with_patience(task);
     part.name = lane_name(task.name, lane.number);
     const std::unique_ptr<Source> source = open_source(part);
@@ -230,6 +289,10 @@ void record_drop(const LaneRow& lane, std::span<const std::string> statements, S
       fmt::format("drop on the target: {}",
                   join(std::vector<std::string>(statements.begin(), statements.end()), "; ")),
       store);
+}
+
+void release_source(const Task& task, const LaneRow& lane, const OpenSource& open_source) {
+  open_source(side_lane(with_patience(task), lane))->release();
 }
 
 }  // namespace weir::ops

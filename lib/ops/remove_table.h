@@ -44,6 +44,12 @@ RemovePlan plan_remove(const std::string& task, std::span<const std::string> wor
 std::vector<std::uint32_t> begin_remove(const std::string& task, const RemovePlan& plan,
                                         StateStore& store);
 
+/// Has tables that begin_remove() asked for leave a task that does not run, at its offset. False if
+/// it runs: then its worker does that.
+bool leave_at_once(const Task& task, std::span<const std::uint32_t> lanes,
+                   const OpenSource& open_source, const OpenTarget& open_target, StateStore& store,
+                   Engine& engine);
+
 /// Brings removed tables back from where they left: they catch up from there. Asks the source first
 /// whether it still has its log from there on, and throws Error(refused) with the gap if not, Error
 /// (refused, "table.dropped") if the target table is gone, Error(state_conflict,
@@ -55,5 +61,7 @@ std::vector<LaneRow> undo_remove(const Task& task, std::span<const std::string> 
 
 /// Keeps that somebody dropped the target tables of a removed lane: it cannot be undone any more.
 void record_drop(const LaneRow& lane, std::span<const std::string> statements, StateStore& store);
+/// The source need not keep its log for such a lane any more.
+void release_source(const Task& task, const LaneRow& lane, const OpenSource& open_source);
 
 }  // namespace weir::ops

@@ -10,10 +10,10 @@ namespace weir {
 
 MappingResult StageContext::map(std::span<const Table> definitions) const {
   MappingResult out = plan_tables(task, definitions, target);
-  if (!copies_beside) return out;
+  if (!copies_beside || (merged != nullptr && *merged)) return out;
   for (TablePlan& plan : out.plans) {
     plan.target = swap_name(plan.target, target.max_name_bytes());
-    // What an earlier try left behind may have other columns.
+    // What an earlier copy left there has no indexes, or is not complete.
     plan.existing = ExistingPolicy::replace;
   }
   return out;

@@ -123,8 +123,11 @@ struct StageContext {
   /// Takes where in the log the statement stands that an error is about, if that is known.
   Offset* failed_at = nullptr;
   bool copies_rows = true;  ///< false: the tables begin empty, with the changes from now on
-  bool copies_beside =
-      false;  ///< the tables are copied beside their targets, whose place they take
+  /// Whether the tables are copied beside their targets, to be merged into them or to take their
+  /// place.
+  bool copies_beside = false;
+  /// Of a lane whose copies are merged: true once that is done, and the lane may join.
+  std::atomic<bool>* merged = nullptr;
   std::optional<DdlVerdict> verdict = {};
 
   /// What the rules make of these tables here.

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "mapping/rules.h"
 #include "model/lane.h"
+#include "model/swap_name.h"
 #include "stage/runner.h"
 #include "store/lane_task.h"
 #include "target/plan.h"
@@ -50,6 +51,8 @@ bool has_any(const Recovered& recovered, std::span<const TableName> names) {
   });
 }
 
+bool merges(const LaneRow& row) { return row.reload_mode == "merge"; }
+
 bool is_open(LaneRow::State state) {
   return state == LaneRow::State::planned || state == LaneRow::State::running;
 }
@@ -85,35 +88,26 @@ void Lanes::recover(const Recovered& main) {
     if (row.state == LaneRow::State::leaving || row.state == LaneRow::State::cancelling) continue;
     const std::string name = lane_name(root_, row.number);
     if (!main_.store.offset(name)) keep_offset(name, main_.target);
-    const bool is_in_main = has_any(main, row.tables);
-    const LaneRow* from = is_in_main ? nullptr : lane_with(rows, row);
-    if (!is_in_main && from == nullptr) continue;
     if (main_.target.recover(name)) continue;
-    // It had joined, or it had not parted yet: then what made it part will come again.
-    if (from != nullptr) {
-      LaneRow whole = *from;
-      for (const TableName& table : row.tables) {
-        if (std::ranges::find(whole.tables, table) == whole.tables.end()) {
-          whole.tables.push_back(table);
-        }
-      }
-      main_.store.put_lane(whole);
+    const Task task = side_lane(main_.task, row);
+    if (has_any(main, row.tables)) {
+      // It had joined, or it had not parted yet: then what made it part will come again.
+      LaneRow ended = row;
+      ended.note = row.state == LaneRow::State::suspended ? "not parted" : "joined";
+      servers_.open_source(task)->release();
+      main_.store.end_lane(ended, true);
+      continue;
     }
-    LaneRow ended = row;
-    ended.note = row.state == LaneRow::State::suspended ? "not parted" : "joined";
-    servers_.open_source(side_lane(main_.task, row))->release();
-    main_.store.end_lane(ended, is_in_main);
+    for (const LaneRow& other : rows) {
+      const auto known = main_.target.recover(lane_name(root_, other.number));
+      if (!known || !has_any(*known, row.tables)) continue;
+      // It was to part from another lane, which does not run its tables any more.
+      const Task from = side_lane(main_.task, other);
+      servers_.open_source(task)->branch(from);
+      main_.target.split_tables(from.name, task.name, row.tables);
+      keep_offset(task.name, main_.target);
+    }
   }
-}
-
-const LaneRow* Lanes::lane_with(const std::vector<LaneRow>& rows, const LaneRow& lane) const {
-  if (lane.state != LaneRow::State::suspended) return nullptr;
-  for (const LaneRow& row : rows) {
-    if (row.number == lane.number || row.state != LaneRow::State::running) continue;
-    const std::optional<Recovered> known = main_.target.recover(lane_name(root_, row.number));
-    if (known && has_any(*known, lane.tables)) return &row;
-  }
-  return nullptr;
 }
 
 void Lanes::keep_offset(const std::string& lane, Target& target) {
@@ -140,6 +134,80 @@ Task Lanes::rules() {
           fmt::format("the table rules and policies of revision {} count from here on", revision));
     }
     return out;
+  }
+}
+
+void Lanes::reselect(const Recovered& main) {
+  Task rules = main_.task;
+  rules.only.reset();
+  rules.without.clear();
+  const auto taken = [&](const std::vector<TableName>& names) {
+    std::vector<TableName> out;
+    for (const SelectedTable& table : select_tables(rules, names)) out.push_back(table.name);
+    return out;
+  };
+  std::set<TableName> in_lanes;
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    in_lanes.insert(row.tables.begin(), row.tables.end());
+    if (row.note != kNotSelected) continue;
+    if (row.state == LaneRow::State::leaving) split(row);
+  }
+  LaneRow out;
+  out.task = root_;
+  out.purpose = LaneRow::Purpose::remove;
+  out.state = LaneRow::State::leaving;
+  out.note = kNotSelected;
+  for (const TableProgress& table : main.tables) {
+    if (!in_lanes.contains(table.source) && taken({table.source}).empty()) {
+      out.tables.push_back(table.source);
+    }
+  }
+  if (!out.tables.empty()) {
+    out.number = main_.store.add_lane(out);
+    split(out);
+  }
+  for (const LaneRow& row : main_.store.lanes(root_)) {
+    if (row.note != kNotSelected || row.state != LaneRow::State::removed) continue;
+    const std::vector<TableName> again = taken(row.tables);
+    if (!again.empty()) bring_back(row, again);
+  }
+}
+
+void Lanes::bring_back(LaneRow row, const std::vector<TableName>& tables) {
+  const LaneRow from = row;
+  row.tables = tables;
+  row.note.clear();
+  if (tables.size() < from.tables.size()) {
+    row.number = main_.store.split_lane(row, from.number);
+    const Task other = side_lane(main_.task, from);
+    const Task task = side_lane(main_.task, row);
+    servers_.open_source(task)->branch(other);
+    main_.target.split_tables(other.name, task.name, tables);
+    move_tables(main_.store, other.name, task.name, tables);
+  }
+  const Task task = side_lane(main_.task, row);
+  const auto known = main_.target.recover(task.name);
+  const auto gap =
+      known ? servers_.open_source(task)->can_resume(known->offset, known->source) : std::nullopt;
+  const bool can_resume = !gap || gap->severity != Severity::critical;
+  if (can_resume) {
+    row.state = LaneRow::State::planned;
+  } else {
+    row.state = LaneRow::State::suspended;
+    row.error_id = gap->id;
+    row.error = gap->what + ": " + gap->why;
+    row.error_fix = fmt::format("weir reload-table {} {} --mode merge copies what is missing",
+                                root_, weir::join(texts_of(tables), " "));
+  }
+  if (!main_.store.change_lane(row, LaneRow::State::removed)) return;
+  for (const TableName& table : tables) {
+    if (can_resume) {
+      main_.event("info", "table.selected-again", table.text(),
+                  "the rules take it again; it catches up from where it left");
+    } else {
+      main_.event("error", "table.suspended", table.text(),
+                  fmt::format("the rules take it again, but {}", row.error));
+    }
   }
 }
 
@@ -190,13 +258,21 @@ void Lanes::look() {
         start(row);
       } else if (lane->revision != revision) {
         lane->stop.request();  // it begins again by the newer one
-      } else {
-        wants_to_meet = wants_to_meet || is_near(*lane);
+      } else if (is_near(*lane)) {
+        // A merge comes first, while the others go on: it takes as long as its tables are large.
+        const bool is_asked = lane->halt.asked();
+        if (may_join(*lane)) {
+          wants_to_meet = true;
+        } else if (!is_asked) {
+          lane->halt.ask({});
+        }
       }
     }
   }
   if (wants_to_meet && !main_.halt.asked()) main_.halt.ask({});
 }
+
+bool Lanes::may_join(const Lane& lane) { return !merges(lane.row) || lane.merged; }
 
 bool Lanes::is_near(const Lane& lane) const {
   if (!lane.meter.consistent) return false;
@@ -206,13 +282,33 @@ bool Lanes::is_near(const Lane& lane) const {
   return sample.idle || sample.apply_lag_s <= main_.meter.sample(at).apply_lag_s + kNearSeconds;
 }
 
+void Lanes::clear(Target& target, const std::string& lane) {
+  if (const auto known = target.recover(lane)) {
+    std::vector<TableName> copied;
+    std::vector<std::string> unfinished;
+    for (const TableProgress& table : known->tables) {
+      const auto name = swapped_name(table.target);
+      copied.push_back(name.value_or(table.target));
+      // One that is only emptied would never get the key and the indexes that it lacks.
+      if (!name && table.created && !table.unique_done) {
+        unfinished.push_back(target.drop_sql(table.target));
+      }
+    }
+    target.drop_beside(copied);
+    if (!unfinished.empty()) target.run_counter_sql(unfinished);
+  }
+  target.forget(lane, {});
+}
+
 void Lanes::start(LaneRow row) {
   auto lane = std::make_unique<Lane>();
   lane->revision = main_.store.newest_revision(root_);
   lane->task = side_lane(servers_.read_task(), row);
   if (row.state == LaneRow::State::planned && row.purpose == LaneRow::Purpose::reload) {
-    servers_.open_target(lane->task)->forget(lane->task.name, {});
-    forget_progress(lane->task.name);
+    clear(*servers_.open_target(lane->task), lane->task.name);
+    main_.store.retain_tables(lane->task.name, {});
+    // What it had to read the log with is of no use: the copy begins at a later place.
+    servers_.open_source(lane->task)->release();
   }
   const LaneRow::State was = row.state;
   row.state = LaneRow::State::running;
@@ -227,18 +323,6 @@ void Lanes::start(LaneRow row) {
   started.thread = std::thread([this, &started] { work(started); });
 }
 
-void Lanes::forget_progress(const std::string& lane) {
-  std::vector<TableRow> tables = main_.store.tables(lane);
-  for (TableRow& table : tables) {
-    TableRow anew;
-    anew.source = table.source;
-    anew.target = table.target;
-    anew.estimated_rows = table.estimated_rows;
-    table = std::move(anew);
-  }
-  main_.store.put_tables(lane, tables);
-}
-
 void Lanes::work(Lane& lane) {
   std::chrono::seconds pause{1};
   End end = End::failed;
@@ -251,7 +335,8 @@ void Lanes::work(Lane& lane) {
       StageContext context{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
                            lane.stop, main_.live,   lane.halt,    *this};
       context.copies_rows = lane.row.history;
-      context.copies_beside = lane.row.reload_mode == "swap";
+      context.copies_beside = lane.row.reload_mode == "swap" || merges(lane.row);
+      if (merges(lane.row)) context.merged = &lane.merged;
       if (!lane.row.verdict.empty()) {
         const bool applies = lane.row.verdict == "apply";
         context.verdict = {lane.row.stopped_at, applies ? DdlAction::apply : DdlAction::ignore};
@@ -260,7 +345,10 @@ void Lanes::work(Lane& lane) {
       context.failed_at = &lane.failed_at;
       end = run_side_lane(context) ? End::halted : End::stopped;
     } catch (const Error& error) {
-      again = failed(lane, error, pause);
+      const bool may_be_gone = mended_by_trying(error) || error.code() == ExitCode::not_found;
+      const bool has_servers = lane.source != nullptr && lane.target != nullptr;
+      again = may_be_gone && has_servers ? let_go_of_dropped(lane, error, pause)
+                                         : failed(lane, error, pause);
     } catch (const std::exception& error) {
       again = failed(lane, bug(error.what()), pause);
     }
@@ -268,6 +356,43 @@ void Lanes::work(Lane& lane) {
   const std::lock_guard lock(mutex_);
   lane.end = lane.stop.requested() && end == End::failed ? End::stopped : end;
   changed_.notify_all();
+}
+
+bool Lanes::let_go_of_dropped(Lane& lane, const Error& error, std::chrono::seconds& pause) {
+  std::vector<TableName> gone;
+  try {
+    const std::vector<TableName> there = lane.source->tables();
+    const auto known = lane.target->recover(lane.task.name);
+    for (const TableName& table : lane.row.tables) {
+      if (std::ranges::find(there, table) != there.end()) continue;
+      // Of one that is copied, the log tells what became of it.
+      const bool copied = known && std::ranges::any_of(known->tables, [&](const auto& progress) {
+                            return progress.source == table && progress.full_done;
+                          });
+      if (!copied) gone.push_back(table);
+    }
+  } catch (const Error&) {
+    // The servers are not to be asked; the error itself says why.
+    return failed(lane, error, pause);
+  }
+  if (gone.empty()) return failed(lane, error, pause);
+  const bool is_added = lane.row.purpose == LaneRow::Purpose::add;
+  for (const TableName& table : gone) {
+    const bool is_last = lane.row.tables.size() == 1;
+    const Error dropped =
+        Error(ExitCode::refused, "table.dropped-meanwhile",
+              fmt::format("{} is not on the source any more", table.text()),
+              "it was dropped or renamed before its rows were copied",
+              is_added && is_last
+                  ? fmt::format("weir add-table {} {} --cancel gives it up", root_, table.text())
+                  : fmt::format("weir remove-table {0} {1} lets go of it; once it is there again, "
+                                "weir reload-table {0} {1} --mode truncate copies it",
+                                root_, table.text()))
+            .of_table(table.text());
+    if (is_last) return failed(lane, dropped, pause);
+    leave_out(lane.task, dropped, {});
+  }
+  return true;
 }
 
 bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) {
@@ -282,21 +407,24 @@ bool Lanes::failed(Lane& lane, const Error& error, std::chrono::seconds& pause) 
     pause = std::min(pause * 2, kLongestPause);
     return !stopped;
   }
+  try {
+    suspend(lane, error);
+  } catch (const Error& untold) {
+    log_error(untold.id(), untold.what());
+  }
+  return false;
+}
+
+void Lanes::suspend(Lane& lane, const Error& error) {
   lane.row.state = LaneRow::State::suspended;
   lane.row.error_id = error.id();
   lane.row.error = error.what();
   lane.row.error_fix = error.fix();
   lane.row.stopped_at = lane.failed_at;
   lane.row.verdict.clear();
-  try {
-    if (!main_.store.change_lane(lane.row, LaneRow::State::running)) return false;
-    StageContext{lane.task, *lane.source, *lane.target, main_.store, lane.meter,
-                 lane.stop, main_.live,   lane.halt,    *this}
-        .event("error", "table.suspended", tables, error.what());
-  } catch (const Error& untold) {
-    log_error(untold.id(), untold.what());
-  }
-  return false;
+  if (!main_.store.change_lane(lane.row, LaneRow::State::running)) return;
+  main_.event("error", "table.suspended", weir::join(texts_of(lane.row.tables), ", "),
+              error.what());
 }
 
 void Lanes::cancel(const LaneRow& row) {
@@ -315,7 +443,7 @@ void Lanes::meet(const Offset& offset) {
     const std::lock_guard lock(mutex_);
     meeting_ = true;
     for (auto& [number, lane] : lanes_) {
-      if (lane->end != End::none || !is_near(*lane)) continue;
+      if (lane->end != End::none || !is_near(*lane) || !may_join(*lane)) continue;
       near.push_back(lane.get());
       lane->halt.ask(offset);
     }
@@ -333,11 +461,22 @@ void Lanes::meet(const Offset& offset) {
       const std::lock_guard lock(mutex_);
       is_there = lane->end == End::halted;
     }
-    if (is_there) join(*lane);
+    if (is_there) join_or_suspend(*lane);
   }
   main_.halt.take_back();
   const std::lock_guard lock(mutex_);
   meeting_ = false;
+}
+
+void Lanes::join_or_suspend(Lane& lane) {
+  try {
+    join(lane);
+  } catch (const Error& error) {
+    // What is in its way concerns its tables alone, and they are as they were.
+    if (error.code() != ExitCode::refused && error.code() != ExitCode::state_conflict) throw;
+    suspend(lane, error);
+    drop(lane);
+  }
 }
 
 void Lanes::join(Lane& lane) {
@@ -370,9 +509,16 @@ void Lanes::split(LaneRow row) {
   main_.target.split_tables(root_, task.name, row.tables);
   if (!copied_anew) keep_offset(task.name, main_.target);
   row.state = copied_anew ? LaneRow::State::planned : LaneRow::State::removed;
+  if (!copied_anew) move_tables(main_.store, root_, task.name, row.tables);
   if (!main_.store.change_lane(row, LaneRow::State::leaving)) return;
-  if (copied_anew) forget_progress(task.name);
+  const bool not_selected = row.note == kNotSelected;
   for (const TableName& table : row.tables) {
+    if (not_selected) {
+      main_.event("warning", "table.not-selected", table.text(),
+                  "the rules do not take it any more: it leaves the task here, and its rows on the "
+                  "target stay; if they take it again it catches up from here");
+      continue;
+    }
     main_.event("info", copied_anew ? "table.reloading" : "table.removed", table.text(),
                 copied_anew ? "it leaves the other tables, to be copied anew"
                             : "it leaves the task here; its rows on the target stay");
@@ -408,21 +554,32 @@ void Lanes::leave_out(const Task& from, const Error& error, const Offset& place)
   row.error = error.what();
   row.error_fix = error.fix();
   row.stopped_at = place;
-  row.number = main_.store.add_lane(row);
+  row.number = add_beside(from, row);
   const Task task = side_lane(from, row);
   servers_.open_source(task)->branch(from);
   const std::unique_ptr<Target> target = servers_.open_target(task);
   target->split_tables(from.name, task.name, row.tables);
   keep_offset(task.name, *target);
+  move_tables(main_.store, from.name, task.name, row.tables);
   main_.event("error", "table.suspended", error.table(),
               fmt::format("{}; the other tables go on", error.what()));
+}
+
+std::uint32_t Lanes::add_beside(const Task& from, LaneRow row) {
   const std::lock_guard lock(mutex_);
   for (auto& [number, lane] : lanes_) {
     if (lane->task.name != from.name) continue;
-    std::erase(lane->row.tables, table);
-    lane->task.only->erase(table);
-    main_.store.put_lane(lane->row);
+    // What was copied beside another table goes on there.
+    row.reload_mode = lane->row.reload_mode;
+    row.history = lane->row.history;
+    const std::uint32_t added = main_.store.split_lane(row, number);
+    for (const TableName& table : row.tables) {
+      std::erase(lane->row.tables, table);
+      lane->task.only->erase(table);
+    }
+    return added;
   }
+  return main_.store.add_lane(row);
 }
 
 void Lanes::add(const std::vector<TableName>& tables) {

@@ -49,6 +49,9 @@ class Lanes final : public TableFailures {
   /// applies it: tables that are to leave part from it first, for the rules may make something else
   /// of them by now.
   Task rules();
+  /// Tables that the rules do not take any more leave the task, and come back from there once they
+  /// do again. Nothing runs yet.
+  void reselect(const Recovered& main);
   /// From now on lanes run, and the main lane is halted when one wants to join or to part.
   void run();
   /// Nobody applies the main lane, which is at `offset`: joins the lanes that are near.
@@ -73,29 +76,37 @@ class Lanes final : public TableFailures {
     StopRequest stop;
     Halt halt;
     Offset failed_at;
-    End end = End::none;  ///< under mutex_
+    std::atomic<bool> merged{false};  ///< its copies are part of the tables that they lay beside
+    End end = End::none;              ///< under mutex_
     std::thread thread;
   };
 
   void keep();
   void look();
   void start(LaneRow row);
-  /// What was copied of a lane's tables is copied anew.
-  void forget_progress(const std::string& lane);
+  /// Has the target forget a lane, with what it has not finished there.
+  static void clear(Target& target, const std::string& lane);
   void work(Lane& lane);
+  /// Tables that are gone from the source before they were copied stay behind. As failed().
+  bool let_go_of_dropped(Lane& lane, const Error& error, std::chrono::seconds& pause);
   /// True if it is to be tried again.
   bool failed(Lane& lane, const Error& error, std::chrono::seconds& pause);
-  /// The lane that still has the tables on the target which a suspended one was to take over.
-  const LaneRow* lane_with(const std::vector<LaneRow>& rows, const LaneRow& lane) const;
   /// Whether something is left that goes on without one of the lane's tables. The last one takes
   /// the task with it.
   bool has_others(const Task& from) const;
+  void suspend(Lane& lane, const Error& error);
   void cancel(const LaneRow& row);
   /// Keeps in the state file where a lane that rests goes on from.
   void keep_offset(const std::string& lane, Target& target);
   void split(LaneRow row);
+  /// These tables of a removed lane, of which the rules take them again.
+  void bring_back(LaneRow row, const std::vector<TableName>& tables);
+  /// Keeps a lane for tables that part from `from`; returns its number.
+  std::uint32_t add_beside(const Task& from, LaneRow row);
+  void join_or_suspend(Lane& lane);
   void join(Lane& lane);
   bool is_near(const Lane& lane) const;
+  static bool may_join(const Lane& lane);
   /// Forgets a lane whose thread has ended.
   void drop(Lane& lane);
 

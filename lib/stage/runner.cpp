@@ -12,10 +12,12 @@
 #include "mapping/rules.h"
 #include "model/definition.h"
 #include "model/lane.h"
+#include "model/swap_name.h"
 #include "stage/full.h"
 #include "stage/heartbeat.h"
 #include "stage/incremental.h"
 #include "stage/schema.h"
+#include "target/merge.h"
 #include "target/plan.h"
 
 namespace weir {
@@ -138,15 +140,6 @@ Recovered recover_or_start(const StageContext& context, std::span<TablePlan> pla
       throw refusal(named);
     }
     context.event("warning", gap->id, "", gap->what);
-  }
-  for (const TableProgress& table : recovered->tables) {
-    const bool selected = std::any_of(plans.begin(), plans.end(), [&](const TablePlan& plan) {
-      return plan.source.name == table.source;
-    });
-    if (selected) continue;
-    context.event("warning", "table.not-selected", table.source.text(),
-                  fmt::format("the task no longer selects this table; {} stays as it is",
-                              table.target.text()));
   }
   context.store.put_offset(task, recovered->offset, recovered->source);
   context.store.add_offset(
@@ -281,6 +274,44 @@ IncrementalEnd follow_log(const StageContext& context, const Offset& log_end, Me
   }
 }
 
+/// Whether the tables of a lane, which were copied beside others, are part of these by now.
+bool is_merged(const StageContext& context) {
+  const std::optional<Recovered> recovered = context.target.recover(context.task.name);
+  return recovered && !recovered->tables.empty() &&
+         std::ranges::none_of(recovered->tables, [](const TableProgress& table) {
+           return swapped_name(table.target).has_value();
+         });
+}
+
+/// What a crash behind a merge has left.
+void drop_copies(const StageContext& context) {
+  std::vector<TableName> targets;
+  const Recovered recovered = *context.target.recover(context.task.name);
+  for (const TableProgress& table : recovered.tables) targets.push_back(table.target);
+  context.target.drop_beside(targets);
+}
+
+/// Merges the copies of a lane, which stands still. What one of them is in the way of, the others
+/// need not wait for.
+void merge_copies(const StageContext& context) {
+  while (!is_merged(context)) {
+    const std::vector<TablePlan> plans = plan_anew(context);
+    // The lock of the lane's applier: what a worker that was killed has begun must have ended.
+    const std::unique_ptr<Applier> applier = context.target.open_applier(context.task.name, plans);
+    try {
+      if (!is_merged(context)) applier->merge(plans);
+    } catch (const Error& error) {
+      if (!context.failures.can_leave_out(context.task, error)) throw;
+      context.failures.leave_out(context.task, error, {});
+    }
+  }
+  *context.merged = true;
+  for (const TableName& table : *context.task.only) {
+    context.event("info", "table.merged", table.text(),
+                  "the new copy is part of the target table: rows that differed were written");
+  }
+}
+
 }  // namespace
 
 void run_task(const TaskContext& task, const LaneServers& servers, std::vector<TablePlan> plans) {
@@ -298,6 +329,7 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
   std::unique_ptr<Applier> fence = task.target.open_applier(task.task.name, plans);
   const Recovered recovered = recover_or_start(context, plans);
   lanes.recover(recovered);
+  lanes.reselect(recovered);
   rules = lanes.rules();
   // A lane may have been asked for since the plans were made.
   take_out(plans, [&](const TablePlan& plan) { return rules.without.contains(plan.source.name); });
@@ -323,7 +355,15 @@ void run_task(const TaskContext& task, const LaneServers& servers, std::vector<T
 
 bool run_side_lane(const StageContext& context) {
   std::unique_ptr<Applier> fence = context.target.open_applier(context.task.name, {});
+  if (context.merged != nullptr && is_merged(context)) {
+    *context.merged = true;
+    drop_copies(context);
+  }
   std::vector<TablePlan> plans = plan_lane(context, lane_definitions(context));
+  for (const TablePlan& plan : plans) {
+    if (context.merged == nullptr || !plan.key.empty()) continue;
+    throw merge_refused(plan, "it has no key to find its rows by");
+  }
   register_tables(context, plans);
   const Sampler sampler(context);
   recover_or_start(context, plans);
@@ -331,8 +371,13 @@ bool run_side_lane(const StageContext& context) {
   const Offset log_end = copy_tables(context, plans);
   if (log_end.empty()) return false;
   fence.reset();
-  return follow_log(context, log_end, [](IncrementalEnd) { return false; }) ==
-         IncrementalEnd::halted;
+  const IncrementalEnd end = follow_log(context, log_end, [&](IncrementalEnd) {
+    if (context.merged == nullptr || *context.merged) return false;
+    merge_copies(context);
+    context.halt.take_back();
+    return true;
+  });
+  return end == IncrementalEnd::halted;
 }
 
 }  // namespace weir

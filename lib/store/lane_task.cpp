@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/lane_task.h"
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "model/lane.h"
 
 namespace weir {
@@ -22,6 +26,21 @@ Task side_lane(Task task, const LaneRow& lane) {
     for (TableRule& rule : task.tables) rule.existing = ExistingPolicy::truncate;
   }
   return task;
+}
+
+void move_tables(StateStore& store, const std::string& from, const std::string& to,
+                 std::span<const TableName> tables) {
+  std::vector<TableRow> moved;
+  std::vector<TableName> left;
+  for (TableRow& row : store.tables(from)) {
+    if (std::ranges::find(tables, row.source) == tables.end()) {
+      left.push_back(row.source);
+    } else {
+      moved.push_back(std::move(row));
+    }
+  }
+  store.put_tables(to, moved);
+  store.retain_tables(from, left);
 }
 
 }  // namespace weir

@@ -1075,6 +1075,24 @@ class SqliteState final : public StateStore {
     return number;
   }
 
+  std::uint32_t split_lane(const LaneRow& row, std::uint32_t from) override {
+    std::uint32_t number = 0;
+    write_task(row.task, [&](SqliteDatabase& db) {
+      for (const TableName& table : row.tables) {
+        db.prepare(
+              "DELETE FROM lane_table WHERE task = ? AND number = ? AND source_schema = ? AND"
+              " source_table = ?")
+            .bind(row.task)
+            .bind(from)
+            .bind(table.schema)
+            .bind(table.table)
+            .run();
+      }
+      number = insert_lane(db, row);
+    });
+    return number;
+  }
+
   std::vector<LaneRow> lanes(const std::string& task) override {
     return read([&](SqliteDatabase& db) {
       return lane_rows(db, "WHERE task = ?1 AND state <> 'ended' ORDER BY number", task);
@@ -1104,9 +1122,7 @@ class SqliteState final : public StateStore {
       const std::optional<LaneMark> kept = mark_of_lane(db, row);
       if (!kept) throw unknown_lane(row);
       changed = kept->state == from;
-      if (!changed) return;
-      replace_lane(db, row);
-      if (from == LaneRow::State::leaving) take_tables(db, row);
+      if (changed) replace_lane(db, row);
     });
     return changed;
   }
@@ -1314,48 +1330,6 @@ class SqliteState final : public StateStore {
     return row.step() ? static_cast<std::uint32_t>(row.integer(0)) : 0;
   }
 
-  /// What a change of a lane's row has to know of the one that is there.
-  struct LaneMark {
-    LaneRow::State state;
-    std::string created;
-    std::string changed;
-  };
-
-  static Error unknown_lane(const LaneRow& row) {
-    return bug("there is no lane " + lane_name(row.task, row.number));
-  }
-
-  static Error moved_on(const LaneRow& row, LaneRow::State from) {
-    return Error(ExitCode::state_conflict, "lane.moved-on",
-                 fmt::format("lane {} has gone on meanwhile", lane_name(row.task, row.number)),
-                 fmt::format("it was {} a moment ago", to_string(from)),
-                 fmt::format("see weir sync status {}, and repeat it", row.task));
-  }
-
-  static std::optional<LaneMark> mark_of_lane(SqliteDatabase& db, const LaneRow& row) {
-    SqliteStatement kept =
-        db.prepare("SELECT state, created_at, changed_at FROM lane WHERE task = ? AND number = ?");
-    kept.bind(row.task).bind(row.number);
-    if (!kept.step()) return std::nullopt;
-    return LaneMark{lane_state(kept.text(0)), std::string(kept.text(1)), std::string(kept.text(2))};
-  }
-
-  /// What is known of a lane's tables comes to it from wherever they were in its task.
-  static void take_tables(SqliteDatabase& db, const LaneRow& row) {
-    for (const TableName& name : row.tables) {
-      for (const char* table : {"table_state", "chunk_range"}) {
-        db.prepare(fmt::format("UPDATE OR REPLACE {} SET task = ?1 WHERE source_schema = ?2 AND"
-                               " source_table = ?3 AND (task = ?4 OR"
-                               " substr(task, 1, length(?4) + 1) = ?4 || '/')",
-                               table))
-            .bind(lane_name(row.task, row.number))
-            .bind(name.schema)
-            .bind(name.table)
-            .bind(row.task)
-            .run();
-      }
-    }
-  }
   /// Makes a lane and its task; returns its number.
   static std::uint32_t insert_lane(SqliteDatabase& db, const LaneRow& row) {
     for (const TableName& table : row.tables) {
@@ -1363,18 +1337,7 @@ class SqliteState final : public StateStore {
           "SELECT number, purpose, state FROM lane_table JOIN lane USING (task, number)"
           " WHERE task = ? AND source_schema = ? AND source_table = ? AND state <> 'ended'");
       open.bind(row.task).bind(table.schema).bind(table.table);
-      if (!open.step()) continue;
-      const bool fails = row.state == LaneRow::State::suspended && open.text(2) == "running";
-      if (fails) {
-        db.prepare(
-              "DELETE FROM lane_table WHERE task = ? AND number = ? AND source_schema = ? AND"
-              " source_table = ?")
-            .bind(row.task)
-            .bind(open.integer(0))
-            .bind(table.schema)
-            .bind(table.table)
-            .run();
-      } else {
+      if (open.step()) {
         throw Error(ExitCode::state_conflict, "lane.open",
                     fmt::format("{} is being changed already", table.text()),
                     fmt::format("lane {} of the task ({}) is {}",
@@ -1399,8 +1362,33 @@ class SqliteState final : public StateStore {
         .bind(at)
         .bind(row.task)
         .run();
-    if (row.state == LaneRow::State::suspended) take_tables(db, numbered);
     return number;
+  }
+
+  /// What a change of a lane's row has to know of the one that is there.
+  struct LaneMark {
+    LaneRow::State state;
+    std::string created;
+    std::string changed;
+  };
+
+  static Error unknown_lane(const LaneRow& row) {
+    return bug("there is no lane " + lane_name(row.task, row.number));
+  }
+
+  static Error moved_on(const LaneRow& row, LaneRow::State from) {
+    return Error(ExitCode::state_conflict, "lane.moved-on",
+                 fmt::format("lane {} has gone on meanwhile", lane_name(row.task, row.number)),
+                 fmt::format("it was {} a moment ago", to_string(from)),
+                 fmt::format("see weir sync status {}, and repeat it", row.task));
+  }
+
+  static std::optional<LaneMark> mark_of_lane(SqliteDatabase& db, const LaneRow& row) {
+    SqliteStatement kept =
+        db.prepare("SELECT state, created_at, changed_at FROM lane WHERE task = ? AND number = ?");
+    kept.bind(row.task).bind(row.number);
+    if (!kept.step()) return std::nullopt;
+    return LaneMark{lane_state(kept.text(0)), std::string(kept.text(1)), std::string(kept.text(2))};
   }
 
   static bool replace_lane(SqliteDatabase& db, const LaneRow& row) {

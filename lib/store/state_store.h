@@ -316,17 +316,17 @@ class StateStore {
 
   /// Adds a lane with a task of its own, lane_name(), and returns its number, which is never used
   /// again. Throws Error(state_conflict, "lane.open") if one of its tables is in a lane of the task
-  /// that has not ended. One that is suspended takes its tables and their ranges over, also out of a
-  /// lane that runs.
+  /// that has not ended.
   virtual std::uint32_t add_lane(const LaneRow& row) = 0;
+  /// The same for tables that leave the lane `from` of their task at this moment.
+  virtual std::uint32_t split_lane(const LaneRow& row, std::uint32_t from) = 0;
   /// All that have not ended, by number.
   virtual std::vector<LaneRow> lanes(const std::string& task) = 0;
   /// The `limit` that were made last of those that have ended, by number.
   virtual std::vector<LaneRow> ended_lanes(const std::string& task, std::size_t limit) = 0;
   /// Replaces what is kept of the lane (task, number).
   virtual void put_lane(const LaneRow& row) = 0;
-  /// The same, but only if its state is still `from`; says whether it was. A lane that is no longer
-  /// leaving has taken its tables and their ranges over.
+  /// The same, but only if its state is still `from`; says whether it was.
   virtual bool change_lane(const LaneRow& row, LaneRow::State from) = 0;
   /// Ends a lane: its tables and their ranges go to the main lane if it `joined`, else they are
   /// dropped; its task goes. Nothing to do if it has ended.

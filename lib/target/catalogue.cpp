@@ -43,6 +43,11 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"offset.moved", error, critical, "the offset is no longer where the plan was made for",
      "somebody else moved it, or ran the task, meanwhile; nothing was changed",
      "look where it is now, and plan anew", "weir offset show TASK; weir offset reset TASK"},
+    {"reload.merge", error, critical, "a new copy of a table cannot be merged into it",
+     "the table lacks a column that the copy has, or refuses a row; nothing was changed",
+     "make the target table as the source has it and reload it again, or reload it with --mode "
+     "swap",
+     "weir sync status TASK; weir reload-table TASK TABLE"},
     {"reload.swap", error, critical, "a new copy of a table cannot take the place of the old one",
      "something hangs on the old one, such as a view or a foreign key; nothing was changed",
      "drop what hangs on it and make it again afterwards, or reload the table in another mode",

@@ -29,6 +29,7 @@ namespace weir {
 struct TableProgress {
   TableName source;
   TableName target;
+  bool created = false;      ///< weir made the target table, and makes its key and indexes
   bool full_done = false;    ///< all rows, and the key and the plain indexes
   bool unique_done = false;  ///< the unique indexes, built once the table is consistent
   /// The source table as the changes after Recovered::offset fit it.
@@ -105,6 +106,14 @@ class Applier {
   /// twice, or by hand beforehand. Checks the outcome against the target's catalogue. The applier
   /// is not to be used for batches of the old plans afterwards.
   virtual AlterResult alter(const TableAlter& alter, const Offset& offset) = 0;
+
+  /// The tables of these plans, which were copied beside others, become part of those, in one
+  /// transaction: rows that differ are written, those that came from the source otherwise stay as
+  /// they are, and what the copy lacks goes as DeletePolicy says. The copies are dropped, and the
+  /// task applies to the others from then on. A table that is not there any more is replaced by its
+  /// copy. Plans that were not copied beside others are passed over. The applier is not to be used
+  /// for batches of these plans afterwards. Throws Error(refused, "reload.merge").
+  virtual void merge(std::span<const TablePlan> plans) = 0;
 
   /// Time spent in the last apply(): all of it, and the part that was COMMIT.
   struct Timing {
@@ -183,6 +192,9 @@ class Target {
   /// Forgets these tables of a task (marks, ranges, definition), so that they are copied anew; with
   /// none named, the task as a whole. Nothing that is not known.
   virtual void forget(const std::string& task, std::span<const TableName> tables) = 0;
+
+  /// Drops what copies beside these tables have left, when none is under way.
+  virtual void drop_beside(std::span<const TableName> tables) = 0;
 
   /// The statement that makes the target forget a task. Printed for people, never run by weir.
   virtual std::string forget_statement(const std::string& task) const = 0;

@@ -598,6 +598,9 @@ void lanes(const Open& open) {
   CHECK(error_id([&] { store->add_lane(second); }, &code) == "lane.open");
   CHECK(code == ExitCode::state_conflict);
   CHECK(store->lanes("shop").size() == 2);
+  // But it may go from one to another, and is in one of them at any time.
+  CHECK(error_id([&] { store->split_lane(second, 1); }, &code) == "lane.open");
+  CHECK(store->lanes("shop").at(0).tables == add.tables);
   CHECK_FALSE(store->task("shop/3"));
 
   // A change of state is timed, and one that came too late is told.
@@ -677,48 +680,13 @@ void ended_lanes(const Open& open) {
   CHECK(store->ended_lanes("shop", 1)[0].number == 2);
 
   // What has ended is in nobody's way, and its number is not used again.
-  CHECK(store->add_lane(lane_of(Purpose::add, State::planned, {{"shop", "b"}})) == 3);
-}
-
-void moved_tables(const Open& open) {
-  using Purpose = LaneRow::Purpose;
-  using State = LaneRow::State;
-  const auto store = open();
-  for (const char* task : {"shop", "shop2"}) {
-    store->put_task(task, "/shop.toml");
-    for (const char* table : {"a", "b", "c"}) {
-      TableRow row;
-      row.source = {"shop", table};
-      row.copied_rows = 7;
-      store->put_tables(task, {&row, 1});
-      store->put_range(task, row.source, {{0, {}, {}, true}, {}, 7, 0, true, {}});
-    }
-  }
-  const auto names = [&](const std::string& task) {
-    std::string out;
-    for (const TableRow& row : store->tables(task)) out += row.source.table;
-    return out;
-  };
-  // One that is asked to leave is still where it was.
-  LaneRow leaving = lane_of(Purpose::reload, State::leaving, {{"shop", "a"}, {"shop", "b"}});
-  leaving.number = store->add_lane(leaving);
-  CHECK(names("shop") == "abc");
-  leaving.state = State::planned;
-  CHECK(store->change_lane(leaving, State::leaving));
-  CHECK(names("shop") == "c");
-  CHECK(names("shop/1") == "ab");
-  CHECK(store->tables("shop/1")[0].copied_rows == 7);
-  CHECK(store->ranges("shop/1", {"shop", "b"}).size() == 1);
-  // One that failed leaves at once, out of a lane, too.
-  leaving.state = State::running;
-  store->put_lane(leaving);
-  store->add_lane(lane_of(Purpose::suspend, State::suspended, {{"shop", "a"}, {"shop", "c"}}));
-  CHECK(names("shop").empty());
-  CHECK(names("shop/1") == "b");
-  CHECK(names("shop/2") == "ac");
-  CHECK(store->lanes("shop")[0].tables == std::vector<TableName>{{"shop", "b"}});
-  CHECK(store->lanes("shop")[1].tables == std::vector<TableName>{{"shop", "a"}, {"shop", "c"}});
-  CHECK(names("shop2") == "abc");
+  CHECK(store->add_lane(lane_of(Purpose::add, State::planned, {{"shop", "b"}, {"shop", "d"}})) ==
+        3);
+  CHECK(store->split_lane(lane_of(Purpose::suspend, State::suspended, {{"shop", "b"}}), 3) == 4);
+  const auto parted = store->lanes("shop");
+  REQUIRE(parted.size() == 2);
+  CHECK(parted[0].tables == std::vector<TableName>{{"shop", "d"}});
+  CHECK(parted[1].tables == std::vector<TableName>{{"shop", "b"}});
 }
 
 DdlRow ddl_row(const std::string& sql, const std::string& place, DdlRow::Outcome outcome) {
@@ -991,7 +959,6 @@ void check_store(const Open& open) {
     ddl_rows(open);
   }
   SECTION("an unknown task reads as empty and refuses writes") { unknown_tasks(open); }
-  SECTION("what is known of tables goes with them to their lane") { moved_tables(open); }
   SECTION("threads share one store") { threads(open); }
   SECTION("what one process wrote is there for the others") { others(open); }
 }

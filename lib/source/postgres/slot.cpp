@@ -118,6 +118,11 @@ void copy_slot(PgConnection& connection, const std::string& from, const std::str
   }
 }
 
+void let_fail_over(PgConnection& replication, const std::string& name) {
+  replication.command(
+      fmt::format("ALTER_REPLICATION_SLOT {} (FAILOVER true)", pg_identifier(name)));
+}
+
 std::optional<Slot> read_left_slot(PgConnection& connection, const std::string& name) {
   const Clock::time_point deadline = Clock::now() + kLeavePatience;
   std::optional<Slot> slot = read_slot(connection, name);

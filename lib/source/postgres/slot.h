@@ -49,6 +49,9 @@ void copy_slot(PgConnection& connection, const std::string& from, const std::str
 /// Waits for a reader that is about to leave, for a while.
 std::optional<Slot> read_left_slot(PgConnection& connection, const std::string& name);
 
+/// Has standbys keep the slot too. From PostgreSQL 17 on, over a replication session.
+void let_fail_over(PgConnection& replication, const std::string& name);
+
 /// Drops a slot if there is one, once its reader has left. Throws Error(state_conflict,
 /// "postgres.slot-in-use") if it stays.
 void drop_slot(PgConnection& connection, const std::string& name);

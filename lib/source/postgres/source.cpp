@@ -119,11 +119,18 @@ void PgSource::prepare(std::span<const TablePlan> plans) {
 
 void PgSource::branch(const Task& parent) {
   const std::string name = slot_name(task_);
-  if (const auto slot = read_slot(connection(), name)) {
-    if (slot->usable()) return;
+  std::optional<Slot> slot = read_slot(connection(), name);
+  if (slot && !slot->usable()) {
     drop_slot(connection(), name);
+    slot.reset();
   }
-  copy_slot(connection(), slot_name(parent), name);
+  if (!slot) copy_slot(connection(), slot_name(parent), name);
+  // A copy is not known to standbys, whatever the first one is.
+  const std::optional<Slot> first = read_slot(connection(), slot_name(parent));
+  if (!first || first->failover != true || (slot && slot->failover == true)) return;
+  PgConnection replication(task_.source, PgConnection::Role::source,
+                           PgConnection::Mode::replication);
+  let_fail_over(replication, name);
 }
 
 void PgSource::release() {

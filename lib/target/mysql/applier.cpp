@@ -10,6 +10,8 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
+#include "target/mysql/merge.h"
 
 namespace weir::mysqltarget {
 namespace {
@@ -663,6 +665,35 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
     throw;
   }
   return result;
+}
+
+void SetApplier::merge(std::span<const TablePlan> plans) {
+  if (open_) throw bug("a copy is merged inside a transaction of the source");
+  // The server commits with each of these: they come before the transaction, or after it.
+  std::vector<TableName> copies;
+  for (const TablePlan& plan : plans) {
+    const auto kept = swapped_name(plan.target);
+    if (!kept) continue;
+    copies.push_back(plan.target);
+    connection_.execute(fmt::format("CREATE TABLE IF NOT EXISTS {} LIKE {}", qualified(*kept),
+                                    qualified(plan.target)));
+    connection_.query("ANALYZE LOCAL TABLE " + qualified(plan.target));
+  }
+  const Dialect server = dialect_of(connection_);
+  try {
+    connection_.execute("START TRANSACTION");
+    for (const TablePlan& plan : plans) {
+      const auto kept = swapped_name(plan.target);
+      if (!kept) continue;
+      merge_rows(connection_, plan, *kept, server, now());
+      control_.keep_merged(connection_, task_, plan, *kept);
+    }
+    connection_.execute("COMMIT");
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  for (const TableName& copy : copies) connection_.execute("DROP TABLE " + qualified(copy));
 }
 
 AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {

@@ -33,6 +33,7 @@ class SetApplier final : public Applier {
   void apply(const ChangeBatch& batch) override;
   AlterResult truncate(const TablePlan& plan, const Offset& offset) override;
   AlterResult alter(const TableAlter& alter, const Offset& offset) override;
+  void merge(std::span<const TablePlan> plans) override;
   Timing last_timing() const override { return timing_; }
 
  private:

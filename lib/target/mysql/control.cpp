@@ -166,7 +166,7 @@ std::optional<Recovered> Control::recover(MysqlConnection& connection,
   std::map<TableName, TableProgress> tables;
   for (const auto& each : connection.query(fmt::format(
            "SELECT source_schema, source_table, target_schema, target_table, full_done, "
-           "unique_done, since_offset, definition FROM {} WHERE task = {}",
+           "unique_done, since_offset, definition, created FROM {} WHERE task = {}",
            table_table(), connection.quote(task)))) {
     TableProgress table;
     table.source = {text(each[0]), text(each[1])};
@@ -175,6 +175,7 @@ std::optional<Recovered> Control::recover(MysqlConnection& connection,
     table.unique_done = each[5] == "1";
     table.since.text = text(each[6]);
     table.definition = decode_definition(text(each[7]));
+    table.created = each[8] == "1";
     tables.emplace(table.source, std::move(table));
   }
   for (const auto& each : connection.query(fmt::format(
@@ -262,6 +263,19 @@ void Control::join_tables(MysqlConnection& connection, const std::string& from,
   connection.execute(
       fmt::format("UPDATE {} SET task = {} WHERE task = {}", range_table(), new_name, old_name));
   forget(connection, from, {});
+}
+
+void Control::keep_merged(MysqlConnection& connection, const std::string& task,
+                          const TablePlan& plan, const TableName& kept) const {
+  // Its indexes are complete, whoever made them.
+  connection.execute(fmt::format("UPDATE {} SET target_table = {}, created = false WHERE {}",
+                                 table_table(), connection.quote(kept.table),
+                                 table_condition(connection, task, plan.source.name)));
+}
+
+void Control::drop_beside(MysqlConnection& connection, const TableName& table) const {
+  const std::vector<TableName> left = {swap_name(table, 0), spare_name(table)};
+  drop_swapped(connection, left);
 }
 
 std::vector<TableName> Control::swap_tables(MysqlConnection& connection,

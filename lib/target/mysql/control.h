@@ -40,6 +40,13 @@ class Control {
   /// Whether join_tables() has something to do. Throws as it does.
   bool may_join(MysqlConnection& connection, const std::string& from, const std::string& to) const;
 
+  /// From now on the task applies to `kept`, into which the copy of `plan` was merged.
+  void keep_merged(MysqlConnection& connection, const std::string& task, const TablePlan& plan,
+                   const TableName& kept) const;
+
+  /// Drops what copies beside this table have left.
+  void drop_beside(MysqlConnection& connection, const TableName& table) const;
+
   /// Tables of a lane that were copied beside others take their names. Commits, so it comes before
   /// join_tables(); drop_swapped() follows it. Between the two swap_back() undoes it.
   std::vector<TableName> swap_tables(MysqlConnection& connection, const std::string& task) const;

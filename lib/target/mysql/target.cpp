@@ -232,6 +232,10 @@ void MysqlTarget::forget(const std::string& task, std::span<const TableName> tab
   in_transaction([&](MysqlConnection& open) { control_.forget(open, task, tables); });
 }
 
+void MysqlTarget::drop_beside(std::span<const TableName> tables) {
+  for (const TableName& table : tables) control_.drop_beside(connection(), table);
+}
+
 std::string MysqlTarget::forget_statement(const std::string& task) const {
   return fmt::format("DELETE FROM {} WHERE task = '{}'", control_.task_table(), task);
 }

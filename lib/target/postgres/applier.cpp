@@ -10,8 +10,10 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 #include "target/postgres/alter.h"
 #include "target/postgres/loader.h"
+#include "target/postgres/merge.h"
 #include "target/postgres/types.h"
 
 namespace weir::postgres {
@@ -744,6 +746,36 @@ AlterResult SetApplier::truncate(const TablePlan& plan, const Offset& offset) {
     throw;
   }
   return result;
+}
+
+void SetApplier::merge(std::span<const TablePlan> plans) {
+  if (open_) throw bug("a copy is merged inside a transaction of the source");
+  bool has_role = false;
+  for (const TablePlan& plan : plans) {
+    const auto kept = swapped_name(plan.target);
+    has_role = has_role || (kept && leave_out_triggers(connection_, *kept));
+  }
+  try {
+    // Whole tables meet here, not the few rows of a batch.
+    connection_.execute(
+        "BEGIN; SET LOCAL lock_timeout = '30s'; SET LOCAL enable_seqscan = on; SET LOCAL "
+        "enable_hashjoin = on; SET LOCAL enable_mergejoin = on");
+    for (const TablePlan& plan : plans) {
+      const auto kept = swapped_name(plan.target);
+      if (!kept) continue;
+      if (connection_.scalar("SELECT to_regclass($1)", {qualified(*kept)})) {
+        merge_rows(connection_, plan, *kept, now());
+        connection_.execute("DROP TABLE " + qualified(plan.target));
+      } else {
+        swap_table(connection_, plan.target, *kept);
+      }
+      control_.keep_merged(connection_, task_, plan, *kept);
+    }
+    connection_.execute("COMMIT");
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
 }
 
 AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {

@@ -27,14 +27,35 @@ std::string sql_name(const TableName& name) {
   return pg_identifier(name.schema) + "." + pg_identifier(name.table);
 }
 
-/// Whoever may do what with the old table may do it with the new one.
+/// The new table belongs to whom the old one did, and says of itself what that said.
+void copy_owner_and_comments(PgConnection& connection, const TableName& from, const TableName& to) {
+  const PgResult statements = connection.query(
+      "SELECT 'ALTER TABLE ' || $2 || ' OWNER TO ' || quote_ident(pg_get_userbyid(a.relowner)) "
+      "FROM pg_class a JOIN pg_class b ON b.oid = to_regclass($2) AND b.relowner <> a.relowner "
+      "WHERE a.oid = to_regclass($1) UNION ALL SELECT CASE d.objsubid WHEN 0 THEN 'COMMENT ON "
+      "TABLE ' || $2 ELSE 'COMMENT ON COLUMN ' || $2 || '.' || quote_ident(b.attname) END || ' IS "
+      "' || quote_literal(d.description) FROM pg_description d LEFT JOIN pg_attribute a ON "
+      "a.attrelid = d.objoid AND a.attnum = d.objsubid LEFT JOIN pg_attribute b ON b.attrelid = "
+      "to_regclass($2) AND b.attname = a.attname AND NOT b.attisdropped WHERE d.classoid = "
+      "'pg_class'::regclass AND d.objoid = to_regclass($1) AND (d.objsubid = 0 OR b.attname IS NOT "
+      "NULL)",
+      {sql_name(from), sql_name(to)});
+  for (std::size_t i = 0; i < statements.rows(); ++i) {
+    connection.execute(std::string(statements.text(i, 0)));
+  }
+}
+
+/// Whoever may do what with the old table, or with a column, may do it with the new one.
 void copy_grants(PgConnection& connection, const TableName& from, const TableName& to) {
   const PgResult grants = connection.query(
-      "SELECT 'GRANT ' || a.privilege_type || ' ON ' || $2 || ' TO ' || CASE a.grantee WHEN 0 THEN "
+      "SELECT 'GRANT ' || a.privilege_type || a.part || ' ON ' || $2 || ' TO ' || CASE a.grantee "
+      "WHEN 0 THEN "
       "'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END || CASE WHEN a.is_grantable THEN "
-      "' "
-      "WITH GRANT OPTION' ELSE '' END FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = "
-      "to_regclass($1)",
+      "' WITH GRANT OPTION' ELSE '' END FROM (SELECT '' AS part, x.* FROM pg_class c, "
+      "aclexplode(c.relacl) x WHERE c.oid = to_regclass($1) UNION ALL SELECT ' (' || "
+      "quote_ident(o.attname) || ')', x.* FROM pg_attribute o JOIN pg_attribute n ON n.attrelid = "
+      "to_regclass($2) AND n.attname = o.attname AND NOT n.attisdropped, aclexplode(o.attacl) x "
+      "WHERE o.attrelid = to_regclass($1) AND NOT o.attisdropped) a",
       {sql_name(from), sql_name(to)});
   for (std::size_t i = 0; i < grants.rows(); ++i) {
     connection.execute(std::string(grants.text(i, 0)));
@@ -59,10 +80,13 @@ void rename_parts(PgConnection& connection, const TableName& table) {
   }
 }
 
+}  // namespace
+
 void swap_table(PgConnection& connection, const TableName& beside, const TableName& name) {
   try {
     connection.execute("SET LOCAL lock_timeout = '30s'");
     if (connection.scalar("SELECT to_regclass($1)", {sql_name(name)})) {
+      copy_owner_and_comments(connection, name, beside);
       copy_grants(connection, name, beside);
       connection.execute("DROP TABLE " + sql_name(name));
     }
@@ -70,7 +94,7 @@ void swap_table(PgConnection& connection, const TableName& beside, const TableNa
     connection.execute(
         fmt::format("ALTER TABLE {} RENAME TO {}", sql_name(beside), pg_identifier(name.table)));
   } catch (const Error& error) {
-    if (error.id() != "postgres.query") throw;
+    if (error.id() != "postgres.query" && error.id() != "postgres.permission") throw;
     throw Error(ExitCode::refused, "reload.swap",
                 fmt::format("the new copy of {} cannot take the place of the old one", name.text()),
                 error.why(),
@@ -78,8 +102,6 @@ void swap_table(PgConnection& connection, const TableName& beside, const TableNa
                 "afterwards, or reload the table in another mode");
   }
 }
-
-}  // namespace
 
 std::string Control::definition() const {
   return fmt::format(
@@ -164,7 +186,7 @@ std::optional<Recovered> Control::recover(PgConnection& connection, const std::s
   const PgResult progress =
       connection.query(fmt::format("SELECT source_schema, source_table, target_schema, "
                                    "target_table, full_done, unique_done, "
-                                   "definition, since_offset FROM {} WHERE task = $1",
+                                   "definition, since_offset, created FROM {} WHERE task = $1",
                                    table_table()),
                        {task});
   for (std::size_t i = 0; i < progress.rows(); ++i) {
@@ -175,6 +197,7 @@ std::optional<Recovered> Control::recover(PgConnection& connection, const std::s
     table.unique_done = progress.text(i, 5) == "t";
     table.definition = decode_definition(progress.text(i, 6));
     table.since.text = progress.text(i, 7);
+    table.created = progress.text(i, 8) == "t";
     tables.emplace(table.source, std::move(table));
   }
   const PgResult ranges = connection.query(
@@ -258,6 +281,15 @@ void Control::swap_tables(PgConnection& connection, const std::string& task) con
                     table_table()),
         {task, beside.schema, name->table, beside.table});
   }
+}
+
+void Control::keep_merged(PgConnection& connection, const std::string& task, const TablePlan& plan,
+                          const TableName& kept) const {
+  // Its indexes are complete, whoever made them.
+  connection.query(fmt::format("UPDATE {} SET target_table = $4, created = false WHERE task = $1 "
+                               "AND source_schema = $2 AND source_table = $3",
+                               table_table()),
+                   {task, plan.source.name.schema, plan.source.name.table, kept.table});
 }
 
 void Control::join_tables(PgConnection& connection, const std::string& from,

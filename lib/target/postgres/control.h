@@ -34,6 +34,10 @@ class Control {
   void forget(PgConnection& connection, const std::string& task,
               std::span<const TableName> tables) const;
 
+  /// From now on the task applies to `kept`, into which the copy of `plan` was merged.
+  void keep_merged(PgConnection& connection, const std::string& task, const TablePlan& plan,
+                   const TableName& kept) const;
+
   /// The statements behind create(), for weir-target-postgres(7).
   std::string definition() const;
 
@@ -46,6 +50,10 @@ class Control {
 
   std::string schema_;
 };
+
+/// The table `beside` takes the name `name`, and the place of the table that has it. Part of the
+/// caller's transaction. Throws Error(refused, "reload.swap").
+void swap_table(PgConnection& connection, const TableName& beside, const TableName& name);
 
 /// Foreign keys were checked and triggers fired on the source: if the table has some of its own,
 /// the session leaves them out from now on, for all tables, unless the role may not say so. True if

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "model/definition.h"
 #include "model/facts.h"
+#include "model/swap_name.h"
 #include "target/postgres/alter.h"
 #include "target/postgres/applier.h"
 #include "target/postgres/checks.h"
@@ -246,6 +247,13 @@ void PostgresTarget::join_tables(const std::string& from, const std::string& to)
 
 void PostgresTarget::forget(const std::string& task, std::span<const TableName> tables) {
   in_transaction([&](PgConnection& open) { control_.forget(open, task, tables); });
+}
+
+void PostgresTarget::drop_beside(std::span<const TableName> tables) {
+  in_transaction([&](PgConnection& open) {
+    open.execute("SET LOCAL lock_timeout = '30s'");
+    for (const TableName& table : tables) open.execute(drop_sql(swap_name(table, 0)));
+  });
 }
 
 std::string PostgresTarget::forget_statement(const std::string& task) const {

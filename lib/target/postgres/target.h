@@ -47,6 +47,7 @@ class PostgresTarget final : public Target {
   std::optional<std::vector<FoundCounter>> counters(std::span<const CounterPlace> places) override;
   std::vector<std::string> counter_sql(const CounterPlace& place, const FoundCounter& found,
                                        CounterNumber next) const override;
+  void drop_beside(std::span<const TableName> tables) override;
   std::string drop_sql(const TableName& table) const override;
   void run_counter_sql(std::span<const std::string> statements) override;
 

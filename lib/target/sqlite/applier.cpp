@@ -10,7 +10,9 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "model/definition.h"
+#include "model/swap_name.h"
 #include "target/sqlite/alter.h"
+#include "target/sqlite/merge.h"
 #include "target/sqlite/schema.h"
 
 namespace weir::sqlite {
@@ -376,6 +378,25 @@ AlterResult RowApplier::truncate(const TablePlan& plan, const Offset& offset) {
   store_offset(*own.turn, task_, offset);
   writer_->commit(own.turn, own.transaction);
   return result;
+}
+
+void RowApplier::merge(std::span<const TablePlan> plans) {
+  if (open_) throw bug("a copy is merged inside a transaction of the source");
+  Open own(*writer_);
+  // Else SQLite would keep the copies locked.
+  tables_.clear();
+  for (const TablePlan& plan : plans) {
+    const auto kept = swapped_name(plan.target);
+    if (!kept) continue;
+    if (describe(*own.turn, kept->table)) {
+      merge_rows(*own.turn, plan, *kept, now());
+      own.turn->execute(("DROP TABLE " + table_sql(plan)).c_str());
+    } else {
+      rename_table(*own.turn, plan.target, *kept);
+    }
+    keep_merged(*own.turn, task_, plan, *kept);
+  }
+  writer_->commit(own.turn, own.transaction);
 }
 
 AlterResult RowApplier::alter(const TableAlter& alter, const Offset& offset) {

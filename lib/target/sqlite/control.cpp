@@ -93,13 +93,7 @@ void swap_tables(SqliteDatabase& database, const std::string& task) {
   for (const TableName& beside : tables) {
     const auto name = swapped_name(beside);
     if (!name) continue;
-    const std::string old = sqlite_identifier(name->table);
-    // Views and triggers that name the table are to find the new one.
-    database.execute("PRAGMA legacy_alter_table = ON");
-    database.execute(("DROP TABLE IF EXISTS " + old).c_str());
-    database.execute(
-        fmt::format("ALTER TABLE {} RENAME TO {}", sqlite_identifier(beside.table), old).c_str());
-    database.execute("PRAGMA legacy_alter_table = OFF");
+    rename_table(database, beside, *name);
     database.prepare("UPDATE weir_table SET target_table = ? WHERE task = ? AND target_table = ?")
         .bind(name->table)
         .bind(task)
@@ -135,7 +129,7 @@ std::optional<Recovered> recover(SqliteDatabase& database, const std::string& ta
   std::map<TableName, TableProgress> tables;
   SqliteStatement progress = database.prepare(
       "SELECT source_schema, source_table, target_schema, target_table, full_done, unique_done, "
-      "definition, since_offset FROM weir_table WHERE task = ?");
+      "definition, since_offset, created FROM weir_table WHERE task = ?");
   progress.bind(task);
   while (progress.step()) {
     TableProgress table;
@@ -145,6 +139,7 @@ std::optional<Recovered> recover(SqliteDatabase& database, const std::string& ta
     table.unique_done = progress.integer(5) != 0;
     table.definition = decode_definition(progress.text(6));
     table.since.text = progress.text(7);
+    table.created = progress.integer(8) != 0;
     tables.emplace(table.source, std::move(table));
   }
   SqliteStatement ranges = database.prepare(
@@ -255,6 +250,30 @@ void join_tables(SqliteDatabase& database, const std::string& from, const std::s
       .run();
   database.prepare("UPDATE weir_range SET task = ? WHERE task = ?").bind(to).bind(from).run();
   forget(database, from, {});
+}
+
+void keep_merged(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
+                 const TableName& kept) {
+  // Its indexes are complete, whoever made them.
+  database
+      .prepare(
+          "UPDATE weir_table SET target_table = ?, created = 0 WHERE task = ? AND source_schema = "
+          "? AND source_table = ?")
+      .bind(kept.table)
+      .bind(task)
+      .bind(plan.source.name.schema)
+      .bind(plan.source.name.table)
+      .run();
+}
+
+void rename_table(SqliteDatabase& database, const TableName& beside, const TableName& name) {
+  const std::string old = sqlite_identifier(name.table);
+  // Views and triggers that name the table are to find the new one.
+  database.execute("PRAGMA legacy_alter_table = ON");
+  database.execute(("DROP TABLE IF EXISTS " + old).c_str());
+  database.execute(
+      fmt::format("ALTER TABLE {} RENAME TO {}", sqlite_identifier(beside.table), old).c_str());
+  database.execute("PRAGMA legacy_alter_table = OFF");
 }
 
 void forget(SqliteDatabase& database, const std::string& task, std::span<const TableName> tables) {

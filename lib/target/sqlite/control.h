@@ -30,6 +30,11 @@ void split_tables(SqliteDatabase& database, const std::string& from, const std::
                   std::span<const TableName> tables);
 void join_tables(SqliteDatabase& database, const std::string& from, const std::string& to);
 void forget(SqliteDatabase& database, const std::string& task, std::span<const TableName> tables);
+/// From now on the task applies to `kept`, into which the copy of `plan` was merged.
+void keep_merged(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
+                 const TableName& kept);
+/// The table `beside` takes the name `name`, and the place of the table that has it.
+void rename_table(SqliteDatabase& database, const TableName& beside, const TableName& name);
 void store_mark(SqliteDatabase& database, const std::string& task, const TablePlan& plan,
                 const RangeProgress& mark);
 /// Whether weir created the table, and with that its key and its indexes.

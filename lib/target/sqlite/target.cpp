@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "model/definition.h"
 #include "model/facts.h"
+#include "model/swap_name.h"
 #include "target/sqlite/applier.h"
 #include "target/sqlite/checks.h"
 #include "target/sqlite/control.h"
@@ -181,6 +182,13 @@ void SqliteTarget::forget(const std::string& task, std::span<const TableName> ta
   // A file that is not there remembers nothing.
   if (writer_->look() != FileState::database) return;
   in_transaction([&](SqliteDatabase& open) { sqlite::forget(open, task, tables); });
+}
+
+void SqliteTarget::drop_beside(std::span<const TableName> tables) {
+  if (writer_->look() != FileState::database) return;
+  in_transaction([&](SqliteDatabase& open) {
+    for (const TableName& table : tables) open.execute(drop_sql(swap_name(table, 0)).c_str());
+  });
 }
 
 std::string SqliteTarget::forget_statement(const std::string& task) const {
