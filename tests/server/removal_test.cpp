@@ -12,6 +12,7 @@
 
 #include "server/lane_ground.h"
 #include "support/temp_dir.h"
+#include "support/temp_postgres.h"
 
 using namespace weir::test;
 using State = weir::LaneRow::State;
@@ -31,14 +32,17 @@ TaskRun::Result run(Ground& ground, std::vector<std::string> words, int code = 0
 }
 
 /// What remove-table demands: whatever only a person knows is so.
-void answer_checklist(Ground& ground) {
+void answer_checklist(const TaskRun& task) {
   const TempDir dir;
   std::string text = "[answers]\n";
   for (const char* const id : {"downstream", "left-behind", "load", "way-back", "alert-status",
                                "alert-full-load", "alert-latency", "alert-failover", "alert-ddl"}) {
     text += fmt::format("{} = {{ answer = true, evidence = \"a test\" }}\n", id);
   }
-  run(ground, {"checklist", "remove-table", "shop", "--answers", dir.write("all.toml", text)});
+  const TaskRun::Result result = task.run(
+      {"checklist", "remove-table", task.name(), "--answers", dir.write("all.toml", text)});
+  INFO(result.text());
+  REQUIRE(result.code == 0);
 }
 
 void stop(Ground& ground) { run(ground, {"sync", "stop", "shop", "--accept-risk", "retention"}); }
@@ -50,7 +54,7 @@ std::string copied(Ground& ground, const std::string& table) {
 /// Removed while the task runs, brought back; then the same while it is stopped.
 void check_undo(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> target) {
   Ground ground(std::move(source), std::move(target));
-  answer_checklist(ground);
+  answer_checklist(ground.task());
   run(ground, {"remove-table", "shop", "shop.item", "--yes"});
   ground.await_state(State::removed);
   const std::string left = copied(ground, "item");
@@ -127,7 +131,7 @@ TEST_CASE("a table whose rule goes comes back with it, PostgreSQL to SQLite", "[
 TEST_CASE("a removed table whose log is gone is refused, and its way out named",
           "[removal][server]") {
   Ground ground(mariadb_end(), postgres_end());
-  answer_checklist(ground);
+  answer_checklist(ground.task());
   run(ground, {"remove-table", "shop", "shop.item", "--yes"});
   ground.await_state(State::removed);
   CHECK(ground.load().stop() == "");
@@ -149,7 +153,7 @@ TEST_CASE("a removed table whose log is gone is refused, and its way out named",
 TEST_CASE("tables of a stopped task are removed with their target, and the source is free of them",
           "[removal][server]") {
   Ground ground(postgres_end(), mariadb_end());
-  answer_checklist(ground);
+  answer_checklist(ground.task());
   stop(ground);
   run(ground, {"remove-table", "shop", "shop.item", "--drop-target", "--yes"});
   CHECK(ground.there()->value("SELECT count(*) FROM information_schema.tables WHERE table_schema = "
@@ -160,4 +164,37 @@ TEST_CASE("tables of a stopped task are removed with their target, and the sourc
   CHECK(ground.task().start("caught-up").code == 0);
   run(ground, {"reload-table", "shop", "shop.item", "--mode", "truncate", "--yes", "--wait"});
   ground.check_same();
+}
+
+TEST_CASE("the slot of a lane fails over like the task's own, and a swap keeps the owner",
+          "[removal][server][bootstrap]") {
+  TempPostgres source({.release = TempPostgres::Release::v17});
+  TempPostgres target;
+  source.sql("ALTER ROLE weir REPLICATION");
+  source.session().sql(
+      "CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, w text); CREATE TABLE "
+      "shop.mark (id int PRIMARY KEY); INSERT INTO shop.item VALUES (1, 'a')");
+  TaskRun task(source, target, {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
+  const auto run = [&](std::vector<std::string> words) {
+    const TaskRun::Result result = task.run(std::move(words));
+    INFO(result.text());
+    REQUIRE(result.code == 0);
+  };
+  const auto lanes = [&] { return weir::open_state(task.state_dir(), true)->lanes("shop"); };
+  run({"sync", "start", task.file(), "--wait", "caught-up"});
+  answer_checklist(task);
+  run({"remove-table", "shop", "shop.item", "--yes"});
+  REQUIRE(task.await([&] { return lanes().size() == 1 && lanes()[0].state == State::removed; }));
+  CHECK(source.session().value("SELECT count(*) || ' ' || count(*) FILTER (WHERE failover) FROM "
+                               "pg_replication_slots") == "2 2");
+  run({"remove-table", "shop", "shop.item", "--undo"});
+  REQUIRE(task.await([&] { return lanes().empty(); }));
+
+  target.sql(
+      "CREATE ROLE keeper; GRANT keeper TO weir; GRANT USAGE, CREATE ON SCHEMA shop TO keeper; "
+      "ALTER TABLE shop.item OWNER TO keeper");
+  run({"reload-table", "shop", "shop.item", "--mode", "swap", "--yes", "--wait"});
+  CHECK(target.session().value("SELECT tableowner FROM pg_tables WHERE tablename = 'item'") ==
+        "keeper");
+  CHECK(target.session().value("SELECT w FROM shop.item WHERE id = 1") == "a");
 }
