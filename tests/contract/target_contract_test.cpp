@@ -1264,6 +1264,63 @@ void swaps(TargetEnd& end) {
   }
 }
 
+/// A new copy is made beside the table, which then takes what differs; by each policy of deletes.
+void merges(TargetEnd& end) {
+  using Kind = DeletePolicy::Kind;
+  for (const Kind deletes : {Kind::apply, Kind::ignore, Kind::soft}) {
+    const std::string name = fmt::format("merge{}", static_cast<int>(deletes));
+    const weir::Task task = end.task(name);
+    const auto target = open_target(task);
+    target->start(name, kServer, kStart);
+    TablePlan plan = plan_of(*target, name, kItem, {0});
+    std::vector<Cell> added;
+    if (deletes == Kind::soft) {
+      add_column(plan, "gone", "{deleted}", TypeKind::timestamp);
+      added.push_back(Cell::null());
+    }
+    plan.deletes = {deletes, deletes == Kind::soft ? "gone" : ""};
+    target->plan_types(task, plan);
+    target->ensure_table(name, plan);
+    target->open_loader(name)->finish(plan);
+    const TablePlan kept = plan;
+    const std::string table = end.table(name);
+    end.sql("INSERT INTO " + table +
+            " (id, n, word) VALUES (1, 1, 'same'), (2, 2, 'old'), (3, 3, 'gone'), (5, 5, 'Case')");
+
+    target->forget(name, {{plan.source.name}});
+    plan.target = swap_name(kept.target, target->max_name_bytes());
+    plan.existing = ExistingPolicy::replace;
+    target->ensure_table(name, plan);
+    const std::vector<weir::KeyRange> all = {{0, {}, {}, false}};
+    target->store_ranges(name, plan, all);
+    {
+      const auto loader = target->open_loader(name);
+      loader->begin(plan, added);
+      for (const char* row : {"1,1,same", "2,9,new", "4,4,more", "5,5,case"}) {
+        loader->row(cells_of(row));
+      }
+      loader->commit({all[0], {"5"}, 4, 40, true, {}});
+      CHECK(loader->finish(plan).empty());
+      CHECK(loader->finish_unique(plan).empty());
+    }
+    target->open_applier(name, {{plan}})->merge({{plan}});
+    const weir::TableProgress merged = target->recover(name)->tables.at(0);
+    CHECK(merged.target == kept.target);
+    CHECK_FALSE(merged.created);
+    // Again, as after a crash: there is nothing left to do.
+    target->open_applier(name, {{kept}})->merge({{kept}});
+    target->drop_beside({{kept.target}});
+    std::string found;
+    for (const auto& row : end.query("SELECT id, n, word FROM " + table + " ORDER BY id")) {
+      found += fmt::format("{},{},{} ", row[0], row[1], row[2]);
+    }
+    const std::string third = deletes == Kind::apply ? "" : "3,3,gone ";
+    CHECK(found == "1,1,same 2,9,new " + third + "4,4,more 5,5,case ");
+    if (deletes != Kind::soft) continue;
+    CHECK(end.query("SELECT id FROM " + table + " WHERE gone IS NOT NULL") == Rows{{"3"}});
+  }
+}
+
 void forgets(TargetEnd& end) {
   Lanes task(end, "lose");
   const std::vector<weir::TableName> tables = {task.source(0), {"src", "nobody"}};
@@ -1324,6 +1381,7 @@ void check_target(Release release) {
   SECTION("tables change hands whole or not at all") { half_moves(end); }
   SECTION("a lane joins with its offset, and is forgotten") { joins(end); }
   SECTION("a new copy takes the place of the old one when its lane joins") { swaps(end); }
+  SECTION("a new copy is merged into the table, which keeps what was right") { merges(end); }
   SECTION("tables and lanes are forgotten, also twice") { forgets(end); }
 }
 
