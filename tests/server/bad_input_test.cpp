@@ -28,6 +28,8 @@ constexpr int kRefused = 4;
 constexpr int kSource = 5;
 constexpr int kTarget = 6;
 
+/// A row that the target refuses ends the task, at once.
+const std::string kStops = "[dirty]\npolicy = \"stop-task\"\n[failover]\nlimit = 0\n";
 const std::string kShop = "[[table]]\nmatch = \"shop.*\"\n";
 
 /// Schemas, relations with their columns, and every row: whatever a start could have changed.
@@ -317,7 +319,8 @@ TEST_CASE("a value that a narrower type would cut is refused in either stage",
   source.sql("ALTER TABLE shop.item ADD flags BIT(8)");
   TaskRun task(source, target,
                {.rest = "[[table]]\nmatch = \"shop.item\"\ncolumns = { type = { name = "
-                        "\"varchar(6)\", flags = \"bit varying(8)\" } }\n[failover]\nlimit = 0\n"});
+                        "\"varchar(6)\", flags = \"bit varying(8)\" } }\n" +
+                        kStops});
   REQUIRE(task.start().code == 0);
   source.sql("INSERT INTO shop.item VALUES (3, 'sixsix', b'101'), (4, 'sevenss', b'1')");
   const json status = await_end(task);
@@ -346,8 +349,8 @@ TEST_CASE("a row that PostgreSQL does not take is named by its key, and its valu
       "IF(seq = 777, 'secret', seq) FROM shop.seq_1_to_1000");
   TaskRun task(source, target,
                {.rest = "[[table]]\nmatch = \"shop.wide\"\ncolumns = { type = { n = \"integer\" } "
-                        "}\n[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = "
-                        "100\n[failover]\nlimit = 0\n[dirty]\npolicy = \"stop-task\"\n"});
+                        "}\n[[table]]\nmatch = \"shop.*\"\n[full]\nchunk_rows = 100\n" +
+                        kStops});
   const auto refused = [&](const std::string& key) {
     const json error = await_end(task).at("error");
     INFO(error.dump(2));
@@ -407,9 +410,8 @@ TEST_CASE("rows that are already in the target table", "[server][bad-input]") {
 
   // Rows with the same key cannot stand side by side, and the target's own are not overwritten.
   const Rows own = target.query("SELECT * FROM shop.item ORDER BY id");
-  const TaskRun clash(
-      source, target,
-      {.name = "clash", .rest = kShop + "existing = \"append\"\n[failover]\nlimit = 0\n"});
+  const TaskRun clash(source, target,
+                      {.name = "clash", .rest = kShop + "existing = \"append\"\n" + kStops});
   REQUIRE(clash.start("").code == 0);
   const json status = await_end(clash);
   CHECK(status.at("error").at("id") == "postgres.row-refused");
