@@ -139,7 +139,8 @@ class Mapping {
       }
     }
     if (result_.unmatched.size() == tables_.size()) {
-      if (!is_whole()) return std::move(result_);
+      const bool is_part = task_.only || !task_.without.empty();
+      if (is_part) return std::move(result_);
       add("mapping.nothing", "", "no table is selected",
           "none of the tables that the account sees matches a rule, so there is nothing to sync",
           "check the patterns, and that the account may read the tables: a table without any "
@@ -201,9 +202,6 @@ class Mapping {
     }
   }
 
-  /// In a part of a task a rule may well have nothing to do.
-  bool is_whole() const { return !task_.only && task_.without.empty(); }
-
   /// Not if tables that the rule takes are in other lanes of the task: it may speak of these.
   bool has_all_tables(std::uint32_t number) const {
     if (task_.only) return false;
@@ -214,13 +212,8 @@ class Mapping {
   }
 
   void check_unused(std::uint32_t number) {
+    if (!has_all_tables(number)) return;
     std::vector<std::string> groups;
-    // What it takes may be in another lane.
-    const bool is_used_elsewhere =
-        task_.only ||
-        std::any_of(task_.without.begin(), task_.without.end(),
-                    [&](const TableName& name) { return matchers_[number].takes(name, groups); });
-    if (is_used_elsewhere) return;
     std::set<std::uint32_t> earlier;
     std::string example;
     for (const Table& table : tables_) {
@@ -247,7 +240,7 @@ class Mapping {
   bool check_column(std::uint32_t number, std::string_view key, const std::string& column) {
     const Taken& taken = taken_[number];
     if (taken.columns.contains(column)) return true;
-    if (!is_whole()) return false;
+    if (!has_all_tables(number)) return false;
     const std::vector<std::string_view> names(taken.columns.begin(), taken.columns.end());
     const std::string_view near = suggest(column, names);
     const bool single = taken.tables.size() == 1;

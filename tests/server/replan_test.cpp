@@ -244,6 +244,10 @@ TEST_CASE("replan: a table is excluded, and is back after a rollback", "[replan]
   // Nothing to do for the table that the task let go of.
   CHECK(shop.run({"plan", shop.task().name(), "--json"}).json().at("steps").empty());
 
+  // By these rules nobody would follow it.
+  CHECK(shop.run({"remove-table", "shop", "shop.item", "--undo", "--yes"}, kRefused)
+            .err.find("table.no-rule") != std::string::npos);
+
   const json back = shop.run({"rollback", shop.task().name(), "--yes", "--json"}).json();
   CHECK(back.at("moves")[0].at("comes_back") == true);
   CHECK(back.at("need") == "add-table");

@@ -423,6 +423,30 @@ TEST_CASE("in a part of a task a rule may have nothing to do", "[mapping]") {
   CHECK(map(rules, {item, account}).findings.size() == 1);
 }
 
+TEST_CASE("a rule whose tables are in another lane is no unused one", "[mapping]") {
+  const std::vector<Table> tables{table("shop", "item", {"id"}), table("crm", "customer", {"id"})};
+  Task task = task_of(rule("shop.*") + rule("crm.customer"));
+  const auto planned = [&] {
+    const MappingResult result = map_tables(task, tables, like_postgres());
+    CHECK(result.findings.empty());
+    return result.plans.size();
+  };
+  CHECK(planned() == 2);
+  task.without = {TableName{"crm", "customer"}};
+  CHECK(planned() == 1);
+  task.without = {TableName{"crm", "customer"}, TableName{"shop", "item"}};
+  CHECK(planned() == 0);
+  task.without.clear();
+  task.only.emplace({TableName{"crm", "customer"}});
+  CHECK(planned() == 1);
+  // One that takes no table at all is told all the same.
+  task = task_of(rule("shop.*") + rule("crm.custmer"));
+  task.without = {TableName{"shop", "item"}};
+  const MappingResult result = map_tables(task, tables, like_postgres());
+  REQUIRE(result.findings.size() == 1);
+  CHECK(result.findings[0].id == "mapping.rule-unused");
+}
+
 TEST_CASE("mapping.rule-shadowed names the rules that came first", "[mapping]") {
   const Finding finding = finding_of(rule("shop.item") + rule("shop.*") + rule("shop.i*"),
                                      {table("shop", "item", {"id"}), table("shop", "it", {"id"})});
