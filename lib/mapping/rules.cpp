@@ -212,7 +212,6 @@ class Mapping {
   }
 
   void check_unused(std::uint32_t number) {
-    if (!has_all_tables(number)) return;
     std::vector<std::string> groups;
     std::set<std::uint32_t> earlier;
     std::string example;
@@ -240,7 +239,6 @@ class Mapping {
   bool check_column(std::uint32_t number, std::string_view key, const std::string& column) {
     const Taken& taken = taken_[number];
     if (taken.columns.contains(column)) return true;
-    if (!has_all_tables(number)) return false;
     const std::vector<std::string_view> names(taken.columns.begin(), taken.columns.end());
     const std::string_view near = suggest(column, names);
     const bool single = taken.tables.size() == 1;
