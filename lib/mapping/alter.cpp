@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -42,6 +43,27 @@ bool lost_label(const ColumnType& from, const ColumnType& to) {
 
 using ByPlace = std::map<std::uint32_t, const PlannedColumn*>;
 
+/// What an index holds, its columns with numbers that `place` gives. Two of them are one index if
+/// these are the same, whatever its name.
+struct IndexShape {
+  Index::Kind kind = Index::Kind::ordinary;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> parts;
+
+  bool operator==(const IndexShape&) const = default;
+};
+
+template <class Place>
+IndexShape shape_of(const Index& index, Place place) {
+  IndexShape out{index.kind, {}};
+  for (const IndexPart& part : index.parts) out.parts.emplace_back(place(part.column), part.prefix);
+  return out;
+}
+
+/// The target has the key anyway.
+bool is_key(const TablePlan& plan, const Index& index) {
+  return plan.key_is_primary && index.name == plan.source.key_name;
+}
+
 /// The planned columns by their place in the source table.
 ByPlace by_place(const TablePlan& plan) {
   ByPlace out;
@@ -65,6 +87,8 @@ class Planner {
     for (std::uint32_t i = 0; i < out_.after.columns.size(); ++i) compare(i);
     std::move(later_.begin(), later_.end(), std::back_inserter(out_.steps));
     out_.key_changed = key_changed();
+    out_.comment_changed = out_.before.source.comment != out_.after.source.comment;
+    compare_indexes();
     return std::move(out_);
   }
 
@@ -154,6 +178,61 @@ class Planner {
       step(column.nullable ? ColumnAlter::Kind::drop_not_null : ColumnAlter::Kind::set_not_null,
            column.name, place);
     }
+    const Column& then = out_.before.source.columns[was->source];
+    const Column& now = out_.after.source.columns[column.source];
+    if (then.default_value != now.default_value) {
+      step(ColumnAlter::Kind::set_default, column.name, place);
+    }
+    if (then.comment != now.comment) step(ColumnAlter::Kind::set_comment, column.name, place);
+  }
+
+  /// An index is told by its name, and one that got another name by its columns.
+  void compare_indexes() {
+    const std::vector<Index>& before = out_.before.source.indexes;
+    const std::vector<Index>& after = out_.after.source.indexes;
+    const auto old_shape = [&](const Index& index) {
+      return shape_of(index, [](std::uint32_t place) { return place; });
+    };
+    const auto new_shape = [&](const Index& index) {
+      // A new column has a number that no earlier one has.
+      return shape_of(index, [&](std::uint32_t place) {
+        return origins_[place].before == ColumnOrigin::kNew
+                   ? static_cast<std::uint32_t>(out_.before.source.columns.size()) + place
+                   : origins_[place].before;
+      });
+    };
+    const auto named = [](const std::vector<Index>& list, const std::string& name) {
+      return std::find_if(list.begin(), list.end(),
+                          [&](const Index& each) { return each.name == name; });
+    };
+    std::vector<IndexAlter> others;
+    std::set<std::uint32_t> kept;  // places in `after`
+    for (std::uint32_t i = 0; i < before.size(); ++i) {
+      if (is_key(out_.before, before[i])) continue;
+      const IndexShape shape = old_shape(before[i]);
+      const auto same = named(after, before[i].name);
+      if (same != after.end() && !is_key(out_.after, *same) && new_shape(*same) == shape) {
+        kept.insert(static_cast<std::uint32_t>(same - after.begin()));
+        continue;
+      }
+      std::uint32_t k = 0;
+      while (k < after.size() &&
+             (same != after.end() || kept.contains(k) || is_key(out_.after, after[k]) ||
+              named(before, after[k].name) != before.end() || new_shape(after[k]) != shape)) {
+        ++k;
+      }
+      if (k == after.size()) {
+        out_.indexes.push_back({IndexAlter::Kind::drop, i, 0});
+        continue;
+      }
+      others.push_back({IndexAlter::Kind::rename, i, k});
+      kept.insert(k);
+    }
+    for (std::uint32_t k = 0; k < after.size(); ++k) {
+      if (kept.contains(k) || is_key(out_.after, after[k])) continue;
+      others.push_back({IndexAlter::Kind::add, 0, k});
+    }
+    out_.indexes.insert(out_.indexes.end(), others.begin(), others.end());
   }
 
   bool key_changed() const {

@@ -15,7 +15,7 @@ namespace {
 using Kind = SchemaChange::Kind;
 
 constexpr auto kKinds = std::to_array<DdlKind>({
-    {Kind::create_table, "create_table", &DdlSettings::create_table, false},
+    {Kind::create_table, "create_table", &DdlSettings::create_table, true},
     {Kind::drop_table, "drop_table", &DdlSettings::drop_table, true},
     {Kind::truncate_table, "truncate_table", &DdlSettings::truncate_table, true},
     {Kind::rename_table, "rename_table", &DdlSettings::rename_table, true},
@@ -24,9 +24,9 @@ constexpr auto kKinds = std::to_array<DdlKind>({
     {Kind::rename_column, "rename_column", &DdlSettings::rename_column, true},
     {Kind::change_type, "change_type", &DdlSettings::change_type, true},
     {Kind::change_key, "change_key", &DdlSettings::change_key, true},
-    {Kind::default_value, "default", &DdlSettings::default_value, false},
-    {Kind::comment, "comment", &DdlSettings::comment, false},
-    {Kind::index, "index", &DdlSettings::index, false},
+    {Kind::default_value, "default", &DdlSettings::default_value, true},
+    {Kind::comment, "comment", &DdlSettings::comment, true},
+    {Kind::index, "index", &DdlSettings::index, true},
     {Kind::other, "other", &DdlSettings::other, false},
 });
 
@@ -144,6 +144,10 @@ Kind kind_of(ColumnAlter::Kind step) {
     case ColumnAlter::Kind::drop_not_null:
     case ColumnAlter::Kind::set_not_null:
       return Kind::change_type;
+    case ColumnAlter::Kind::set_default:
+      return Kind::default_value;
+    case ColumnAlter::Kind::set_comment:
+      return Kind::comment;
   }
   throw bug("a step of no kind");
 }

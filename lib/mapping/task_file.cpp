@@ -202,7 +202,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      60'000, "the longest that a committed change waits while more keeps coming"},
 
     {"ddl", "create_table", KeyType::choice, false, "\"alert\"", "\"stop-task\"", kDdl, 0, 0,
-     "a table appears that a rule takes; with \"apply\" it joins the task at once, with its rows"},
+     "a table appears that a rule takes; with \"apply\" it joins the task at once, with its rows, "
+     "and with \"stop-table\" it waits until weir ddl resolve says so"},
     {"ddl", "drop_table", KeyType::choice, false, "\"stop-table\"", "\"alert\"", kDdl, 0, 0,
      "a table of the task is dropped"},
     {"ddl", "rename_table", KeyType::choice, false, "\"stop-table\"", "\"alert\"", kDdl, 0, 0,
@@ -220,12 +221,14 @@ constexpr auto kKeys = std::to_array<KeyRow>({
      "itself"},
     {"ddl", "change_key", KeyType::choice, false, "\"stop-table\"", "\"apply\"", kDdl, 0, 0,
      "the key that tells rows apart is another one"},
-    {"ddl", "default", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
-     "a column that is there gets another default"},
-    {"ddl", "comment", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
-     "a table or a column gets another comment"},
-    {"ddl", "index", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,
-     "an index is added, dropped or renamed"},
+    {"ddl", "default", KeyType::choice, false, "\"ignore\"", "\"apply\"", kDdl, 0, 0,
+     "a column that is there gets another default; the log of a PostgreSQL shows none of these "
+     "three"},
+    {"ddl", "comment", KeyType::choice, false, "\"ignore\"", "\"apply\"", kDdl, 0, 0,
+     "a table or a column gets another comment; SQLite keeps none"},
+    {"ddl", "index", KeyType::choice, false, "\"ignore\"", "\"apply\"", kDdl, 0, 0,
+     "an index is added, dropped or renamed; what a target cannot have is left out and told, but a "
+     "unique index that its rows contradict stops the table"},
     {"ddl", "alter_column", KeyType::choice, false, "", "\"apply\"", kDdl, 0, 0,
      "stands for rename_column, change_type and change_key where they are not said themselves"},
     {"ddl", "other", KeyType::choice, false, "\"ignore\"", "\"alert\"", kDdl, 0, 0,

@@ -44,7 +44,7 @@ struct SkipRow {
 
 /// What the target's rows miss if a statement is not carried out there.
 constexpr auto kSkips = std::to_array<SkipRow>({
-    {"create_table", "the table stays out of the task"},
+    {"create_table", "the table stays out of the task, until the task is started anew"},
     {"drop_table", "the target keeps its table as it is, and nothing follows"},
     {"rename_table", "the target keeps its table as it is, and nothing follows"},
     {"truncate_table", "the target keeps the rows from before, beside those that follow"},
@@ -53,7 +53,7 @@ constexpr auto kSkips = std::to_array<SkipRow>({
     {"add_column", "the target never gets the column, nor its values"},
     {"drop_column", "the target keeps the column, and rows that follow have its default there"},
     {"change_key",
-     "the target keeps its key, and a row that does not fit it stops the table again"},
+     "the target keeps its key; if weir tells rows apart by it, the table stops again"},
     {"default", "the target keeps its default; rows that follow bring their own values"},
     {"comment", "the target keeps its comment"},
     {"index", "the target keeps its indexes"},
@@ -77,6 +77,13 @@ std::string why_useless(const DdlRow& row, Resolution how) {
   }
   if (row.error_id == "ddl.rename-ignored" && how == Resolution::skip) {
     return "the column has another name from here on, and the target none by that name";
+  }
+  if (row.error_id == "ddl.key-ignored" && how == Resolution::skip) {
+    return "rows are told apart by another key from here on, which the target table has not";
+  }
+  if (row.kind == "rename_table" && decides) {
+    return "the table waits under its old name; skip it, and weir add-table copies the one of the "
+           "new name";
   }
   if (row.kind == "drop_rows" && decides) {
     return "it removes or brings rows that the log does not show";
@@ -305,6 +312,8 @@ ResolvePlan plan_resolve(const std::string& task, const ResolveRequest& request,
       break;
     case Resolution::skip:
       lane.verdict = "skip";
+      // Nothing of a table that appeared is in the target yet.
+      if (plan.row->kind == "create_table") lane.state = LaneRow::State::cancelling;
       plan.effect = skip_effect(*plan.row);
       plan.loss = fmt::format("{} would differ from the source: {}", plan.table, plan.effect);
       break;
@@ -352,7 +361,8 @@ std::optional<LaneRow> look_at(const std::string& task, std::uint32_t lane, Stat
                 fmt::format("{} waits again", lane_name(task, lane)), row.error_fix);
   }
   for (const LaneRow& row : store.ended_lanes(task, kAll)) {
-    if (row.number != lane || row.note == "joined") continue;
+    // One that was skipped was to be given up.
+    if (row.number != lane || row.note == "joined" || row.verdict == "skip") continue;
     throw Error(ExitCode::failed, "ddl.given-up",
                 fmt::format("{} was given up: {}", lane_name(task, lane), row.note),
                 "somebody gave the change of its tables up meanwhile",

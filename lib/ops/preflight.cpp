@@ -35,7 +35,7 @@ void check_ddl(const Task& task, std::vector<Finding>& findings) {
     finding.id = "task.ddl-unsupported";
     finding.severity = Severity::critical;
     finding.what = fmt::format("ddl.{} = \"apply\" is not supported", key);
-    finding.why = "weir applies what becomes of tables, of their columns and of keys";
+    finding.why = "what it changes, no row and no target shows";
     finding.fix = fmt::format("say ddl.{} = \"stop-table\", \"alert\" or \"ignore\"", key);
     findings.push_back(std::move(finding));
   }

@@ -41,11 +41,12 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "the event names the statement of the source and that of the target", "nothing",
      "weir sync status TASK"},
     {"ddl.create-table", event, warning, "a table that the rules select appeared on the source",
-     "it joins the task with its next start; with ddl.create_table = \"stop-task\" or "
-     "\"stop-table\" the task stops there",
-     "stop and start the task to have the table copied, exclude it in a rule, or say "
-     "ddl.create_table = \"ignore\"",
-     "weir sync stop TASK; weir sync start TASK; weir.toml(5)"},
+     "it joins the task with its next start; with ddl.create_table = \"stop-task\" the task stops "
+     "there, and with \"stop-table\" the table waits until it is resolved",
+     "weir add-table has it copied now, and so does weir ddl resolve --apply if it waits; or "
+     "exclude "
+     "it in a rule, or say ddl.create_table = \"ignore\"",
+     "weir add-table TASK TABLE; weir ddl list TASK --open; weir.toml(5)"},
     {"ddl.default", error, critical,
      "the source changed the default of a column, and [ddl] says to stop there",
      "everything before the statement is applied, and nothing after it; with \"stop-table\" the "
@@ -79,6 +80,18 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
      "weir ddl resolve says how to go on: skip it, or copy the table anew; a policy in the task "
      "file says it for all like it",
      "weir sync status TASK; weir.toml(5)"},
+    {"ddl.key-ignored", error, critical,
+     "the key of a table changed on the source, and [ddl] says not to apply that",
+     "rows are told apart by another key from here on; by the one that the target table has, some "
+     "could be taken for each other",
+     "have it applied, once or by ddl.change_key = \"apply\"",
+     "weir sync status TASK; weir.toml(5)"},
+    {"ddl.left-out", event, warning,
+     "the target cannot do a part of what a statement did on the source",
+     "its policy says apply, and this kind of target has no such thing, or not in this place: a "
+     "comment, a kind of index, a default of some type. No row depends on it; the rest was carried "
+     "out",
+     "nothing, or do by hand what the target has instead", "weir ddl list TASK; weir kinds"},
     {"ddl.not-applied", event, warning,
      "a change of definition on the source was not carried out on the target",
      "[ddl] says \"alert\" for this kind; the target table stays as it was",

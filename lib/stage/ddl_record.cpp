@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/exit_code.h"
+#include "base/text.h"
 #include "model/lane.h"
 
 namespace weir {
@@ -164,7 +165,13 @@ void DdlRecord::judged(DdlRow::Outcome outcome, const std::string& policy) {
   if (!stops(outcome)) context_.store.add_ddl(root_, row_);
 }
 
-void DdlRecord::done(const std::string& target_sql) { row_.target_sql = target_sql; }
+void DdlRecord::done(const AlterResult& result) {
+  row_.target_sql = result.target_sql;
+  if (result.left_out.empty()) return;
+  row_.error_id = "ddl.left-out";
+  row_.error = join(result.left_out, "; ");
+  if (result.target_sql.empty()) judgement_ = DdlRow::Outcome::ignored;
+}
 
 void DdlRecord::truncates(const TablePlan& plan, Time time, const Offset& offset) {
   DdlRow row = row_of("truncate_table", plan.source.name, offset);

@@ -13,6 +13,7 @@
 #include "model/task.h"
 #include "stage/context.h"
 #include "store/state_store.h"
+#include "target/target.h"
 
 namespace weir {
 
@@ -33,12 +34,14 @@ class DdlRecord {
   /// by judged() and done(), or what it throws. Nothing is kept if it does neither.
   void settle(const SchemaChange& change, const TableName& table, const Offset& offset,
               const std::function<void()>& carry_out);
+  /// What the statement is, where that is known better than from its words.
+  void is_of(SchemaChange::Kind kind) { row_.kind = to_string(kind); }
   /// What is to be done, before it is.
   void judged(DdlAction action);
   /// The same for one that does several things, or nothing that a policy is about.
   void judged(const std::map<SchemaChange::Kind, DdlAction>& actions);
-  /// What was carried out on the target; "" if nothing was to be done.
-  void done(const std::string& target_sql);
+  /// What was carried out on the target, and what it cannot do.
+  void done(const AlterResult& result);
 
   /// A TRUNCATE stands among the rows of the transaction that ends at `offset`, and is carried out
   /// with those: recover() says when.

@@ -61,6 +61,11 @@ bool moves_columns(SchemaChange::Kind kind) {
          kind == change_type || kind == change_key;
 }
 
+/// Whether an index that is added stood behind the key before.
+bool was_key(const TableAlter& alter, const IndexAlter& index) {
+  return alter.after.source.indexes[index.after].name == alter.before.source.key_name;
+}
+
 bool can_apply(SchemaChange::Kind kind) {
   const std::span<const DdlKind> kinds = ddl_kinds();
   return std::any_of(kinds.begin(), kinds.end(),
@@ -103,6 +108,9 @@ class IncrementalStage final : public ChangeSink {
   const TablePlan* plan_of(const TableName& name) const;
   /// A new table joins the task, with the rows that it has by then.
   void add_table(const TableName& name);
+  /// A new table waits until somebody says what becomes of it.
+  void put_aside(const TableName& name, const Error& error);
+  bool add_lane(const LaneRow& lane);
   /// A table that is none of ours appeared, or left.
   void schema_of_others(const SchemaChange& change);
   /// What the statements that were gathered between two transactions ask for. Everything before
@@ -119,6 +127,9 @@ class IncrementalStage final : public ChangeSink {
   TableAlter renamed(const SchemaChange& change, const TablePlan& plan) const;
   /// What the rules make of all tables, with another definition of one.
   MappingResult map_with(const Table& definition, const TablePlan& plan) const;
+  /// Takes out of `alter` the indexes that no policy has applied, and those that come by
+  /// themselves.
+  void leave_indexes(TableAlter& alter, bool applies) const;
   AlterResult alter_target(const TableAlter& alter, const Offset& offset);
   /// What to do about a table whose rows the log does not tell.
   std::string reload() const;
@@ -544,25 +555,32 @@ const TablePlan* IncrementalStage::plan_of(const TableName& name) const {
 void IncrementalStage::schema_of_others(const SchemaChange& change) {
   using Kind = SchemaChange::Kind;
   const TableName& appears = change.kind == Kind::rename_table ? change.new_name : change.table;
+  // A table of another lane gets another name there.
+  if (change.kind == Kind::rename_table && context_.task.without.contains(change.table)) return;
   const bool may_be_ours = change.kind == Kind::create_table || change.kind == Kind::rename_table;
   if (!may_be_ours || select_tables(context_.task, {&appears, 1}).empty()) return;
   // A tool's own table comes and goes with the change that it makes.
   const bool serves = !change.serves.table.empty();
   if (serves && !select_tables(context_.task, {&change.serves, 1}).empty()) return;
   const DdlAction action = action_for(appears, Kind::create_table);
-  record_.judged(action == DdlAction::stop_table ? DdlAction::stop_task : action);
+  record_.judged(action);
   if (action == DdlAction::apply) {
     add_table(appears);
     return;
   }
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
-    // There is nothing of it yet that could be stopped.
-    throw Error(
+    const bool stops_task = action == DdlAction::stop_task;
+    const Error error(
         ExitCode::refused, "ddl.create-table",
         fmt::format("a table that the rules select appeared: {}", appears.text()),
-        fmt::format("ddl.create_table = \"{}\"",
-                    action == DdlAction::stop_task ? "stop-task" : "stop-table"),
-        "exclude the table in a rule, or say ddl.create_table = \"alert\", then start the task");
+        fmt::format("ddl.create_table = \"{}\"", stops_task ? "stop-task" : "stop-table"),
+        stops_task
+            ? "exclude the table in a rule, or say ddl.create_table = \"apply\" or "
+              "\"alert\", then start the task"
+            : fmt::format("weir ddl resolve {0} NUMBER with --apply (it is copied, and joins "
+                          "the task) or --skip; weir ddl list {0} --open has the number",
+                          root_name(task_)));
+    throw stops_task ? error : error.of_table(appears.text());
   }
   if (action != DdlAction::ignore) {
     context_.event("warning", "ddl.create-table", appears.text(),
@@ -571,18 +589,37 @@ void IncrementalStage::schema_of_others(const SchemaChange& change) {
 }
 
 void IncrementalStage::add_table(const TableName& name) {
-  // Before the offset is past the statement: after a crash it is met again.
   LaneRow lane;
   lane.task = root_name(task_);
   lane.tables = {name};
+  if (!add_lane(lane)) return;
+  context_.event("info", "table.added", name.text(),
+                 "the rules select it; it is copied beside the others");
+}
+
+void IncrementalStage::put_aside(const TableName& name, const Error& error) {
+  LaneRow lane;
+  lane.task = root_name(task_);
+  lane.tables = {name};
+  lane.state = LaneRow::State::suspended;
+  lane.error_id = error.id();
+  lane.error = error.what();
+  lane.error_fix = error.fix();
+  lane.stopped_at = reader_->offset();
+  if (!add_lane(lane)) return;
+  context_.event("error", "table.suspended", name.text(),
+                 fmt::format("{}; the other tables go on", error.what()));
+}
+
+/// Before the offset is past the statement: after a crash it is met again, and the lane is there.
+bool IncrementalStage::add_lane(const LaneRow& lane) {
   try {
     context_.store.add_lane(lane);
   } catch (const Error& error) {
     if (error.id() != "lane.open") throw;
-    return;
+    return false;
   }
-  context_.event("info", "table.added", name.text(),
-                 "the rules select it; it is copied beside the others");
+  return true;
 }
 
 void IncrementalStage::schema(const SchemaChange& change) {
@@ -590,7 +627,12 @@ void IncrementalStage::schema(const SchemaChange& change) {
   if (plan_of(change.table) == nullptr && !(renames && plan_of(change.new_name) != nullptr)) {
     const TableName& appears =
         change.kind == SchemaChange::Kind::rename_table ? change.new_name : change.table;
-    record_.settle(change, appears, reader_->offset(), [&] { schema_of_others(change); });
+    try {
+      record_.settle(change, appears, reader_->offset(), [&] { schema_of_others(change); });
+    } catch (const Error& error) {
+      if (error.table() != appears.text()) throw;
+      put_aside(appears, error);
+    }
     return;
   }
   // CREATE TABLE ... SELECT stands inside the transaction that fills the table: not one of ours.
@@ -665,11 +707,13 @@ Error IncrementalStage::stopped_by(const SchemaChange& change, SchemaChange::Kin
                                "start the task: it goes on at this statement",
                                to_string(kind), can_apply(kind) ? "\"apply\", " : "")
       : rows     ? reload()
-             : fmt::format("weir ddl resolve {} NUMBER with {}--skip or --reload; weir ddl list "
+                 : fmt::format(
+                       "weir ddl resolve {} NUMBER with {}--skip or --reload; weir ddl list "
                            "{} --open has the number; or say ddl.{} = {}\"ignore\" in the task "
                            "file",
-                           task, can_apply(kind) ? "--apply, " : "", task, to_string(kind),
-                           can_apply(kind) ? "\"apply\" or " : ""));
+                       task,
+                   can_apply(kind) && kind != SchemaChange::Kind::rename_table ? "--apply, " : "",
+                       task, to_string(kind), can_apply(kind) ? "\"apply\" or " : ""));
   return stops_task ? error : error.of_table(name);
 }
 
@@ -715,13 +759,13 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
     const Offset offset = reader_->offset();
     const AlterResult result = applier_.truncate(plan, offset);  // the applier's thread is waiting
     handed_ = offset;
-    record_.done(result.target_sql);
+    record_.done(result);
     context_.event("info", "ddl.applied", name, fmt::format("{} -> {}", sql, result.target_sql));
     return;
   }
   if (change.kind != Kind::truncate_table) {
     const bool stays = change.kind == Kind::rename_table && action == DdlAction::apply;
-    TableAlter alter = stays ? renamed(change, plan) : TableAlter{plan, plan, {}, false, false};
+    TableAlter alter = stays ? renamed(change, plan) : TableAlter{plan, plan};
     if (!stays) alter.after.source.gone = true;
     alter.drops = change.kind == Kind::drop_table && action == DdlAction::apply;
     const Offset offset = reader_->offset();
@@ -758,7 +802,20 @@ TableAlter IncrementalStage::renamed(const SchemaChange& change, const TablePlan
         .within(change.sql.substr(0, kShownSql))
         .of_table(plan.source.name.text());
   }
-  return {plan, mapped.plans[plan.id], {}, false, false};
+  return {plan, mapped.plans[plan.id]};
+}
+
+void IncrementalStage::leave_indexes(TableAlter& alter, bool applies) const {
+  const auto is_unique = [&](const IndexAlter& index) {
+    return alter.after.source.indexes[index.after].kind == Index::Kind::unique;
+  };
+  std::erase_if(alter.indexes, [&](const IndexAlter& index) {
+    const bool adds = index.kind == IndexAlter::Kind::add;
+    // What stood behind the key stays an index, though no statement said so.
+    if (!applies && !(adds && alter.key_changed && was_key(alter, index))) return true;
+    // It is built with the others once the table is consistent.
+    return adds && is_unique(index) && without_unique_.contains(alter.before.id);
+  });
 }
 
 MappingResult IncrementalStage::map_with(const Table& definition, const TablePlan& plan) const {
@@ -779,7 +836,7 @@ AlterResult IncrementalStage::alter_target(const TableAlter& alter, const Offset
   }
   handed_ = offset;
   plans_changed_ = true;
-  record_.done(result.target_sql);
+  record_.done(result);
   return result;
 }
 
@@ -804,6 +861,7 @@ void IncrementalStage::alter(const SchemaChange& change, const TablePlan& plan) 
   } else if (change.kind == Kind::other) {
     kinds = {change.kind};  // what else a statement says that left the definition as it was is done
   }
+  if (!kinds.empty()) record_.is_of(kinds.front());
   Actions actions;
   for (const Kind kind : kinds) actions.emplace(kind, action_for(plan.source.name, kind));
   record_.judged(actions);
@@ -853,10 +911,23 @@ void IncrementalStage::change_definition(const SchemaChange& change, const Table
                             root_name(task_)))
         .of_table(name);
   }
+  if (alter.key_changed && !applies(Kind::change_key)) {
+    throw Error(ExitCode::refused, "ddl.key-ignored",
+                fmt::format("{} changed on the source: {}", name, sql),
+                "rows are told apart by another key now, and the target table keeps its own",
+                fmt::format("weir ddl resolve {0} NUMBER --apply; weir ddl list {0} --open has the "
+                            "number; or say key = [...] in the table's rule and reload it",
+                            root_name(task_)))
+        .of_table(name);
+  }
   std::erase_if(alter.steps, is_ignored);
-  if (!applies(Kind::change_key)) alter.key_changed = false;
+  leave_indexes(alter, applies(Kind::index));
+  if (!applies(Kind::comment)) alter.comment_changed = false;
   const Clock::time_point begin = Clock::now();
   const AlterResult result = alter_target(alter, reader_->offset());
+  for (const std::string& why : result.left_out) {
+    context_.event("warning", "ddl.left-out", name, fmt::format("{}: {}", sql, why));
+  }
   const bool is_applied = std::any_of(actions.begin(), actions.end(), [](const auto& each) {
     return each.second == DdlAction::apply;
   });

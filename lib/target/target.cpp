@@ -37,10 +37,20 @@ Error refuse_step(const TableAlter& alter, const ColumnAlter& step) {
       step.problem,
       adds
           ? fmt::format("add the column {} {} to {} with the values that the source has, then "
-                        "start the task; or set this kind of DDL to \"ignore\" under [ddl]",
+                        "weir ddl resolve TASK NUMBER --applied; or set this kind of DDL to "
+                        "\"ignore\" under [ddl]",
                         step.name, alter.after.columns[step.column].target_type, table)
           : "set this kind of DDL to \"ignore\" under [ddl] to keep the target column as it is, or "
             "begin the task anew");
+}
+
+Error refuse_statement(const TableAlter& alter, const std::string& sql, const std::string& why) {
+  return Error(ExitCode::refused, "ddl.target",
+               fmt::format("the target refuses a change of {}", alter.after.target.text()),
+               fmt::format("{}: {}", sql, why),
+               "mend what stands in the way on the target, then resolve the statement: weir ddl "
+               "resolve TASK NUMBER --apply; or set this kind of DDL to \"ignore\" under [ddl] to "
+               "leave the target table as it is");
 }
 
 Error offset_moved(const std::string& task, const Offset& from) {

@@ -85,6 +85,9 @@ class Loader {
 /// What became of a change of definition.
 struct AlterResult {
   std::string target_sql;  ///< the statements that were carried out; "" if nothing was to be done
+  /// What this target cannot do, or not as the source has it, and why: one sentence each. No reason
+  /// to stop.
+  std::vector<std::string> left_out = {};
 };
 
 /// Applies changes over one connection of its own, and fences every other applier of the same
@@ -227,6 +230,8 @@ class Target {
 
 /// Error(refused, "ddl.step") for a step that cannot be taken the way the source took it.
 Error refuse_step(const TableAlter& alter, const ColumnAlter& step);
+/// Error(refused, "ddl.target") for a statement that the target refuses, in its own words.
+Error refuse_statement(const TableAlter& alter, const std::string& sql, const std::string& why);
 
 /// Error(state_conflict, "offset.moved").
 Error offset_moved(const std::string& task, const Offset& from);

@@ -307,7 +307,7 @@ TEST_CASE("rules that cannot be followed", "[server][bad-input]") {
   check_refused(task, target, "mapping.control-schema");
   task.rewrite(item + "columns = { drop = [\"nmae\"] }\n");
   check_refused(task, target, "mapping.unknown-column");
-  task.rewrite(item + "[ddl]\ncomment = \"apply\"\n");
+  task.rewrite(item + "[ddl]\nother = \"apply\"\n");
   check_refused(task, target, "task.ddl-unsupported");
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -75,8 +76,37 @@ std::string shown(const TableAlter& alter) {
       case Kind::set_not_null:
         out += "not null ";
         break;
+      case Kind::set_default:
+        out += "default ";
+        break;
+      case Kind::set_comment:
+        out += "comment ";
+        break;
     }
     out += step.name;
+  }
+  return out;
+}
+
+/// "drop by_a; rename by_b>by_c; add by_d"
+std::string shown_indexes(const TableAlter& alter) {
+  std::string out;
+  for (const IndexAlter& index : alter.indexes) {
+    if (!out.empty()) out += "; ";
+    const auto name = [](const TablePlan& plan, std::uint32_t place) {
+      return plan.source.indexes.at(place).name;
+    };
+    switch (index.kind) {
+      case IndexAlter::Kind::drop:
+        out += "drop " + name(alter.before, index.before);
+        break;
+      case IndexAlter::Kind::rename:
+        out += "rename " + name(alter.before, index.before) + ">" + name(alter.after, index.after);
+        break;
+      case IndexAlter::Kind::add:
+        out += "add " + name(alter.after, index.after);
+        break;
+    }
   }
   return out;
 }
@@ -193,4 +223,66 @@ TEST_CASE("what converts alike everywhere, and what does not") {
   CHECK(alike(fewer, labels));
   CHECK_FALSE(alike(labels, fewer));
   CHECK(alike(labels, type(TypeKind::text)));
+}
+
+TEST_CASE("defaults and comments follow by themselves, or with the type") {
+  const TablePlan before = plan_of({{"id"}, {"a"}, {"b"}});
+  TablePlan after = before;
+  after.source.columns[1].default_value = "5";
+  after.source.columns[2].comment = "note";
+  after.source.comment = "things";
+  const TableAlter alter = plan_alter(before, after, origins_of({0, 1, 2}));
+  CHECK(shown(alter) == "default a; comment b");
+  CHECK(alter.comment_changed);
+  CHECK(alter.alters());
+  CHECK_FALSE(plan_alter(before, before, origins_of({0, 1, 2})).alters());
+}
+
+TEST_CASE("an index is told by its name, and one that got another by its columns") {
+  using Is = Index::Kind;
+  TablePlan before = plan_of({{"id"}, {"a"}, {"b"}});
+  before.source.indexes = {{"by_a", Is::ordinary, {{1, 0}}}, {"by_b", Is::unique, {{2, 0}}}};
+  TablePlan after = before;
+  const auto shown_now = [&](std::vector<int> origins = {0, 1, 2}) {
+    return shown_indexes(plan_alter(before, after, origins_of(origins)));
+  };
+  CHECK(shown_now() == "");
+  SECTION("added and dropped") {
+    after.source.indexes = {{"by_ab", Is::ordinary, {{1, 0}, {2, 0}}}, before.source.indexes[1]};
+    CHECK(shown_now() == "drop by_a; add by_ab");
+  }
+  SECTION("renamed") {
+    after.source.indexes[0].name = "other";
+    CHECK(shown_now() == "rename by_a>other");
+  }
+  SECTION("made anew under its name, with other columns, another prefix or another kind") {
+    after.source.indexes[0].parts[0].column = 2;
+    CHECK(shown_now() == "drop by_a; add by_a");
+    after.source.indexes[0].parts = {{1, 10}};
+    CHECK(shown_now() == "drop by_a; add by_a");
+    after.source.indexes[0] = {"by_a", Is::unique, {{1, 0}}};
+    CHECK(shown_now() == "drop by_a; add by_a");
+  }
+  SECTION("names that change places are no renames") {
+    std::swap(after.source.indexes[0].name, after.source.indexes[1].name);
+    CHECK(shown_now() == "drop by_a; drop by_b; add by_b; add by_a");
+  }
+  SECTION("columns have other places, and other names") {
+    after = plan_of({{"b"}, {"id"}, {"c"}}, {1});
+    after.source.indexes = {{"by_a", Is::ordinary, {{2, 0}}}, {"by_b", Is::unique, {{0, 0}}}};
+    CHECK(shown_now({2, 0, 1}) == "");
+    CHECK(shown_now({2, 0, -1}) == "drop by_a; add by_a");
+  }
+  SECTION("the key's own is none of them") {
+    before.key_is_primary = true;
+    before.source.key_name = "by_b";
+    after.key_is_primary = true;
+    after.source.key_name = "by_b";
+    after.source.indexes.pop_back();
+    CHECK(shown_now() == "");
+    // Another key leaves it as an index.
+    after = before;
+    after.source.key_name = "PRIMARY";
+    CHECK(shown_now() == "add by_b");
+  }
 }

@@ -198,6 +198,8 @@ TEST_CASE("a way that cannot help is refused", "[ddl][resolve]") {
                     {Resolution::apply, Resolution::applied, Resolution::skip}},
                Case{"drop_rows", "ddl.drop-rows", {Resolution::apply, Resolution::applied}},
                Case{"rename_column", "ddl.rename-ignored", {Resolution::skip}},
+               Case{"change_key", "ddl.key-ignored", {Resolution::skip}},
+               Case{"rename_table", "ddl.rename-table", {Resolution::apply, Resolution::applied}},
                Case{"add_column", "ddl.add-column", {}});
   const std::uint32_t number = ground.statement(Outcome::failed, tried.kind, tried.id);
   ground.lane("", tried.id);

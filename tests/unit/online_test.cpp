@@ -76,6 +76,9 @@ TEST_CASE("the tables of tools for online schema changes are told by their names
   CHECK(bases("_item_ghc") == "helper item");
   CHECK(bases("_item_del") == "helper item");
   CHECK(bases("_item_old") == "helper item");
+  CHECK(bases("_item_ghk") == "helper item");
+  CHECK(bases("_item_20260131235959_del") == "helper item_20260131235959 item");
+  CHECK(bases("_item_2026013123595x_del") == "helper item_2026013123595x");
   for (const char* name : {"item_new", "_item", "_new", "_gho", "__new", "item", "_item_news"}) {
     INFO(name);
     CHECK(bases(name).empty());
@@ -85,6 +88,35 @@ TEST_CASE("the tables of tools for online schema changes are told by their names
   drop_online_tables(names);
   CHECK(names ==
         std::vector<TableName>{{"crm", "_item_new"}, {"shop", "_x_old"}, {"shop", "item"}});
+}
+
+TEST_CASE("names that the tools have cut are told together with the tables", "[online][ddl]") {
+  const std::string longest(64, 'a');
+  const std::string other = std::string(58, 'a') + "b";
+  const std::vector<TableName> tables = {
+      {"shop", longest}, {"shop", other}, {"shop", std::string(62, 'c')}, {"shop", "item"}};
+  const auto found = [&](const std::string& name) {
+    INFO(name);
+    REQUIRE(name.size() <= 64);
+    const auto online = online_table({"shop", name}, tables);
+    if (!online) return std::string();
+    return (online->role == OnlineRole::shadow ? "shadow " : "helper ") + online->base.table;
+  };
+  CHECK(found("_item_gho") == "shadow item");
+  CHECK(found("_order_gho") == "");
+  // gh-ost cuts in the middle, ...
+  CHECK(found("_" + longest.substr(0, 59) + "_gho") == "shadow " + longest);
+  CHECK(found("_" + longest.substr(0, 59) + "_del") == "helper " + longest);
+  CHECK(found("_" + longest.substr(0, 44) + "_20260131235959_del") == "");  // of which of the two?
+  CHECK(found("_" + std::string(44, 'c') + "_20260131235959_del") ==
+        "helper " + std::string(62, 'c'));
+  CHECK(found("_" + other + "_gho") == "shadow " + other);
+  // ... and pt-online-schema-change at the end.
+  CHECK(found("_" + std::string(62, 'c') + "_") == "shadow " + std::string(62, 'c'));
+  CHECK(found("__" + std::string(62, 'c')) == "shadow " + std::string(62, 'c'));
+  CHECK(found("_" + longest.substr(0, 63)) == "shadow " + longest);
+  CHECK(found("_" + std::string(63, 'd')) == "");
+  CHECK_FALSE(online_table({"crm", "_" + longest.substr(0, 63)}, tables).has_value());
 }
 
 TEST_CASE("a shadow is what its statements say", "[online][ddl]") {

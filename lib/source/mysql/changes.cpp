@@ -33,6 +33,13 @@ bool all_present(const std::uint8_t* bitmap, std::uint32_t columns) {
   return columns % 8 == 0 || (bitmap[columns / 8] & rest) == rest;
 }
 
+/// Of a definition whose columns are those of the one before.
+std::vector<ColumnOrigin> same_columns(const Table& table) {
+  std::vector<ColumnOrigin> out;
+  for (std::uint32_t i = 0; i < table.columns.size(); ++i) out.push_back({i, {}, {}});
+  return out;
+}
+
 Time seconds(std::uint32_t timestamp) { return Time(std::chrono::seconds(timestamp)); }
 
 /// How far a time zone is from UTC, if its name says so: "+05:45", "UTC".
@@ -389,16 +396,21 @@ void BinlogReader::follow_online(const EventHeader& header, const QueryEvent& ev
   for (SchemaChange& change : changes) {
     const bool appears = change.kind == SchemaChange::Kind::rename_table;
     const TableName& name = appears ? change.new_name : change.table;
-    const auto online = online_name(name);
-    if (!online || tables_.contains(name)) continue;
-    const auto is_selected = [this](const TableName& base) { return tables_.contains(base); };
-    const auto base = std::find_if(online->bases.begin(), online->bases.end(), is_selected);
-    change.serves = base == online->bases.end() ? online->bases.front() : *base;
-    if (appears || base == online->bases.end() || online->role != OnlineRole::shadow) continue;
-    const SelectedTable& table = *tables_.at(*base);
+    if (!name.table.starts_with('_') || tables_.contains(name)) continue;
+    std::vector<TableName> selected;
+    for (const auto& [table, known] : tables_) selected.push_back(table);
+    const auto online = online_table(name, selected);
+    if (!online) {
+      if (const auto other = online_name(name)) change.serves = other->bases.front();
+      continue;
+    }
+    change.serves = online->base;
+    if (appears || online->role != OnlineRole::shadow) continue;
+    const SelectedTable& table = *tables_.at(online->base);
     if (table.definition != nullptr) follow_shadow(context_of(header, event), change);
   }
   find_cut_over(changes);
+  find_half_cut_over(changes);
 }
 
 void BinlogReader::follow_shadow(const AlterContext& context, SchemaChange& change) {
@@ -420,10 +432,7 @@ void BinlogReader::follow_shadow(const AlterContext& context, SchemaChange& chan
   }
   change.kind = Kind::shadow;
   change.table = after->name;
-  change.origins.clear();
-  for (std::uint32_t i = 0; i < after->columns.size(); ++i) {
-    change.origins.push_back({i, {}, {}});
-  }
+  change.origins = same_columns(*after);
   change.definition = after;
   table.definition = std::move(after);
 }
@@ -450,6 +459,37 @@ void BinlogReader::find_cut_over(std::vector<SchemaChange>& changes) {
     changes.erase(came);
     changes[i] = std::move(change);
   }
+}
+
+void BinlogReader::find_half_cut_over(std::vector<SchemaChange>& changes) {
+  using Kind = SchemaChange::Kind;
+  if (changes.size() != 1 || changes[0].kind != Kind::rename_table) return;
+  SchemaChange& change = changes[0];
+  const auto left = tables_.find(change.table);
+  const auto came = tables_.find(change.new_name);
+  if (left != tables_.end() && left->second->definition != nullptr &&
+      !left->second->definition->shadows.empty() && change.serves == change.table) {
+    // The first of two statements: the shadow is to come in its place.
+    auto after = std::make_shared<Table>(*left->second->definition);
+    after->gone = true;
+    change.kind = Kind::shadow;
+    change.new_name = {};
+    change.origins = same_columns(*after);
+    change.definition = after;
+    left->second->definition = std::move(after);
+    return;
+  }
+  if (came == tables_.end() || came->second->definition == nullptr ||
+      !came->second->definition->gone) {
+    return;
+  }
+  const Table& base = *came->second->definition;
+  const auto shadow = std::find_if(base.shadows.begin(), base.shadows.end(),
+                                   [&](const Shadow& s) { return s.table.name == change.table; });
+  if (shadow == base.shadows.end()) return;
+  SchemaChange whole = cut_over(base, *shadow, change.sql);
+  came->second->definition = whole.definition;
+  change = std::move(whole);
 }
 
 void BinlogReader::read_definitions(const EventHeader& header, const QueryEvent& event,

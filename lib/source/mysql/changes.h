@@ -93,6 +93,8 @@ class BinlogReader final : public ChangeReader, private BinlogHandler {
   void follow_shadow(const AlterContext& context, SchemaChange& change);
   /// RENAME TABLE x TO y, shadow TO x becomes the change of x that it comes to.
   void find_cut_over(std::vector<SchemaChange>& changes);
+  /// The same in two statements, with no table x in between.
+  void find_half_cut_over(std::vector<SchemaChange>& changes);
   AlterContext context_of(const EventHeader& header, const QueryEvent& event) const;
   /// Takes out what is in the target already.
   void drop_applied(std::vector<SchemaChange>& changes);

@@ -285,7 +285,7 @@ void gather_connections(MysqlConnection& connection, const Task& task, const Var
 /// none.
 std::string shadowed(const std::string& name) {
   static constexpr auto kEndings =
-      std::to_array<std::string_view>({"_gho", "_ghc", "_new", "_del", "_old"});
+      std::to_array<std::string_view>({"_gho", "_ghc", "_ghk", "_new", "_del", "_old"});
   for (const std::string_view ending : kEndings) {
     if (name.starts_with('_') && name.ends_with(ending) && name.size() > ending.size() + 1) {
       return name.substr(1, name.size() - ending.size() - 1);

@@ -24,9 +24,69 @@ constexpr auto kSuffixes = std::to_array<Suffix>({
     {"_gho", OnlineRole::shadow},
     {"_new", OnlineRole::shadow},
     {"_ghc", OnlineRole::helper},
+    {"_ghk", OnlineRole::helper},
     {"_del", OnlineRole::helper},
     {"_old", OnlineRole::helper},
 });
+
+constexpr std::size_t kMaxName = 64;  // bytes
+/// gh-ost puts the time of its start in front of "_del" where it is told to: 20260131235959.
+constexpr std::size_t kTimeDigits = 14;
+
+/// `text` without "_20260131235959" at its end; the same if it has none.
+std::string_view without_time(std::string_view text) {
+  if (text.size() <= kTimeDigits + 1) return text;
+  const std::string_view end = text.substr(text.size() - kTimeDigits - 1);
+  const bool is_time = end[0] == '_' && std::all_of(end.begin() + 1, end.end(),
+                                                    [](char c) { return c >= '0' && c <= '9'; });
+  return is_time ? text.substr(0, text.size() - end.size()) : text;
+}
+
+/// Whether gh-ost has cut the name of `base` to make room for what it puts around it: the middle of
+/// such a name is `cut`.
+bool is_cut_middle(std::string_view base, std::string_view cut) {
+  return !cut.empty() && base.size() > cut.size() && base.starts_with(cut);
+}
+
+/// Whether pt-online-schema-change has cut "__base_new" or the like at its end, which is `rest`
+/// behind its underscores.
+bool is_cut_end(std::string_view base, std::string_view rest) {
+  for (const std::string_view suffix : {"_new", "_old"}) {
+    const std::string whole = fmt::format("{}{}", base, suffix);
+    if (rest.size() < whole.size() && whole.starts_with(rest)) return true;
+  }
+  return false;
+}
+
+/// A name that was cut tells its table only together with the tables that there are.
+std::optional<OnlineTable> cut_name(const TableName& name, std::span<const TableName> tables) {
+  const std::string_view text = name.table;
+  if (text.size() != kMaxName || !text.starts_with('_')) return std::nullopt;
+  const auto find = [&](auto is_base) {
+    std::optional<TableName> found;
+    for (const TableName& table : tables) {
+      if (table.schema != name.schema || !is_base(table.table)) continue;
+      // One that two tables could have is nobody's.
+      if (found) return std::optional<TableName>();
+      found = table;
+    }
+    return found;
+  };
+  for (const Suffix& suffix : kSuffixes) {
+    if (!text.ends_with(suffix.text)) continue;
+    const std::string_view middle = text.substr(1, text.size() - suffix.text.size() - 1);
+    const auto base = find([&](std::string_view table) {
+      return is_cut_middle(table, middle) || is_cut_middle(table, without_time(middle));
+    });
+    if (base) return OnlineTable{suffix.role, *base};
+  }
+  for (std::string_view rest = text.substr(1);; rest.remove_prefix(1)) {
+    const auto base = find([&](std::string_view table) { return is_cut_end(table, rest); });
+    // Whether it is the new table or the old one is cut off: what is made is the new one.
+    if (base) return OnlineTable{OnlineRole::shadow, *base};
+    if (!rest.starts_with('_')) return std::nullopt;
+  }
+}
 
 int integer_rank(TypeKind kind) {
   switch (kind) {
@@ -127,15 +187,32 @@ std::optional<OnlineName> online_name(const TableName& name) {
     if (!rest.empty()) out.bases.push_back({name.schema, std::string(rest)});
   }
   if (out.bases.empty()) return std::nullopt;
+  if (suffix->text == "_del") {
+    const std::vector<TableName> bases = out.bases;
+    for (const TableName& base : bases) {
+      const std::string_view shorter = without_time(base.table);
+      if (shorter != base.table) out.bases.push_back({name.schema, std::string(shorter)});
+    }
+  }
   return out;
 }
 
+std::optional<OnlineTable> online_table(const TableName& name, std::span<const TableName> tables) {
+  const auto is_one = [&](const TableName& base) {
+    return std::find(tables.begin(), tables.end(), base) != tables.end();
+  };
+  if (const auto online = online_name(name)) {
+    const auto base = std::find_if(online->bases.begin(), online->bases.end(), is_one);
+    if (base != online->bases.end()) return OnlineTable{online->role, *base};
+  }
+  return cut_name(name, tables);
+}
+
 void drop_online_tables(std::vector<TableName>& names) {
-  const std::set<TableName> all(names.begin(), names.end());
+  const std::vector<TableName> all = names;
   std::erase_if(names, [&](const TableName& name) {
-    const auto online = online_name(name);
-    return online && std::any_of(online->bases.begin(), online->bases.end(),
-                                 [&](const TableName& base) { return all.contains(base); });
+    // Most names begin otherwise, and there may be many.
+    return name.table.starts_with('_') && online_table(name, all);
   });
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -21,8 +22,16 @@ struct OnlineName {
   std::vector<TableName> bases;
 };
 
-/// Empty for an ordinary name.
+/// Empty for an ordinary name. A name of 64 bytes, the most that there are, is told by
+/// online_table() alone: the tools cut longer ones.
 std::optional<OnlineName> online_name(const TableName& name);
+
+/// Which of `tables`, in order, a tool made the table `name` for, and as what.
+struct OnlineTable {
+  OnlineRole role = OnlineRole::helper;
+  TableName base;
+};
+std::optional<OnlineTable> online_table(const TableName& name, std::span<const TableName> tables);
 
 /// Takes out those that are made for another one of them.
 void drop_online_tables(std::vector<TableName>& names);

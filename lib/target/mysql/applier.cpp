@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "model/definition.h"
 #include "model/swap_name.h"
+#include "target/mysql/alter.h"
 #include "target/mysql/merge.h"
 
 namespace weir::mysqltarget {
@@ -700,78 +701,8 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
   if (open_) throw bug("a definition changes inside a transaction of the source");
   // Each step commits by itself. After a crash between them the log is read again from before this
   // change, and what the catalogue already shows is passed over.
+  AlterResult result = alter_table(connection_, table_sql_, alter);
   const TablePlan& after = alter.after;
-  AlterResult result;
-  const std::string table = "ALTER TABLE " + qualified(after.target);
-  std::map<std::string, ExistingColumn> there;
-  const auto carry_out = [&](const std::string& sql) {
-    try {
-      connection_.execute(sql);
-    } catch (const Error& error) {
-      throw error.within(after.target.text());
-    }
-    result.target_sql += (result.target_sql.empty() ? "" : "; ") + sql;
-    there = existing_columns(connection_, after.target);
-  };
-  const TableName& old_target = alter.before.target;
-  const bool is_there = !existing_columns(connection_, old_target).empty();
-  if (alter.drops && is_there) carry_out("DROP TABLE " + qualified(old_target));
-  if (alter.renames() && is_there) {
-    carry_out(fmt::format("RENAME TABLE {} TO {}", qualified(old_target), qualified(after.target)));
-  }
-  there = existing_columns(connection_, after.target);
-  for (const ColumnAlter& step : alter.steps) {
-    const std::string old_name = mysql_identifier(step.name);
-    const bool has_old = there.contains(to_lower(step.name));
-    switch (step.kind) {
-      case ColumnAlter::Kind::rename: {
-        const std::string& name = step.rename_to;
-        if (!has_old && there.contains(to_lower(name))) break;
-        carry_out(
-            fmt::format("{} RENAME COLUMN {} TO {}", table, old_name, mysql_identifier(name)));
-        break;
-      }
-      case ColumnAlter::Kind::drop:
-        if (has_old) carry_out(fmt::format("{} DROP COLUMN {}", table, old_name));
-        break;
-      case ColumnAlter::Kind::add: {
-        const std::string name = mysql_identifier(after.columns[step.column].name);
-        if (!there.contains(to_lower(after.columns[step.column].name))) {
-          if (!step.problem.empty()) throw refuse_step(alter, step);
-          carry_out(fmt::format(
-              "{} ADD COLUMN {}", table,
-              table_sql_.column(after, step.column, step.fill ? &*step.fill : nullptr)));
-        }
-        if (!step.fill) break;
-        const std::string value = table_sql_.default_clause(after, step.column);
-        carry_out(value.empty() ? fmt::format("{} ALTER COLUMN {} DROP DEFAULT", table, name)
-                                : fmt::format("{} ALTER COLUMN {} SET{}", table, name, value));
-        break;
-      }
-      case ColumnAlter::Kind::retype:
-        if (!step.problem.empty()) throw refuse_step(alter, step);
-        [[fallthrough]];
-      case ColumnAlter::Kind::drop_not_null:
-      case ColumnAlter::Kind::set_not_null:
-        carry_out(fmt::format("{} MODIFY COLUMN {}", table, table_sql_.column(after, step.column)));
-        break;
-    }
-  }
-  if (alter.key_changed && !after.key.empty()) {
-    std::vector<std::string> wanted;
-    for (const std::uint32_t part : after.key) wanted.push_back(after.columns[part].name);
-    std::vector<std::string> primary;
-    for (const auto& row : connection_.query(fmt::format(
-             "SELECT column_name FROM information_schema.statistics WHERE table_schema = {} AND "
-             "table_name = {} AND index_name = 'PRIMARY' ORDER BY seq_in_index",
-             connection_.quote(after.target.schema), connection_.quote(after.target.table)))) {
-      primary.push_back(row[0].value_or(""));
-    }
-    if (primary != wanted) {
-      carry_out(fmt::format("{}{} ADD PRIMARY KEY {}", table,
-                            primary.empty() ? "" : " DROP PRIMARY KEY,", table_sql_.key(after)));
-    }
-  }
   if (!alter.drops) written_columns(connection_, after);  // throws if a column is still missing
   const TableName& source = after.source.name;
   const std::string where = control_.table_condition(connection_, task_, alter.before.source.name);

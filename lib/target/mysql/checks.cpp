@@ -138,6 +138,8 @@ void gather_settings(const Task& task, Facts& facts) {
   for (const DdlSettings* settings : all_ddl_settings(task)) {
     for (const DdlKind& kind : ddl_kinds()) {
       if (settings->*kind.setting != DdlAction::apply || !kind.can_apply) continue;
+      // The privileges to make tables are asked for anyway.
+      if (kind.kind == SchemaChange::Kind::create_table) continue;
       if (kind.kind == SchemaChange::Kind::truncate_table) {
         facts.truncates = "ddl.truncate_table = apply";
       } else {

@@ -786,8 +786,8 @@ AlterResult SetApplier::alter(const TableAlter& alter, const Offset& offset) {
   const TableName& target = alter.after.target;
   try {
     connection_.execute("BEGIN; SET LOCAL lock_timeout = '30s'");
-    if (!alter.steps.empty() || alter.key_changed || alter.drops || alter.renames()) {
-      result.target_sql = alter_table(connection_, alter);
+    if (alter.alters() || alter.drops || alter.renames()) {
+      result = alter_table(connection_, alter);
     }
     connection_.begin_batch();
     const std::string definition = encode_definition(alter.after.source);

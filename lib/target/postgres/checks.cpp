@@ -207,6 +207,8 @@ void gather_settings(const Task& task, Facts& facts) {
   for (const DdlSettings* settings : all_ddl_settings(task)) {
     for (const DdlKind& kind : ddl_kinds()) {
       if (settings->*kind.setting != DdlAction::apply || !kind.can_apply) continue;
+      // The privileges to make tables are asked for anyway.
+      if (kind.kind == SchemaChange::Kind::create_table) continue;
       if (kind.kind == SchemaChange::Kind::truncate_table) {
         facts.truncates = "ddl.truncate_table = apply";
       } else {
@@ -293,7 +295,7 @@ void judge_columns(const Facts& facts, const Facts::TableFacts& table, std::vect
     if (column.target_type != kept && column.target_type != target_type(column.type)) continue;
     const Fit verdict = fit(column.type, existing.type, existing.modifier);
     if (verdict == Fit::fits) continue;
-    out.push_back(finding(
+    Finding unfit = finding(
         verdict == Fit::narrow ? "postgres.type-narrow" : "postgres.type-other",
         verdict == Fit::narrow ? fmt::format("the target column {} is too narrow", column.name)
                                : fmt::format("the target column {} has another type", column.name),
@@ -304,7 +306,9 @@ void judge_columns(const Facts& facts, const Facts::TableFacts& table, std::vect
                     "keep it",
                     qualified(plan.target), pg_identifier(column.name), column.target_type,
                     column.name, existing.shown),
-        fmt::format("source {}, target {}", column.type.native, existing.shown), name));
+        fmt::format("source {}, target {}", column.type.native, existing.shown), name);
+    // A [ddl] policy may have left it so; a value that it cannot hold stops the table.
+    out.push_back(table.started ? milder(std::move(unfit), Severity::warning) : std::move(unfit));
   }
   for (const auto& [column, existing] : table.columns) {
     if (planned.contains(column) || !existing.not_null || existing.has_default) continue;

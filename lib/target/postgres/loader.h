@@ -37,9 +37,6 @@ class CopyLoader final : public Loader {
   void build_key(const TablePlan& plan);
   /// Builds the key and plain indexes, or the unique ones, and sets `mark` with them.
   std::vector<std::string> build_and_mark(const TablePlan& plan, bool unique, const char* mark);
-  /// Builds one index; a target that cannot have it is no reason to stop, so the reason is
-  /// returned.
-  std::string build(const TablePlan& plan, const Index& index);
 
   PgConnection connection_;
   Control control_;

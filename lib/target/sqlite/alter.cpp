@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/swap_name.h"
 #include "target/sqlite/schema.h"
 #include "target/sqlite/types.h"
 #include "target/target.h"
@@ -92,13 +93,20 @@ class Altering {
     }
   }
 
-  std::string run() {
+  AlterResult run() {
     refuse_stale();
+    for (const IndexAlter& index : alter_.indexes) {
+      if (index.kind != IndexAlter::Kind::add) drop_index(index);
+    }
     for (const ColumnAlter& step : alter_.steps) take(step);
     if (alter_.key_changed) rebuild_ = rebuild_ || key_names() != table_.key;
     if (rebuild_) rebuild();
+    for (const IndexAlter& index : alter_.indexes) {
+      if (index.kind != IndexAlter::Kind::drop) add_index(index);
+    }
+    if (alter_.comment_changed) left_out_.push_back(no_comments());
     if (!done_.empty()) compare();
-    return std::move(done_);
+    return {std::move(done_), std::move(left_out_)};
   }
 
  private:
@@ -109,11 +117,7 @@ class Altering {
       database_.execute(sql.c_str());
     } catch (const Error& error) {
       if (error.id() == "sqlite.busy" || error.id() == "sqlite.disk-full") throw;
-      throw Error(ExitCode::refused, "ddl.target",
-                  fmt::format("SQLite refuses a change of {}", alter_.after.target.text()),
-                  fmt::format("{}: {}", sql, error.why()),
-                  "mend what stands in the way in the file and start the task; or set this kind of "
-                  "DDL to \"ignore\" under [ddl] to leave the target table as it is");
+      throw refuse_statement(alter_, sql, error.why());
     }
     done_ += (done_.empty() ? "" : "; ") + sql;
   }
@@ -191,7 +195,58 @@ class Altering {
         rebuild_ = true;
         return;
       }
+      case Kind::set_default: {
+        if (!there) return;
+        const std::optional<std::string> wanted = planned(step.column).default_sql;
+        if (at->column.default_sql == wanted) return;
+        const bool can_rebuild = std::none_of(columns_.begin(), columns_.end(),
+                                              [](const auto& w) { return w.column.generated; });
+        if (!can_rebuild) {
+          left_out_.push_back(fmt::format(
+              "the column {} of {} keeps its default: the table would have to be made anew, and it "
+              "has a generated column of its own",
+              step.name, name_));
+          return;
+        }
+        at->column.default_sql = wanted;
+        rebuild_ = true;
+        return;
+      }
+      case Kind::set_comment:
+        left_out_.push_back(no_comments());
+        return;
     }
+  }
+
+  std::string no_comments() const {
+    return fmt::format("{} gets no comment: SQLite keeps none", name_);
+  }
+
+  /// The index of the table that stands for one of the source, by the name that it got here.
+  std::optional<std::string> find_index(const std::string& source) const {
+    // A table that took another's place, or another name, has indexes with its earlier one.
+    std::vector<std::string> tables = {name_, alter_.before.target.table};
+    if (const auto swapped = swapped_name(alter_.after.target)) tables.push_back(swapped->table);
+    for (const std::string& table : tables) {
+      const std::string name = index_name(table, source);
+      SqliteStatement rows = database_.prepare(
+          "SELECT name FROM pragma_index_list(?) WHERE origin = 'c' AND name = ? COLLATE NOCASE");
+      rows.bind(name_).bind(name);
+      if (rows.step()) return std::string(rows.text(0));
+    }
+    return std::nullopt;
+  }
+
+  void drop_index(const IndexAlter& index) {
+    const auto name = find_index(alter_.before.source.indexes[index.before].name);
+    if (name) execute("DROP INDEX " + sqlite_identifier(*name));
+  }
+
+  /// SQLite gives no index another name: that one is made anew.
+  void add_index(const IndexAlter& index) {
+    IndexSql made = index_sql(database_, alter_.after, alter_.after.source.indexes[index.after]);
+    if (!made.left_out.empty()) left_out_.push_back(std::move(made.left_out));
+    if (!made.sql.empty()) execute(made.sql);
   }
 
   TableColumn planned(std::uint32_t column) const {
@@ -307,15 +362,20 @@ class Altering {
     const auto table = describe(database_, name_);
     if (!table) wrong("it is gone");
     for (const PlannedColumn& column : alter_.after.columns) {
-      const TableColumn* found = table->find(column.name);
-      if (found == nullptr) wrong(fmt::format("the column {} is missing", column.name));
-      // A type that the task file names is the operator's own decision.
-      if (column.target_type != target_type(column.type)) continue;
-      if (fit(column.type, storage(found->declared, table->strict)) != Fit::fits) {
-        wrong(fmt::format("the column {} is {}", column.name, found->declared));
+      if (table->find(column.name) == nullptr) {
+        wrong(fmt::format("the column {} is missing", column.name));
       }
     }
     for (const ColumnAlter& step : alter_.steps) {
+      // Another column may be as a policy, or the task file, has left it.
+      if (step.kind == Kind::add || step.kind == Kind::retype) {
+        const PlannedColumn& column = alter_.after.columns[step.column];
+        const TableColumn* found = table->find(column.name);
+        if (column.target_type == target_type(column.type) &&
+            fit(column.type, storage(found->declared, table->strict)) != Fit::fits) {
+          wrong(fmt::format("the column {} is {}", column.name, found->declared));
+        }
+      }
       if (step.kind != Kind::drop || table->find(step.name) == nullptr) continue;
       const auto& kept = alter_.after.columns;
       if (std::none_of(kept.begin(), kept.end(),
@@ -335,11 +395,12 @@ class Altering {
   std::vector<WorkColumn> columns_;
   bool rebuild_ = false;
   std::string done_;
+  std::vector<std::string> left_out_;
 };
 
 }  // namespace
 
-std::string alter_table(SqliteDatabase& database, const TableAlter& alter) {
+AlterResult alter_table(SqliteDatabase& database, const TableAlter& alter) {
   // A table that is gone on the source, or a change that a policy leaves alone.
   std::string done;
   const std::string& old_name = alter.before.target.table;
@@ -350,9 +411,10 @@ std::string alter_table(SqliteDatabase& database, const TableAlter& alter) {
                                      sqlite_identifier(alter.after.target.table));
     database.execute(done.c_str());
   }
-  if (alter.steps.empty() && !alter.key_changed) return done;
-  const std::string rest = Altering(database, alter).run();
-  return done + (done.empty() || rest.empty() ? "" : "; ") + rest;
+  if (!alter.alters()) return {done};
+  AlterResult rest = Altering(database, alter).run();
+  rest.target_sql = done + (done.empty() || rest.target_sql.empty() ? "" : "; ") + rest.target_sql;
+  return rest;
 }
 
 }  // namespace weir::sqlite

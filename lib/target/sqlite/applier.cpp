@@ -405,7 +405,7 @@ AlterResult RowApplier::alter(const TableAlter& alter, const Offset& offset) {
   Open own(*writer_);
   // Else SQLite would keep the table locked for these.
   tables_.clear();
-  result.target_sql = alter_table(*own.turn, alter);
+  result = alter_table(*own.turn, alter);
   own.turn
       ->prepare(
           "UPDATE weir_table SET definition = ?, source_schema = ?, source_table = ?, "

@@ -139,6 +139,8 @@ void judge_columns(const Facts::TableFacts& table, std::vector<Finding>& out) {
                     "\"replace\"; say type = {{ {} = \"TYPE\" }} in the table rule to keep it",
                     sqlite_identifier(column.name), column.target_type, column.name),
         fmt::format("source {}, target {}", column.type.native, shown), name));
+    // A [ddl] policy may have left it so; a value that it cannot hold is refused.
+    if (table.started && table.table.strict) out.back().severity = Severity::warning;
   }
   for (const TableColumn& existing : table.table.columns) {
     const bool filled =

@@ -150,49 +150,6 @@ void InsertLoader::abandon() noexcept {
   rows_ = 0;
 }
 
-std::string InsertLoader::build(SqliteDatabase& database, const TablePlan& plan,
-                                const Index& index) {
-  std::string name = plan.target.table + "_" + index.name;
-  const auto not_built = [&](std::string_view reason) {
-    return fmt::format("index {} of {} was not built: {}", index.name, plan.target.text(), reason);
-  };
-  if (index.kind != Index::Kind::ordinary && index.kind != Index::Kind::unique) {
-    return not_built("SQLite has no such kind of index");
-  }
-  std::string columns;
-  for (const IndexPart& part : index.parts) {
-    const auto planned =
-        std::find_if(plan.columns.begin(), plan.columns.end(),
-                     [&](const PlannedColumn& c) { return c.source == part.column; });
-    if (planned == plan.columns.end()) {
-      return not_built(
-          fmt::format("column {} is not copied", plan.source.columns[part.column].name));
-    }
-    columns += (columns.empty() ? "" : ", ") + sqlite_identifier(planned->name);
-  }
-  const auto swapped = swapped_name(plan.target);
-  for (bool again = swapped.has_value();; again = false) {
-    SqliteStatement taken =
-        database.prepare("SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
-    taken.bind(name);
-    if (!taken.step()) break;
-    const bool is_index = taken.text(0) == "index";
-    if (is_index && equals_ignoring_case(taken.text(1), plan.target.table)) return "";
-    const bool is_old = is_index && swapped && equals_ignoring_case(taken.text(1), swapped->table);
-    if (!again || !is_old) {
-      return not_built(fmt::format("the file has something else named {}", name));
-    }
-    // An index cannot be renamed: the old table came from beside another one too, with its name.
-    name = swapped->table + "_" + index.name;
-  }
-  // Not unique even if the source's is: SQLite checks each row by itself, and a batch passes
-  // through states that the source never showed.
-  database.execute(
-      fmt::format("CREATE INDEX {} ON {} ({})", sqlite_identifier(name), table_sql(plan), columns)
-          .c_str());
-  return "";
-}
-
 void InsertLoader::mark(const TablePlan& plan, const char* column) {
   const Writer::Turn turn = writer_->turn();
   writer_->set_durable(turn, true);
@@ -217,9 +174,9 @@ std::vector<std::string> InsertLoader::finish(const TablePlan& plan) {
     if (!created_here(*turn, task_, plan)) break;
     writer_->set_durable(turn, false);
     SqliteTransaction transaction(*turn);
-    if (std::string note = build(*turn, plan, index); !note.empty()) {
-      notes.push_back(std::move(note));
-    }
+    IndexSql made = index_sql(*turn, plan, index);
+    if (!made.sql.empty()) turn->execute(made.sql.c_str());
+    if (!made.left_out.empty()) notes.push_back(std::move(made.left_out));
     writer_->commit(turn, transaction);
   }
   mark(plan, "full_done");

@@ -45,7 +45,6 @@ class InsertLoader final : public Loader {
   void flush();
   void insert(SqliteStatement& statement, const char*& at, std::size_t rows);
   void mark(const TablePlan& plan, const char* column);
-  std::string build(SqliteDatabase& database, const TablePlan& plan, const Index& index);
 
   std::shared_ptr<Writer> writer_;
   std::string task_;

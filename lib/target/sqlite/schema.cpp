@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/swap_name.h"
 
 namespace weir::sqlite {
 namespace {
@@ -157,6 +158,52 @@ std::string create_sql(const ExistingTable& table, const std::string& name) {
   std::string options = table.strict ? " STRICT" : "";
   if (!table.has_rowid) options += table.strict ? ", WITHOUT ROWID" : " WITHOUT ROWID";
   return fmt::format("CREATE TABLE {} ({}){}", sqlite_identifier(name), columns, options);
+}
+
+std::string index_name(const std::string& table, const std::string& index) {
+  return table + "_" + index;
+}
+
+IndexSql index_sql(const SqliteDatabase& database, const TablePlan& plan, const Index& index) {
+  std::string name = index_name(plan.target.table, index.name);
+  const auto not_built = [&](std::string_view reason) {
+    return IndexSql{"", fmt::format("index {} of {} was not built: {}", index.name,
+                                    plan.target.text(), reason)};
+  };
+  if (index.kind != Index::Kind::ordinary && index.kind != Index::Kind::unique) {
+    return not_built("SQLite has no such kind of index");
+  }
+  std::string columns;
+  for (const IndexPart& part : index.parts) {
+    const auto planned =
+        std::find_if(plan.columns.begin(), plan.columns.end(),
+                     [&](const PlannedColumn& c) { return c.source == part.column; });
+    if (planned == plan.columns.end()) {
+      return not_built(
+          fmt::format("column {} is not copied", plan.source.columns[part.column].name));
+    }
+    columns += (columns.empty() ? "" : ", ") + sqlite_identifier(planned->name);
+  }
+  const auto swapped = swapped_name(plan.target);
+  for (bool again = swapped.has_value();; again = false) {
+    SqliteStatement taken =
+        database.prepare("SELECT type, tbl_name FROM sqlite_schema WHERE name = ? COLLATE NOCASE");
+    taken.bind(name);
+    if (!taken.step()) break;
+    const bool is_index = taken.text(0) == "index";
+    if (is_index && equals_ignoring_case(taken.text(1), plan.target.table)) return {};
+    const bool is_old = is_index && swapped && equals_ignoring_case(taken.text(1), swapped->table);
+    if (!again || !is_old) {
+      return not_built(fmt::format("the file has something else named {}", name));
+    }
+    // An index cannot be renamed: the old table came from beside another one too, with its name.
+    name = index_name(swapped->table, index.name);
+  }
+  // Not unique even if the source's is: SQLite checks each row by itself, and a batch passes
+  // through states that the source never showed.
+  return {
+      fmt::format("CREATE INDEX {} ON {} ({})", sqlite_identifier(name), table_sql(plan), columns),
+      ""};
 }
 
 bool has_key(const SqliteDatabase& database, const TablePlan& plan) {

@@ -42,6 +42,16 @@ ExistingTable planned_table(const TablePlan& plan);
 /// The statement that makes a table under `name`.
 std::string create_sql(const ExistingTable& table, const std::string& name);
 
+/// What an index of the source is called here: names are unique in a file, and per table there.
+std::string index_name(const std::string& table, const std::string& index);
+
+/// The statement that builds an index of the source: "" if it is there, or cannot be.
+struct IndexSql {
+  std::string sql;
+  std::string left_out;  ///< why it cannot be built, one sentence; "" if it can
+};
+IndexSql index_sql(const SqliteDatabase& database, const TablePlan& plan, const Index& index);
+
 /// Whether a unique index, the primary key or the rowid finds a row by exactly the plan's key.
 bool has_key(const SqliteDatabase& database, const TablePlan& plan);
 
