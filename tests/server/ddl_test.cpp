@@ -659,6 +659,8 @@ TEST_CASE("a cut-over in two steps, and a kill between them", "[server][ddl][onl
   CHECK(tables_of(target) == "item mark");
   CHECK(events(task, "ddl.applied") == 2);
   CHECK(events(task, "ddl.create-table") == 0);
+  INFO(task.status().at("lanes").dump(1));
+  CHECK(task.status().at("lanes").empty());
 }
 
 TEST_CASE("a table whose name is as long as names can be is changed by either tool",

@@ -90,6 +90,16 @@ TEST_CASE("the tables of tools for online schema changes are told by their names
         std::vector<TableName>{{"crm", "_item_new"}, {"shop", "_x_old"}, {"shop", "item"}});
 }
 
+TEST_CASE("between two steps of a cut-over the tool's tables are nobody else's", "[online][ddl]") {
+  std::vector<TableName> names = {{"shop", "_item_ghc"},
+                                  {"shop", "_item_gho"},
+                                  {"shop", "_item_20260131235959_del"},
+                                  {"shop", "_order_new"},
+                                  {"shop", "_order_old"}};
+  drop_online_tables(names);
+  CHECK(names == std::vector<TableName>{{"shop", "_order_new"}, {"shop", "_order_old"}});
+}
+
 TEST_CASE("names that the tools have cut are told together with the tables", "[online][ddl]") {
   const std::string longest(64, 'a');
   const std::string other = std::string(58, 'a') + "b";

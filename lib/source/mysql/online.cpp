@@ -210,9 +210,17 @@ std::optional<OnlineTable> online_table(const TableName& name, std::span<const T
 
 void drop_online_tables(std::vector<TableName>& names) {
   const std::vector<TableName> all = names;
+  // Between the two steps of a cut-over of gh-ost there is no table, but its log of changes is.
+  const auto is_at_work = [&](const TableName& base) {
+    return std::ranges::find(all, TableName{base.schema, fmt::format("_{}_ghc", base.table)}) !=
+           all.end();
+  };
   std::erase_if(names, [&](const TableName& name) {
     // Most names begin otherwise, and there may be many.
-    return name.table.starts_with('_') && online_table(name, all);
+    if (!name.table.starts_with('_')) return false;
+    if (online_table(name, all)) return true;
+    const auto online = online_name(name);
+    return online && std::ranges::any_of(online->bases, is_at_work);
   });
 }
 
