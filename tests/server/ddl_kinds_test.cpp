@@ -39,8 +39,8 @@ const std::vector<KindRow>& kinds() {
       {"create_table", "CREATE TABLE shop.{0} (id INT PRIMARY KEY, n INT)", "", "id, n"},
       {"drop_table", "DROP TABLE shop.{0}", "", ""},
       {"truncate_table", "TRUNCATE TABLE shop.{0}", "TRUNCATE TABLE shop.{0}"},
-      {"rename_table", "RENAME TABLE shop.{0} TO shop.new_{0}",
-       "ALTER TABLE shop.{0} RENAME TO new_{0}"},
+      // On PostgreSQL the first row of the new name tells it, which may come late.
+      {"rename_table", "RENAME TABLE shop.{0} TO shop.new_{0}", ""},
       {"add_column", "ALTER TABLE shop.{0} ADD extra INT DEFAULT 5",
        "ALTER TABLE shop.{0} ADD extra INT DEFAULT 5", "id, n, name, k, extra"},
       {"drop_column", "ALTER TABLE shop.{0} DROP COLUMN name",
@@ -365,8 +365,10 @@ bool rows_follow(const Case& one) {
   return kind == "default" || kind == "comment" || kind == "index" || kind == "change_type";
 }
 
-void check_kinds(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> target) {
-  Ground ground(std::move(source), std::move(target), {"apply", "ignore", "alert", "stop-table"});
+void check_kinds(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> target,
+                 const std::vector<std::string>& policies = {"apply", "ignore", "alert",
+                                                             "stop-table"}) {
+  Ground ground(std::move(source), std::move(target), policies);
   for (const Case& one : ground.cases()) ground.carry_out(one);
   REQUIRE(ground.writer().goes_round());
   CHECK(ground.writer().error() == "");
@@ -399,8 +401,10 @@ void check_kinds(std::unique_ptr<PairSource> source, std::unique_ptr<PairEnd> ta
     CHECK(row.at("outcome") == expected_outcome(one, ground.to()));
     CHECK(row.at("open") == waits(one));
     CHECK(!row.at("source_sql").get<std::string>().empty());
-    const bool is_carried_out =
-        expected_outcome(one, ground.to()) == "applied" && one.kind->kind != "create_table";
+    // SQLite has one type of integers.
+    const bool nothing_to_do = one.kind->kind == "create_table" ||
+                               (one.kind->kind == "change_type" && ground.to() == Product::sqlite);
+    const bool is_carried_out = expected_outcome(one, ground.to()) == "applied" && !nothing_to_do;
     CHECK(row.at("target_sql").is_string() == is_carried_out);
   }
 
@@ -463,10 +467,18 @@ TEST_CASE("every kind of DDL under every policy, MySQL 9 to PostgreSQL",
 }
 TEST_CASE("every kind of DDL under every policy, PostgreSQL to PostgreSQL",
           "[server][ddl][kinds]") {
-  check_kinds(postgres_end(), postgres_end());
+  // Each table that waits takes a slot.
+  SECTION("those that wait") { check_kinds(postgres_end(), postgres_end(), {"stop-table"}); }
+  SECTION("the others") {
+    check_kinds(postgres_end(), postgres_end(), {"apply", "ignore", "alert"});
+  }
 }
 TEST_CASE("every kind of DDL under every policy, PostgreSQL to MariaDB", "[server][ddl][kinds]") {
-  check_kinds(postgres_end(), mariadb_end());
+  // Each table that waits takes a slot.
+  SECTION("those that wait") { check_kinds(postgres_end(), mariadb_end(), {"stop-table"}); }
+  SECTION("the others") {
+    check_kinds(postgres_end(), mariadb_end(), {"apply", "ignore", "alert"});
+  }
 }
 
 // Each stop takes a start: here are kinds that are met on three different ways.
