@@ -161,7 +161,7 @@ constexpr auto kTaskRows = std::to_array<CatalogueRow>({
      "would not make the task run",
      "mend it: weir explain ID tells how", "weir explain ID; weir preflight TASK"},
     {"start.needs-apply", error, critical,
-     "the edited file makes something else of tables that are copied",
+     "the edited file gives a table that is copied another target",
      "a start takes an edited file on, but what becomes of rows that are on the target is planned, "
      "checked and recorded first; nothing was changed",
      "apply the file, or start the task without the edits",

@@ -507,22 +507,14 @@ void refuse_start(const TaskFile& wanted, const PlanBackends& backends, StateSto
   const auto running = newest_revision(wanted.task.name, store);
   if (!running || running->digest == sha256(wanted.text)) return;
   const ChangePlan plan = plan_change(*running, wanted, {}, backends, store);
-  // A table that is new to the task is added with any start, and whether columns fit is found out
-  // by its checks.
-  const auto move = std::ranges::find_if(plan.moves, [&](const TableMove& one) {
-    const bool has_other_target = std::ranges::any_of(plan.steps, [&](const PlanStep& step) {
-      return step.table == one.table && step.what == "target";
-    });
-    return one.need == Need::remove_table || one.lane.has_value() || has_other_target;
-  });
-  if (move == plan.moves.end()) return;
+  // Tables come and go with any start, and whether columns fit is found out by its checks.
+  const auto step = std::ranges::find(plan.steps, "target", &PlanStep::what);
+  if (step == plan.steps.end()) return;
   throw Error(
       ExitCode::refused, "start.needs-apply",
-      fmt::format("task {} cannot be started by its file as it is now: {} would {}", plan.task,
-                  move->table.text(),
-                  move->need == Need::remove_table ? "leave the task"
-                  : move->need == Need::reload     ? "have to be copied anew"
-                                                   : "come back into the task"),
+      fmt::format("task {} cannot be started by its file as it is now: {} would have "
+                  "another target table",
+                  plan.task, step->table.text()),
       "what is done about the rows that are on the target is planned and recorded first",
       fmt::format("weir apply {0}, which a stopped task may have too, and start it then; or "
                   "weir sync start {0} --keep-config without the edits",

@@ -106,8 +106,8 @@ struct CopyWish {
 ChangePlan plan_change(const RevisionRow& running, const TaskFile& wanted, const CopyWish& wish,
                        const PlanBackends& backends, StateStore& store);
 
-/// Throws Error(refused, "start.needs-apply") for a start by a file that makes something else of
-/// tables that are copied: only apply leads them there.
+/// Throws Error(refused, "start.needs-apply") for a start by a file that gives tables that are
+/// copied another target: only apply leads them there.
 void refuse_start(const TaskFile& wanted, const PlanBackends& backends, StateStore& store);
 
 /// Adds what the checks of a start say about the tables that are to be copied, and whether the

@@ -344,13 +344,9 @@ TEST_CASE(
 TEST_CASE("replan: a start does not take on what has to be applied", "[replan][server]") {
   Shop shop(mariadb_end(), sqlite_end());
   CHECK(shop.task().stop().code == 0);
-  for (const char* rules : {"[[table]]\nmatch = \"shop.*\"\nexclude = [\"shop.item\"]\n",
-                            "[[table]]\nmatch = \"shop.*\"\ntarget = \"shop.other_{table}\"\n"}) {
-    INFO(rules);
-    shop.task().rewrite(rules + kRest);
-    CHECK(shop.run({"sync", "start", "shop"}, kRefused).err.find("start.needs-apply") !=
-          std::string::npos);
-    CHECK(shop.run({"sync", "run", "shop"}, kRefused).err.find("start.needs-apply") !=
+  shop.task().rewrite("[[table]]\nmatch = \"shop.*\"\ntarget = \"shop.other_{table}\"\n" + kRest);
+  for (const char* verb : {"start", "run"}) {
+    CHECK(shop.run({"sync", verb, "shop"}, kRefused).err.find("start.needs-apply") !=
           std::string::npos);
   }
   CHECK(shop.task().status().at("revision") == 1);
