@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/user.h"
+#include "mapping/rules.h"
 #include "model/lane.h"
 #include "ops/lanes.h"
 #include "ops/preflight.h"

@@ -371,8 +371,8 @@ bool run_side_lane(const StageContext& context) {
   const Offset log_end = copy_tables(context, plans);
   if (log_end.empty()) return false;
   fence.reset();
-  const IncrementalEnd end = follow_log(context, log_end, [&](IncrementalEnd) {
-    if (context.merged == nullptr || *context.merged) return false;
+  const IncrementalEnd end = follow_log(context, log_end, [&](IncrementalEnd at) {
+    if (at != IncrementalEnd::halted || context.merged == nullptr || *context.merged) return false;
     merge_copies(context);
     context.halt.take_back();
     return true;
