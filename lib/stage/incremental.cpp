@@ -121,6 +121,8 @@ class IncrementalStage final : public ChangeSink {
   void alter(const SchemaChange& change, const TablePlan& plan);
   /// Takes the steps of the kinds that are to be applied, and remembers the definition.
   void change_definition(const SchemaChange& change, const TablePlan& plan, const Actions& actions);
+  /// Whether somebody said what is to be done about the statement that is being settled.
+  bool is_said() const;
   /// What is to be done about the statement that is being settled.
   DdlAction action_for(const TableName& table, SchemaChange::Kind kind) const;
   /// What becomes of a table that gets a name which the rules take too.
@@ -682,10 +684,12 @@ void IncrementalStage::settle() {
   settled_at_ = {};
 }
 
+bool IncrementalStage::is_said() const {
+  return context_.verdict && context_.verdict->at == reader_->offset();
+}
+
 DdlAction IncrementalStage::action_for(const TableName& table, SchemaChange::Kind kind) const {
-  if (context_.verdict && context_.verdict->at == reader_->offset()) {
-    return context_.verdict->action;
-  }
+  if (is_said()) return context_.verdict->action;
   return weir::action_for(ddl_settings(context_.task, table), kind);
 }
 
@@ -749,7 +753,7 @@ void IncrementalStage::settle(const SchemaChange& change, const TablePlan& plan)
   }
   DdlAction action = action_for(plan.source.name, change.kind);
   // A table that may only have another name is not dropped on trust.
-  const bool is_sure = change.unreadable.empty();
+  const bool is_sure = change.unreadable.empty() || is_said();
   if (action == DdlAction::apply && !is_sure) action = DdlAction::stop_table;
   record_.judged(action);
   if (action == DdlAction::stop_task || action == DdlAction::stop_table) {
