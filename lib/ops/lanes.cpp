@@ -154,7 +154,9 @@ void change_lane(const LaneRow& row, LaneRow changed, const std::string& what, S
 
 std::string way_out(const LaneRow& row) {
   // A statement's own fix says what becomes of it.
-  if (!row.stopped_at.empty() && !row.error_fix.empty()) return row.error_fix;
+  const bool says_all =
+      !row.stopped_at.empty() || row.error_fix.find("weir reload-table") != std::string::npos;
+  if (says_all && !row.error_fix.empty()) return row.error_fix;
   return fmt::format("{}weir ddl resolve {} --table {} --retry",
                      row.error_fix.empty() ? "" : row.error_fix + "; then ", row.task,
                      row.tables.front().text());

@@ -202,6 +202,12 @@ constexpr auto kRows = std::to_array<CatalogueRow>({
     {"table.joined", event, info, "a table goes with the others from here on",
      "it was added, copied anew or suspended, and has caught up with them", "nothing",
      "weir sync status TASK"},
+    {"table.log-not-kept", event, warning,
+     "the source does not keep its log for a table that rests",
+     "it takes a replication slot of its own, and there is none left; the other tables go on, and "
+     "what changes in this one from here on can only be had by copying it anew",
+     "raise max_replication_slots or drop slots that nobody uses, then weir reload-table",
+     "weir sync status TASK; weir reload-table TASK TABLE"},
     {"table.merged", event, info, "the new copy of a table is part of the target table",
      "rows that differed were written, the others stayed as they were; what changes from then on "
      "follows",

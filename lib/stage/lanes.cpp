@@ -103,7 +103,7 @@ void Lanes::recover(const Recovered& main) {
       if (!known || !has_any(*known, row.tables)) continue;
       // It was to part from another lane, which does not run its tables any more.
       const Task from = side_lane(main_.task, other);
-      servers_.open_source(task)->branch(from);
+      keep_log(from, task, row.tables);
       main_.target.split_tables(from.name, task.name, row.tables);
       keep_offset(task.name, main_.target);
     }
@@ -113,6 +113,19 @@ void Lanes::recover(const Recovered& main) {
 void Lanes::keep_offset(const std::string& lane, Target& target) {
   const std::optional<Recovered> recovered = target.recover(lane);
   if (recovered) main_.store.put_offset(lane, recovered->offset, recovered->source);
+}
+
+bool Lanes::keep_log(const Task& from, const Task& lane, std::span<const TableName> tables) {
+  try {
+    servers_.open_source(lane)->branch(from);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::refused) throw;
+    // That is no reason to stop the others.
+    main_.event("warning", "table.log-not-kept", weir::join(texts_of(tables), ", "),
+                fmt::format("{}: {}", error.what(), error.why()));
+    return false;
+  }
 }
 
 Task Lanes::rules() {
@@ -181,7 +194,7 @@ void Lanes::bring_back(LaneRow row, const std::vector<TableName>& tables) {
     row.number = main_.store.split_lane(row, from.number);
     const Task other = side_lane(main_.task, from);
     const Task task = side_lane(main_.task, row);
-    servers_.open_source(task)->branch(other);
+    keep_log(other, task, tables);
     main_.target.split_tables(other.name, task.name, tables);
     move_tables(main_.store, other.name, task.name, tables);
   }
@@ -501,9 +514,8 @@ void Lanes::join(Lane& lane) {
 
 void Lanes::split(LaneRow row) {
   const Task task = side_lane(servers_.read_task(), row);
-  const std::unique_ptr<Source> source = servers_.open_source(task);
   const bool copied_anew = row.purpose == LaneRow::Purpose::reload;
-  if (!copied_anew) source->branch(main_.task);
+  if (!copied_anew) keep_log(main_.task, task, row.tables);
   // What a table that rested has is at another place, and is copied anew.
   if (copied_anew) main_.target.forget(task.name, {});
   main_.target.split_tables(root_, task.name, row.tables);
@@ -556,7 +568,11 @@ void Lanes::leave_out(const Task& from, const Error& error, const Offset& place)
   row.stopped_at = place;
   row.number = add_beside(from, row);
   const Task task = side_lane(from, row);
-  servers_.open_source(task)->branch(from);
+  if (!keep_log(from, task, row.tables)) {
+    row.error_fix = fmt::format("{}; then weir reload-table {} {}, for its log is not kept",
+                                error.fix(), root_, table.text());
+    main_.store.put_lane(row);
+  }
   const std::unique_ptr<Target> target = servers_.open_target(task);
   target->split_tables(from.name, task.name, row.tables);
   keep_offset(task.name, *target);

@@ -98,6 +98,9 @@ class Lanes final : public TableFailures {
   void cancel(const LaneRow& row);
   /// Keeps in the state file where a lane that rests goes on from.
   void keep_offset(const std::string& lane, Target& target);
+  /// Has the source keep its log for tables that part from the lane `from`. False if it does not:
+  /// then they can only be copied anew.
+  bool keep_log(const Task& from, const Task& lane, std::span<const TableName> tables);
   void split(LaneRow row);
   /// These tables of a removed lane, of which the rules take them again.
   void bring_back(LaneRow row, const std::vector<TableName>& tables);

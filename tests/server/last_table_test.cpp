@@ -102,3 +102,35 @@ TEST_CASE("lanes: one of the tables that are added fails, and the others join", 
   REQUIRE(task.await([&] { return target.value("SELECT count(*) FROM shop.c") == "2"; }));
   CHECK(task.stop().code == 0);
 }
+
+TEST_CASE("lanes: a table that fails stops no others where the source has no slot left for it",
+          "[lanes][server]") {
+  TempPostgres source({.settings = {"max_replication_slots=1"}});
+  TempPostgres target;
+  source.sql("ALTER ROLE weir REPLICATION");
+  source.session().sql(
+      "CREATE SCHEMA shop AUTHORIZATION weir; SET ROLE weir; "
+      "CREATE TABLE shop.a (id int PRIMARY KEY); CREATE TABLE shop.b (id int PRIMARY KEY); "
+      "RESET ROLE");
+  TaskRun task(source, target, {.rest = "[[table]]\nmatch = \"shop.*\"\n"});
+  const TaskRun::Result started = task.start();
+  INFO(started.text());
+  REQUIRE(started.code == 0);
+  target.sql("ALTER TABLE shop.a ADD CONSTRAINT above CHECK (id >= 0)");
+  source.sql("INSERT INTO shop.a VALUES (-1)");
+  REQUIRE(task.await([&] { return task.status().at("suspended_tables") == 1; }));
+  CHECK_THAT(task.log(), Catch::Contains("table.log-not-kept"));
+  const nlohmann::json lane = task.status().at("lanes").at(0);
+  CHECK_THAT(lane.at("error").at("fix").get<std::string>(),
+             Catch::EndsWith("weir reload-table shop shop.a, for its log is not kept"));
+  source.sql("INSERT INTO shop.b VALUES (1)");
+  REQUIRE(task.await([&] { return target.value("SELECT count(*) FROM shop.b") == "1"; }));
+
+  // Nor does it stop them after a start.
+  CHECK(task.stop().code == 0);
+  CHECK(task.start("").code == 0);
+  source.sql("INSERT INTO shop.b VALUES (2)");
+  REQUIRE(task.await([&] { return target.value("SELECT count(*) FROM shop.b") == "2"; }));
+  CHECK(task.status().at("suspended_tables") == 1);
+  CHECK(task.stop().code == 0);
+}
