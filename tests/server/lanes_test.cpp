@@ -109,6 +109,9 @@ TEST_CASE("lanes: ten tables join a task, PostgreSQL to PostgreSQL", "[lanes][se
 TEST_CASE("lanes: ten tables join a task, PostgreSQL to MariaDB", "[lanes][server]") {
   check_add(postgres_end(), mariadb_end());
 }
+TEST_CASE("lanes: ten tables join a task, PostgreSQL to SQLite", "[lanes][server]") {
+  check_add(postgres_end(), sqlite_end());
+}
 
 TEST_CASE("lanes: a refused row suspends its table, MariaDB to PostgreSQL", "[lanes][server]") {
   check_refused(mariadb_end(), postgres_end(),
