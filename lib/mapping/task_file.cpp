@@ -237,7 +237,8 @@ constexpr auto kKeys = std::to_array<KeyRow>({
 
     {"dirty", "policy", KeyType::choice, false, "\"stop-table\"", "\"stop-task\"",
      "stop-table, stop-task, quarantine", 0, 0,
-     "whether such a row suspends its table while the others go on (the last one that goes stops the "
+     "whether such a row suspends its table while the others go on (the last one that goes stops "
+     "the "
      "task), stops the task, or is kept aside for later"},
     {"dirty", "table_limit", KeyType::integer, false, "100", "100", "", 1, 1'000'000'000,
      "rows of one table that may be kept aside before it stops"},

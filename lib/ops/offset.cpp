@@ -301,7 +301,8 @@ void refuse_lanes(const Task& task, StateStore& store) {
       "offset.table-apart", Severity::critical,
       fmt::format("{} of task {} {} an offset of {} own", names_text(apart), task.name,
                   apart.size() == 1 ? "has" : "have", apart.size() == 1 ? "its" : "their"),
-      "the offset of the other tables would be put elsewhere, and these not: nobody could say where "
+      "the offset of the other tables would be put elsewhere, and these not: nobody could say "
+      "where "
       "the task stands",
       fmt::format("let them come back first: weir sync status {} says what is in their way; or let "
                   "go of them: weir remove-table {} {}",
