@@ -50,10 +50,10 @@ expect_in err '"id":"mysql.unreachable"'
 state=$XDG_STATE_HOME/weir
 (
   flock -n 9 || exit 1
-  expect_refusal 7 lane.busy 'being changed by another command' weir remove-table shop shop.a
+  expect_refusal 7 change.busy 'being changed by another command' weir remove-table shop shop.a
   expect_refusal 8 table.unknown 'no table' weir remove-table shop shop.a --dry-run
   echo "$faults" >"$work/faults"
-) 9>"$state/shop.lanes"
+) 9>"$state/shop.change"
 checks=$((checks + 1))
 faults=$(<"$work/faults")
 
