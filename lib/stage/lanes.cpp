@@ -569,8 +569,9 @@ void Lanes::leave_out(const Task& from, const Error& error, const Offset& place)
   row.number = add_beside(from, row);
   const Task task = side_lane(from, row);
   if (!keep_log(from, task, row.tables)) {
-    row.error_fix = fmt::format("{}; then weir reload-table {} {}, for its log is not kept",
-                                error.fix(), root_, table.text());
+    row.error_fix =
+        fmt::format("{}; then weir reload-table {} {} --mode merge, for its log is not kept",
+                    error.fix(), root_, table.text());
     main_.store.put_lane(row);
   }
   const std::unique_ptr<Target> target = servers_.open_target(task);
